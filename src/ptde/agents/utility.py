@@ -1,0 +1,59 @@
+"""The agents' network: local history and information in, action values out."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Key
+
+from ptde.nn.linear import Linear
+from ptde.nn.recurrent import GRU
+
+
+class UtilityNetwork(eqx.Module):
+    """Linear, ReLU, GRU; then the head, which is one linear layer.
+
+    With information (z wider than 0) the hidden state passes another linear layer and ReLU
+    to become h_o, and the head reads [h_o ; z] (Paper Fig. 1 (a) and 3 (a)): Q_i is affine
+    in z. Without it the head reads the hidden state, as in PyMARL2's plain agents.
+    All agents share the network.
+    """
+
+    encoder: Linear
+    rnn: GRU
+    bridge: Linear | None
+    head: Linear
+
+    def __init__(
+        self, local: int, z: int, actions: int, hidden: int = 64, *, key: Key[Array, ""]
+    ):
+        keys = jax.random.split(key, 4)
+        self.encoder = Linear(local, hidden, key=keys[0])
+        self.rnn = GRU(hidden, hidden, key=keys[1])
+        self.bridge = Linear(hidden, hidden, key=keys[2]) if z else None
+        self.head = Linear(hidden + z, actions, key=keys[3])
+
+    def step(
+        self, h: Float[Array, "*b n h"], local: Float[Array, "*b n d"]
+    ) -> Float[Array, "*b n h"]:
+        """The hidden state after one more step of local information."""
+        return self.rnn.step(h, jax.nn.relu(self.encoder(local)))
+
+    def unroll(
+        self, local: Float[Array, "B T n d"], first: Bool[Array, "B T"]
+    ) -> Float[Array, "B T n h"]:
+        """Hidden states of segments that start at zero; ``first`` starts episodes."""
+        batch, time, n_agents, _ = local.shape
+        x = jax.nn.relu(self.encoder(local))
+        x = x.transpose(1, 0, 2, 3).reshape(time, batch * n_agents, -1)
+        first = jnp.repeat(first.T, n_agents, axis=1)
+        h = self.rnn.unroll(x, first).reshape(time, batch, n_agents, -1)
+        return h.transpose(1, 0, 2, 3)
+
+    def values(
+        self, h: Float[Array, "*b n h"], z: Float[Array, "*b n z"]
+    ) -> Float[Array, "*b n u"]:
+        """Q_i of every action."""
+        if self.bridge is None:
+            return self.head(h)
+        h_o = jax.nn.relu(self.bridge(h))
+        return self.head(jnp.concatenate([h_o, z], axis=-1))

@@ -1,0 +1,52 @@
+"""What an algorithm is: it turns rollouts into better teams."""
+
+from abc import ABC, abstractmethod
+from typing import Generic, TypeVar
+
+import equinox as eqx
+from jaxtyping import Array, Float, Key
+
+from ptde.agents.policy import FullPolicy
+from ptde.agents.utility import UtilityNetwork
+from ptde.info.base import AbstractInfo
+from ptde.types import Rollout
+
+Metrics = dict[str, Float[Array, ""]]
+"""Scalars of one update, by name."""
+
+State = TypeVar("State", bound=eqx.Module)
+
+
+class Teacher(eqx.Module):
+    """What stage 1 hands to stage 2: the agents' network and the information module."""
+
+    network: UtilityNetwork
+    info: AbstractInfo
+
+
+class AbstractAlgorithm(ABC, Generic[State]):
+    """Learns from rollouts. It owns what follows them: a replay, epochs, targets.
+
+    The state is a pytree that holds everything that changes; the object itself is fixed.
+    """
+
+    fresh_segments: bool
+    """Every rollout starts at a reset of all copies of the world."""
+
+    @abstractmethod
+    def init(self, example: Rollout, *, key: Key[Array, ""]) -> State:
+        """The state before anything is learnt; ``example`` gives a rollout's shapes."""
+
+    @abstractmethod
+    def behave(self, state: State) -> FullPolicy:
+        """The policy that collects."""
+
+    @abstractmethod
+    def update(
+        self, state: State, rollout: Rollout, *, key: Key[Array, ""]
+    ) -> tuple[State, Metrics]:
+        """Learns from one more rollout, with leaves ``[B, T + 1, ...]``."""
+
+    @abstractmethod
+    def teacher(self, state: State) -> Teacher:
+        """The team as it stands."""

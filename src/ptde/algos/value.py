@@ -1,0 +1,274 @@
+"""The value learner: VDN, QMIX and QPLEX with any information module (Paper Sec. 3.4).
+
+Stage 1 of PTDE is one TD loss, Eq. 7, whose gradient flows through the mixer and every Q_i
+into the recurrent network and, through z_i, into the information module. As the paper's
+framework (PyMARL2) does, and other than Eq. 8, the targets are TD(lambda) returns with
+double Q-learning.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import equinox as eqx
+import flashbax
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float, Int, Key
+
+from ptde.agents.policy import TeacherPolicy
+from ptde.agents.utility import UtilityNetwork
+from ptde.algos.base import AbstractAlgorithm, Metrics, Teacher
+from ptde.check import known, within
+from ptde.info.base import AbstractInfo
+from ptde.mixers.base import AbstractMixer
+from ptde.ops.local import local_information
+from ptde.ops.losses import td_loss
+from ptde.ops.masks import last_steps, masked_mean, valid_transitions
+from ptde.ops.returns import lambda_returns
+from ptde.ops.select import greedy, masked, take
+from ptde.types import Rollout, Utilities
+
+
+@dataclass(frozen=True)
+class ValueConfig:
+    """How the value learner learns."""
+
+    gamma: float = 0.99
+    """Discount per joint step. In [0, 1]."""
+    td_lambda: float = 0.6
+    """Trace decay of the TD(lambda) targets: 0 one-step, 1 Monte Carlo. In [0, 1]."""
+    lr: float = 1e-3
+    """Adam's learning rate. > 0."""
+    max_grad_norm: float = 10.0
+    """Global norm at which gradients are clipped. > 0."""
+    buffer: int = 1000
+    """Replay, in segments. >= batch."""
+    batch: int = 32
+    """Segments per update. >= 1."""
+    updates: int = 2
+    """Updates after each collection. >= 1."""
+    target_period: int = 200
+    """The targets are copied each time so many segments were collected. >= 1."""
+    epsilon_start: float = 1.0
+    """Probability of a random action at the start. In [0, 1]."""
+    epsilon_end: float = 0.05
+    """The same after ``epsilon_steps``. In [0, 1]."""
+    epsilon_steps: int = 100_000
+    """Joint steps over which epsilon falls linearly. >= 1."""
+    target_z: Literal["sample", "mean"] = "sample"
+    """z of the target networks: drawn, as the paper's code does, or its mean."""
+
+    def __post_init__(self):
+        for share in ("gamma", "td_lambda", "epsilon_start", "epsilon_end"):
+            default = type(self).__dataclass_fields__[share].default
+            within(share, getattr(self, share), 0, 1, example=default)
+        within("lr", self.lr, 0, open_low=True, example=1e-3)
+        within("max_grad_norm", self.max_grad_norm, 0, open_low=True, example=10)
+        for count in ("buffer", "batch", "updates", "target_period", "epsilon_steps"):
+            default = type(self).__dataclass_fields__[count].default
+            within(count, getattr(self, count), 1, example=default)
+        if self.batch > self.buffer:
+            raise ValueError(
+                f"--batch {self.batch} is larger than --buffer {self.buffer}: an update "
+                f"needs as many segments in the replay. Type --batch {self.buffer} or "
+                f"--buffer {self.batch}"
+            )
+        known("target_z", self.target_z, ("sample", "mean"))
+
+
+class ValueModel(eqx.Module):
+    """All that is learnt: theta (network and mixer) and phi (information) of Eq. 7."""
+
+    network: UtilityNetwork
+    info: AbstractInfo
+    mixer: AbstractMixer
+
+    def values(
+        self, rollout: Rollout, *, key: Key[Array, ""] | None
+    ) -> Float[Array, "B T n u"]:
+        """Q_i of every action at every step. ``key`` draws z; None takes its mean."""
+        steps = rollout.steps
+        local = local_information(steps.local)
+        h = self.network.unroll(local, steps.first)
+        z = self.info(local, steps.state, key=key).z
+        return self.network.values(h, z)
+
+
+class ValueState(eqx.Module):
+    """Everything of a value learner that changes."""
+
+    online: ValueModel
+    target: ValueModel
+    optimiser: optax.OptState
+    replay: Any
+    steps: Int[Array, ""]
+    """Joint steps collected."""
+    segments: Int[Array, ""]
+    """Segments collected."""
+    copied: Int[Array, ""]
+    """``segments`` at the last copy of the targets."""
+
+
+class ValueLearner(AbstractAlgorithm[ValueState]):
+    """One learner for every mixer and information module."""
+
+    fresh_segments = True
+
+    def __init__(
+        self, make_model: Callable[[Key[Array, ""]], ValueModel], config: ValueConfig
+    ):
+        self.make_model = make_model
+        self.config = config
+        self.optimiser = optax.chain(
+            optax.clip_by_global_norm(config.max_grad_norm), optax.adam(config.lr)
+        )
+        self.replay = flashbax.make_item_buffer(
+            max_length=config.buffer,
+            min_length=config.batch,
+            sample_batch_size=config.batch,
+            add_batches=True,
+        )
+
+    def init(self, example: Rollout, *, key: Key[Array, ""]) -> ValueState:
+        item = jax.tree.map(lambda x: jnp.zeros(x.shape[1:], x.dtype), example)
+        zero = jnp.zeros((), jnp.int32)
+        model = self.make_model(key)
+        return ValueState(
+            online=model,
+            target=jax.tree.map(jnp.copy, model),
+            optimiser=self.optimiser.init(model),
+            replay=self.replay.init(item),
+            steps=zero,
+            segments=zero,
+            copied=zero,
+        )
+
+    def epsilon(self, steps: Int[Array, ""]) -> Float[Array, ""]:
+        """Exploration after so many joint steps."""
+        c = self.config
+        done = jnp.minimum(steps / c.epsilon_steps, 1.0)
+        return c.epsilon_start + done * (c.epsilon_end - c.epsilon_start)
+
+    def behave(self, state: ValueState) -> TeacherPolicy:
+        """Epsilon-greedy, with z drawn from its distribution as in the paper's code."""
+        return TeacherPolicy(
+            network=state.online.network,
+            info=state.online.info,
+            epsilon=self.epsilon(state.steps),
+            sample_z=True,
+        )
+
+    def teacher(self, state: ValueState) -> Teacher:
+        return Teacher(network=state.online.network, info=state.online.info)
+
+    def update(
+        self, state: ValueState, rollout: Rollout, *, key: Key[Array, ""]
+    ) -> tuple[ValueState, Metrics]:
+        copies, length, _ = rollout.action.shape
+        replay = self.replay.add(state.replay, rollout)
+        learnt = (state.online, state.target, state.optimiser)
+        keys = jax.random.split(key, self.config.updates)
+
+        def one(learnt, key):
+            key_sample, key_z = jax.random.split(key)
+            batch = self.replay.sample(replay, key_sample).experience
+            return self._learn(*learnt, batch, key=key_z)
+
+        def learn(learnt):
+            learnt, metrics = jax.lax.scan(one, learnt, keys)
+            return learnt, jax.tree.map(lambda x: x[-1], metrics)
+
+        def wait(learnt):
+            shapes = jax.eval_shape(learn, learnt)[1]
+            return learnt, jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
+
+        can = self.replay.can_sample(replay)
+        (online, target, optimiser), metrics = jax.lax.cond(can, learn, wait, learnt)
+        segments = state.segments + copies
+        due = segments - state.copied >= self.config.target_period
+        target = jax.tree.map(lambda o, t: jnp.where(due, o, t), online, target)
+        metrics["epsilon"] = self.epsilon(state.steps)
+        state = ValueState(
+            online=online,
+            target=target,
+            optimiser=optimiser,
+            replay=replay,
+            steps=state.steps + copies * length,
+            segments=segments,
+            copied=jnp.where(due, segments, state.copied),
+        )
+        return state, metrics
+
+    def _learn(
+        self,
+        online: ValueModel,
+        target: ValueModel,
+        optimiser: optax.OptState,
+        batch: Rollout,
+        *,
+        key: Key[Array, ""],
+    ) -> tuple[tuple[ValueModel, ValueModel, optax.OptState], Metrics]:
+        loss = jax.value_and_grad(self.loss, has_aux=True)
+        (_, metrics), gradient = loss(online, target, batch, key=key)
+        metrics["grad_norm"] = optax.global_norm(gradient)
+        change, optimiser = self.optimiser.update(gradient, optimiser, online)
+        return (optax.apply_updates(online, change), target, optimiser), metrics
+
+    def loss(
+        self,
+        online: ValueModel,
+        target: ValueModel,
+        batch: Rollout,
+        *,
+        key: Key[Array, ""],
+    ) -> tuple[Float[Array, ""], Metrics]:
+        """Paper Eq. 7 with TD(lambda) targets, and what to log of it."""
+        steps, valid = batch.steps, valid_transitions(batch.steps.first)
+        key_online, key_target = jax.random.split(key)
+        q = online.values(batch, key=key_online)
+        legal = steps.local.legal
+        best = jnp.max(masked(q, legal), axis=-1)
+        chosen = take(q[:, :-1], batch.action)
+        q_tot = online.mixer(
+            Utilities(chosen, best[:, :-1], batch.action), steps.state[:, :-1]
+        )
+        q_next = greedy(jax.lax.stop_gradient(q), legal)[:, 1:]
+        returns = jax.lax.stop_gradient(
+            self._returns(target, batch, q_next, key=key_target)
+        )
+        td_error = q_tot - returns
+        loss = td_loss(td_error, valid)
+        metrics = {
+            "loss": loss,
+            "td_error": masked_mean(jnp.abs(td_error), valid),
+            "q_tot": masked_mean(q_tot, valid),
+            "target": masked_mean(returns, valid),
+            "reward": masked_mean(steps.reward[:, 1:], valid),
+            "valid": jnp.mean(valid, dtype=jnp.float32),
+        }
+        return loss, metrics
+
+    def _returns(
+        self,
+        target: ValueModel,
+        batch: Rollout,
+        action: Int[Array, "B T n"],
+        *,
+        key: Key[Array, ""],
+    ) -> Float[Array, "B T"]:
+        """TD(lambda) returns of double Q-learning: ``action`` is the online network's."""
+        steps = batch.steps
+        key = key if self.config.target_z == "sample" else None
+        q = target.values(batch, key=key)[:, 1:]
+        utilities = Utilities(
+            chosen=take(q, action),
+            greedy=jnp.max(masked(q, steps.local.legal[:, 1:]), axis=-1),
+            action=action,
+        )
+        v = target.mixer(utilities, steps.state[:, 1:])
+        # An episode's last step is a time limit or an end: nothing is traced across it.
+        trace = jnp.where(last_steps(steps.first), 0.0, self.config.td_lambda)
+        discount = self.config.gamma * steps.discount[:, 1:]
+        return jax.vmap(lambda_returns)(steps.reward[:, 1:], discount, v, trace)

@@ -1,0 +1,229 @@
+"""The one root config, and how it becomes a world and a learner."""
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import jax
+import psutil
+import tyro
+from jaxtyping import Array, Key
+
+from ptde.agents.utility import UtilityNetwork
+from ptde.algos.value import ValueConfig, ValueLearner, ValueModel
+from ptde.check import known, within
+from ptde.envs.base import AbstractEnv
+from ptde.envs.registry import make_env
+from ptde.envs.settings import SmaxConfig
+from ptde.info import INFOS, InfoSizes
+from ptde.mixers import MIXERS, MixerSizes
+from ptde.run.checkpoint import size_of
+from ptde.run.loop import Schedule
+from ptde.stages.distill import Distillation, DistillConfig
+from ptde.stages.teach import Training
+from ptde.types import EnvSpec
+
+FORMAT = 1
+"""Version of what a run folder holds."""
+
+_Flat = tyro.conf.arg(prefix_name=False)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A team, a world, and two stages: everything that decides a run's result."""
+
+    world: str = "smax"
+    """Family of worlds; `ptde list` shows them."""
+    map: str = "3s_vs_5z"
+    """Map of the world; `ptde list` shows them."""
+    mixer: str = "qmix"
+    """How agents' values become the team's: vdn, qmix, qplex."""
+    info: str = "gip"
+    """What agents are told of the global state: none, giu, gip, csrl."""
+    steps: int = 2_000_000
+    """Joint steps of stage 1, all copies of the world together. >= 1."""
+    seed: int = 0
+    """The first seed. >= 0."""
+    seeds: int = 1
+    """So many seeds are trained in one program, from ``seed`` on. >= 1."""
+    envs: int = 8
+    """Copies of the world that play at once. >= 1."""
+    segment: int = 128
+    """Joint steps of each copy per collection, from a reset on. >= 1; an episode that is
+    longer never ends in the replay, so it should be at least the world's time limit."""
+    hidden: int = 64
+    """Width of the agents' recurrent network. Units; >= 1."""
+    z_test: Literal["mean", "sample"] = "mean"
+    """z of the teacher in tests: its mean, or drawn (as the paper's released code does)."""
+    test_every: int = 20_000
+    """Joint steps between tests in stage 1. >= 1."""
+    test_episodes: int = 32
+    """Episodes of each of these tests. >= 1."""
+    checkpoint_every: int = 100_000
+    """Joint steps between checkpoints. >= 1."""
+    episodes: int = 256
+    """Test episodes of the final evaluation, for each role and seed. >= 1."""
+    baseline: bool = False
+    """Train the same learner without information, too, and report it."""
+    value: Annotated[ValueConfig, _Flat] = field(default_factory=ValueConfig)
+    infos: Annotated[InfoSizes, _Flat] = field(default_factory=InfoSizes)
+    mixers: Annotated[MixerSizes, _Flat] = field(default_factory=MixerSizes)
+    smax: Annotated[SmaxConfig, _Flat] = field(default_factory=SmaxConfig)
+    student: DistillConfig = field(default_factory=DistillConfig)
+
+    def __post_init__(self):
+        known("mixer", self.mixer, MIXERS)
+        known("info", self.info, INFOS)
+        known("z_test", self.z_test, ("mean", "sample"))
+        within("seed", self.seed, 0, 2**31 - 1, example=0)
+        counts = (
+            "steps seeds envs segment hidden test_every test_episodes "
+            "checkpoint_every episodes"
+        )
+        for count in counts.split():
+            default = type(self).__dataclass_fields__[count].default
+            within(count, getattr(self, count), 1, example=default)
+
+    @property
+    def method(self) -> str:
+        """The method by the paper's name, e.g. QMIX_GIP."""
+        return self.mixer.upper() + (
+            "" if self.info == "none" else f"_{self.info.upper()}"
+        )
+
+    def schedule(self) -> Schedule:
+        """Stage 1 in iterations and periods."""
+        return Schedule(self.envs, self.segment, self.steps, self.test_every)
+
+    def env(self) -> AbstractEnv:
+        """The world. ValueError names the nearest map there is."""
+        return make_env(self.world, self.map, {"smax": self.smax})
+
+    def model(self, spec: EnvSpec, *, key: Key[Array, ""]) -> ValueModel:
+        """Untrained networks."""
+        key_network, key_info, key_mixer = jax.random.split(key, 3)
+        info = INFOS[self.info](spec, self.infos, key=key_info)
+        return ValueModel(
+            network=UtilityNetwork(
+                spec.local_dim,
+                info.z_dim,
+                spec.n_actions,
+                self.hidden,
+                key=key_network,
+            ),
+            info=info,
+            mixer=MIXERS[self.mixer](spec, self.mixers, key=key_mixer),
+        )
+
+    def learner(self, spec: EnvSpec) -> ValueLearner:
+        """The learner of stage 1."""
+        return ValueLearner(lambda key: self.model(spec, key=key), self.value)
+
+    def training(self, env: AbstractEnv, name: str) -> Training:
+        """Stage 1, checked against the machine's memory."""
+        training = Training(
+            name=name,
+            algo=self.learner(env.spec),
+            env=env,
+            schedule=self.schedule(),
+            seed=self.seed,
+            seeds=self.seeds,
+            test_episodes=self.test_episodes,
+            checkpoint_every=self.checkpoint_every,
+            sample_z=self.z_test == "sample",
+        )
+        _fits(training, self.value.buffer)
+        return training
+
+    def distillation(self, env: AbstractEnv) -> Distillation:
+        """Stage 2."""
+        return Distillation(
+            env=env,
+            config=self.student,
+            envs=self.envs,
+            segment=self.segment,
+            seed=self.seed,
+            seeds=self.seeds,
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """The run as plain data."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> "Run":
+        """The run from ``to_json``'s data. ValueError names a field that does not fit."""
+        return _build(cls, data)
+
+
+_GROUPS = {
+    "value": ValueConfig,
+    "infos": InfoSizes,
+    "mixers": MixerSizes,
+    "smax": SmaxConfig,
+    "student": DistillConfig,
+}
+
+
+def _build(cls: type, data: dict[str, Any]) -> Any:
+    fields = {f.name for f in dataclasses.fields(cls)}
+    for name in data:
+        known(f"field of {cls.__name__}", name, fields)
+    groups = _GROUPS if cls is Run else {}
+    return cls(
+        **{
+            name: _build(groups[name], value) if name in groups else value
+            for name, value in data.items()
+        }
+    )
+
+
+def load_run(folder: Path) -> tuple[Run, dict[str, Any]]:
+    """The run of a run folder, and what else its ``run.json`` says.
+
+    Raises:
+        ValueError: there is no run there, or one of another version of ptde.
+    """
+    path = folder / "run.json"
+    if not path.is_file():
+        raise ValueError(
+            f"{folder} is not a run folder: it has no run.json. "
+            "Type the path that `ptde run` printed, e.g. runs/smax-3m-qmix_gip-0"
+        )
+    data = json.loads(path.read_text())
+    if data.get("format") != FORMAT:
+        raise ValueError(
+            f"{path} has format {data.get('format')}, this ptde reads format {FORMAT}: "
+            f"use the ptde that wrote it ({data.get('ptde', 'unknown version')})"
+        )
+    try:
+        return Run.from_json(data["run"]), data
+    except (ValueError, TypeError, KeyError) as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
+def _fits(training: Training, buffer: int) -> None:
+    """Raises ValueError if the run's arrays do not fit into the memory that is free."""
+    state = training.shapes()
+    need = size_of(state)
+    replay = size_of(state.learner.replay)
+    # The rest: a compiled update's own arrays, and the copy that a checkpoint makes.
+    free = _free_memory()
+    if need + replay > free:
+        fitting = int(buffer * 0.8 * max(free - need + replay, 0) / (2 * replay))
+        raise ValueError(
+            f"a replay of --buffer {buffer} segments needs {replay / 1e9:.2f} GB, "
+            f"the run {need / 1e9:.2f} GB and as much again to save it; "
+            f"{free / 1e9:.2f} GB are free. Type --buffer {max(fitting, 1)} or less"
+        )
+
+
+def _free_memory() -> int:
+    device = jax.devices()[0]
+    stats = device.memory_stats() if device.platform != "cpu" else None
+    if stats:
+        return stats["bytes_limit"] - stats["bytes_in_use"]
+    return psutil.virtual_memory().available

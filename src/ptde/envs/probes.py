@@ -1,0 +1,92 @@
+"""Probe worlds: tiny games with a known optimum, each of which asks one question.
+
+==================  ==========================================================  =======
+name                what a team must do                                         optimum
+==================  ==========================================================  =======
+``constant``        nothing: the reward is 1                                     1
+``delayed``         nothing: 0, then 1 two steps later                           1
+``memory``          repeat a cue that was shown at the first step alone          1
+``state``           play the bit that only the state holds: without it, chance   1
+``personal``        play the bit of the state that one's own key points to:      1
+                    the same information for all cannot do it
+``recoverable``     as ``state``, but the bit was also shown locally: a          1
+                    student can learn it
+==================  ==========================================================  =======
+
+``state`` is also the unrecoverable world: a student's retention must drop to chance there.
+The reward is the share of agents that play right; an episode is won if all do.
+"""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int, Key
+
+from ptde.envs.base import AbstractEnv, EnvState
+from ptde.types import EnvSpec, LocalView, TimeStep
+
+PROBES = ("constant", "delayed", "memory", "state", "personal", "recoverable")
+KEYS = 4
+"""Bits in the state of ``personal``."""
+
+
+class Probe(AbstractEnv):
+    """Two agents with two actions; the state is ``KEYS`` bits, the keys point into it."""
+
+    def __init__(self, name: str):
+        self.name = name
+        self.length = {"delayed": 3, "memory": 3}.get(name, 1)
+        self.spec = EnvSpec(
+            name=f"probe/{name}",
+            n_agents=2,
+            obs_dim=KEYS + 1,
+            state_dim=KEYS,
+            n_actions=2,
+            time_limit=self.length,
+        )
+
+    def begin(self, *, key: Key[Array, ""]) -> tuple[EnvState, TimeStep]:
+        key_bits, key_keys = jax.random.split(key)
+        bits = jax.random.bernoulli(key_bits, shape=(KEYS,)).astype(jnp.int32)
+        keys = jnp.zeros(2, jnp.int32)
+        if self.name == "personal":
+            keys = jax.random.randint(key_keys, (2,), 0, KEYS)
+        state = (bits, keys, jnp.zeros((), jnp.int32))
+        nobody = jnp.full((2,), -1, jnp.int32)
+        return state, self._show(state, nobody, jnp.zeros(()), jnp.zeros((), bool))
+
+    def advance(
+        self, state: EnvState, action: Int[Array, " n"], *, key: Key[Array, ""]
+    ) -> tuple[EnvState, TimeStep, Array]:
+        bits, keys, time = state
+        state = (bits, keys, time + 1)
+        last = time + 1 >= self.length
+        right = (action == bits[keys]).astype(jnp.float32)
+        if self.name in ("constant", "delayed"):
+            right = jnp.ones(2)
+        reward = jnp.where(last, right.mean(), 0.0)
+        return state, self._show(state, action, reward, last), last
+
+    def _show(
+        self,
+        state: EnvState,
+        action: Int[Array, " n"],
+        reward: Float[Array, ""],
+        last: Array,
+    ) -> TimeStep:
+        bits, keys, time = state
+        shown = self.name == "recoverable" or (self.name == "memory") & (time == 0)
+        cue = jnp.where(shown, 2.0 * bits[keys] - 1.0, 0.0)
+        hidden = self.name in ("memory", "constant", "delayed")
+        return TimeStep(
+            local=LocalView(
+                obs=jnp.concatenate([jax.nn.one_hot(keys, KEYS), cue[:, None]], -1),
+                legal=jnp.ones((2, 2), bool),
+                last_action=action.astype(jnp.int32),
+                alive=jnp.ones(2, bool),
+            ),
+            state=jnp.where(hidden, 0.0, 2.0 * bits - 1.0),
+            reward=reward,
+            discount=1.0 - last.astype(jnp.float32),
+            first=time == 0,
+            won=last & (reward >= 1.0),
+        )

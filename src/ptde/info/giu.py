@@ -1,0 +1,46 @@
+"""GIU: Global Information Unification (Paper Sec. 3.1, Fig. 1 (b)).
+
+The naive use of global information: one encoding of the state, the same for every agent.
+Only the noise differs between agents. As in the authors' code the first layer has no
+activation of its own (the paper's figure calls it an MLP).
+"""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Key
+
+from ptde.info.base import AbstractInfo, DistributionGenerator
+from ptde.info.sizes import InfoSizes
+from ptde.nn.linear import Linear
+from ptde.types import EnvSpec, Info
+
+
+class GIU(AbstractInfo):
+    """Unified global information: z_i of one distribution for all agents."""
+
+    z_dim: int = eqx.field(static=True)
+    encoder: Linear
+    generator: DistributionGenerator
+
+    def __init__(self, spec: EnvSpec, sizes: InfoSizes, *, key: Key[Array, ""]):
+        self.z_dim = sizes.z
+        key_encoder, key_generator = jax.random.split(key)
+        self.encoder = Linear(spec.state_dim, sizes.z, key=key_encoder)
+        self.generator = DistributionGenerator(
+            sizes.z, sizes.z, sizes.variance_floor, key=key_generator
+        )
+
+    def __call__(
+        self,
+        local: Float[Array, "*b n d"],
+        state: Float[Array, "*b s"],
+        *,
+        key: Key[Array, ""] | None,
+    ) -> Info:
+        h = self.encoder(state)[..., None, :]
+        each = (*local.shape[:-1], h.shape[-1])
+        if key is None:  # the mean is computed once for the team
+            mean = jnp.broadcast_to(self.generator(h, key=None).mean, each)
+            return Info(z=mean, mean=mean)
+        return self.generator(jnp.broadcast_to(h, each), key=key)

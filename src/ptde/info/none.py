@@ -1,0 +1,28 @@
+"""No information: plain VDN, QMIX and QPLEX, whose agents never see the state."""
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Key
+
+from ptde.info.base import AbstractInfo
+from ptde.info.sizes import InfoSizes
+from ptde.types import EnvSpec, Info
+
+
+class NoInfo(AbstractInfo):
+    """z of width 0."""
+
+    z_dim: int = eqx.field(static=True)
+
+    def __init__(self, spec: EnvSpec, sizes: InfoSizes, *, key: Key[Array, ""]):
+        self.z_dim = 0
+
+    def __call__(
+        self,
+        local: Float[Array, "*b n d"],
+        state: Float[Array, "*b s"],
+        *,
+        key: Key[Array, ""] | None,
+    ) -> Info:
+        z = jnp.zeros((*local.shape[:-1], 0))
+        return Info(z=z, mean=z)

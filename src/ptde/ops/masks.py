@@ -1,0 +1,23 @@
+"""Masks, and the one place that divides by a mask's count."""
+
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+
+
+def masked_mean(x: Float[Array, "*b"], where: Bool[Array, "*b"]) -> Float[Array, ""]:
+    """The mean of ``x`` over the true entries of ``where``; 0 where there are none."""
+    return jnp.sum(jnp.where(where, x, 0.0)) / jnp.maximum(jnp.sum(where), 1)
+
+
+def valid_transitions(first: Bool[Array, "*b T1"]) -> Bool[Array, "*b T"]:
+    """Which of the T transitions of T + 1 steps lie within one episode.
+
+    The step into an episode's first observation is the world's reset, not a transition.
+    """
+    return ~first[..., 1:]
+
+
+def last_steps(first: Bool[Array, "*b T1"]) -> Bool[Array, "*b T"]:
+    """For steps 1 .. T: is the step the last of its episode or of the segment?"""
+    ends = jnp.ones_like(first[..., :1])
+    return jnp.concatenate([first[..., 2:], ends], axis=-1)

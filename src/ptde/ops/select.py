@@ -1,0 +1,39 @@
+"""Choosing among action values under a mask of legal actions."""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int, Key
+
+
+def masked(
+    q: Float[Array, "*b u"], legal: Bool[Array, "*b u"]
+) -> Float[Array, "*b u"]:
+    """The action values, with those of illegal actions at the least float."""
+    return jnp.where(legal, q, jnp.finfo(q.dtype).min)
+
+
+def greedy(q: Float[Array, "*b u"], legal: Bool[Array, "*b u"]) -> Int[Array, "*b"]:
+    """The legal action of the greatest value; the first of equals."""
+    return jnp.argmax(masked(q, legal), axis=-1).astype(jnp.int32)
+
+
+def epsilon_greedy(
+    q: Float[Array, "*b u"],
+    legal: Bool[Array, "*b u"],
+    epsilon: Float[Array, ""] | float,
+    *,
+    key: Key[Array, ""],
+) -> Int[Array, "*b"]:
+    """Greedy, but with probability epsilon a uniform legal action, for each agent."""
+    key_explore, key_action = jax.random.split(key)
+    noise = jax.random.uniform(key_action, q.shape)
+    uniform = jnp.argmax(jnp.where(legal, noise, -1.0), axis=-1).astype(jnp.int32)
+    explore = jax.random.uniform(key_explore, q.shape[:-1]) < epsilon
+    return jnp.where(explore, uniform, greedy(q, legal))
+
+
+def take(q: Float[Array, "*b u"], action: Int[Array, "*b"]) -> Float[Array, "*b"]:
+    """The values of the given actions."""
+    # A sum over a mask vectorises better than a gather over so few actions.
+    chosen = jax.nn.one_hot(action, q.shape[-1], dtype=bool)
+    return jnp.sum(jnp.where(chosen, q, 0.0), axis=-1)

@@ -1,0 +1,335 @@
+"""PTDE from one config: teach, distil, evaluate, draw (Paper Fig. 5).
+
+A run folder holds everything, and every stage finds in it what the stage before wrote:
+
+    run.json                     the config, and what the run is to become
+    teacher/  student/  baseline/
+        record.jsonl             one row a test
+        checkpoints/             to go on from
+        model/                   the finished networks
+    result.json  curves.png  replay.gif
+"""
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal
+
+import equinox as eqx
+import jax
+
+from ptde.agents.policy import FullPolicy, StudentPolicy, TeacherPolicy, localise
+from ptde.algos.base import Teacher
+from ptde.check import known
+from ptde.config import FORMAT, Run, load_run
+from ptde.envs.base import AbstractEnv
+from ptde.info.student import Student
+from ptde.report.result import Result, Score
+from ptde.run import checkpoint
+from ptde.run.cache import use_compilation_cache
+from ptde.run.checkpoint import DamagedCheckpoint
+from ptde.run.loop import seed_keys, teacher_test
+from ptde.run.progress import console
+from ptde.run.record import Record
+from ptde.stages.distill import distill, student_test
+from ptde.stages.teach import teach
+
+Goal = Literal["teach", "run"]
+EVALUATION = 20
+"""Stream of randomness of the final evaluation: all roles meet the same beginnings."""
+
+
+class Distilled(eqx.Module):
+    """What stage 2 ships: the frozen network and the student."""
+
+    network: eqx.Module
+    student: Student
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run came to, and where it is."""
+
+    result: Result
+    folder: Path
+
+    def show(self) -> None:
+        """Prints the table and the paths."""
+        out = console()
+        out.print(self.result.table())
+        for name in ("result.json", "curves.png", "replay.gif"):
+            if (self.folder / name).exists():
+                out.print(f"{self.folder / name}", soft_wrap=True)
+
+
+class RunFolder:
+    """A run folder: the config in it, and the pieces that the stages leave."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        self.run, self.meta = load_run(path)
+
+    @classmethod
+    def create(cls, run: Run, path: Path, goal: Goal) -> "RunFolder":
+        """A new folder. ValueError if it exists; OSError names a place not writable."""
+        if path.exists():
+            raise ValueError(
+                f"{path} exists and is left as it is: type another --out, or "
+                f"`ptde resume {path}` to go on with it"
+            )
+        try:
+            path.mkdir(parents=True)
+            cls._write(path, run, {"goal": goal})
+        except OSError as error:
+            raise OSError(
+                error.errno,
+                f"cannot write a run folder there ({error.strerror}): type another --out",
+                str(path),
+            ) from error
+        return cls(path)
+
+    @staticmethod
+    def _write(path: Path, run: Run, meta: dict[str, Any]) -> None:
+        data = {
+            "format": FORMAT,
+            "ptde": version("ptde"),
+            "jax": version("jax"),
+            **meta,
+            "run": run.to_json(),
+        }
+        part = path / ".run.json.part"
+        part.write_text(json.dumps(data, indent=1))
+        part.replace(path / "run.json")
+
+    def rewrite(self, run: Run, **meta: Any) -> None:
+        """Replaces the config: for a stage that is to run with other options."""
+        self._write(self.path, run, {"goal": self.meta["goal"], **meta})
+        self.run, self.meta = load_run(self.path)
+
+    def has(self, role: str) -> bool:
+        """Whether the role's networks are finished."""
+        return (self.path / role / "model").is_dir()
+
+    def finish(self, role: str, model: eqx.Module) -> None:
+        """Keeps the role's finished networks."""
+        checkpoint.save(self.path / role / "model", model)
+
+    def teacher(self, role: str, run: Run, env: AbstractEnv) -> Teacher:
+        """The finished teacher (or baseline), with a leading axis of seeds."""
+        training = run.training(env, role)
+        like = jax.eval_shape(lambda: training.algo.teacher(training.start().learner))
+        return self._load(role, like)
+
+    def student(self, run: Run, env: AbstractEnv) -> Distilled:
+        """The finished student, with a leading axis of seeds."""
+        task = run.distillation(env)
+
+        def make():
+            teacher = _shapes_of_teacher(run, env)
+            return Distilled(teacher.network, task.start(teacher).student)
+
+        return self._load("student", jax.eval_shape(make))
+
+    def _load(self, role: str, like: Any) -> Any:
+        try:
+            return checkpoint.load(self.path / role / "model", like)
+        except DamagedCheckpoint as error:
+            raise ValueError(
+                f"the {role} of {self.path} cannot be used on {self.run.world}/"
+                f"{self.run.map}: {error}"
+            ) from error
+
+
+def _shapes_of_teacher(run: Run, env: AbstractEnv) -> Teacher:
+    training = run.training(env, "teacher")
+    return training.algo.teacher(training.start().learner)
+
+
+def default_folder(run: Run) -> Path:
+    """``runs/WORLD-MAP-METHOD-SEED``, with a number behind it if that exists."""
+    seeds = f"{run.seed}" if run.seeds == 1 else f"{run.seed}+{run.seeds}"
+    name = f"{run.world}-{run.map}-{run.method.lower()}-{seeds}"
+    path, count = Path("runs") / name, 1
+    while path.exists():
+        count += 1
+        path = Path("runs") / f"{name}-{count}"
+    return path
+
+
+def run(config: Run, out: Path | str | None = None, goal: Goal = "run") -> Outcome:
+    """Teaches, distils and evaluates (``goal="teach"``: stage 1 alone).
+
+    Raises:
+        ValueError: the config cannot be run; nothing was written.
+        Interrupted: Ctrl-C; ``resume`` goes on.
+        Diverged: a loss was not finite.
+    """
+    use_compilation_cache()
+    env = config.env()
+    config.training(env, "teacher")  # does it fit into the memory?
+    path = Path(out) if out is not None else default_folder(config)
+    folder = RunFolder.create(config, path, goal)
+    return _continue(folder, env)
+
+
+def resume(path: Path | str) -> Outcome:
+    """Goes on with a run, from its newest good checkpoint to its goal."""
+    use_compilation_cache()
+    folder = RunFolder(Path(path))
+    return _continue(folder, folder.run.env())
+
+
+def distill_run(path: Path | str, config: Run | None = None) -> Outcome:
+    """Stage 2 for a run that has a teacher; an earlier student is replaced."""
+    import shutil
+
+    use_compilation_cache()
+    folder = RunFolder(Path(path))
+    if not folder.has("teacher"):
+        raise ValueError(
+            f"{path} has no finished teacher to distil: `ptde resume {path}` finishes it"
+        )
+    if folder.run.info == "none":
+        raise ValueError(
+            f"the team of {path} uses no global information (--info none), so there is "
+            "nothing to distil: teach one with `ptde teach --info gip`"
+        )
+    shutil.rmtree(folder.path / "student", ignore_errors=True)
+    new = folder.run if config is None else config
+    folder.rewrite(new, goal="run")
+    return _continue(folder, new.env())
+
+
+def _continue(folder: RunFolder, env: AbstractEnv) -> Outcome:
+    config = folder.run
+    roles = ["teacher"]
+    if folder.meta["goal"] == "run" and config.info != "none":
+        roles.append("student")
+    if config.baseline:
+        roles.append("baseline")
+    for role in roles:
+        if folder.has(role):
+            continue
+        if role == "student":
+            teacher = folder.teacher("teacher", config, env)
+            student = distill(
+                config.distillation(env), teacher, folder.path / "student"
+            )
+            folder.finish(role, Distilled(teacher.network, student))
+        else:
+            training = _for_role(config, role).training(env, role)
+            folder.finish(role, teach(training, folder.path / role))
+    return evaluate_run(folder.path)
+
+
+def _for_role(config: Run, role: str) -> Run:
+    """The config of a role: the baseline is the same learner without information."""
+    return dataclasses.replace(config, info="none") if role == "baseline" else config
+
+
+def evaluate_run(path: Path | str, episodes: int | None = None) -> Outcome:
+    """Tests every finished role of a run on the same keys, and writes the result.
+
+    Args:
+        path: the run folder.
+        episodes: for each role and seed; None takes the run's own number.
+    """
+    use_compilation_cache()
+    folder = RunFolder(Path(path))
+    config, env = folder.run, folder.run.env()
+    episodes = config.episodes if episodes is None else episodes
+    keys = jax.vmap(lambda k: jax.random.fold_in(k, EVALUATION))(
+        seed_keys(config.seed, config.seeds)
+    )
+    scores = {}
+    for role in ("teacher", "student", "baseline"):
+        if not folder.has(role):
+            continue
+        if role == "student":
+            both = folder.student(config, env)
+            test = student_test(env, episodes, config.seeds)
+            returns = test(both.network, both.student, keys)
+        else:
+            teacher = folder.teacher(role, _for_role(config, role), env)
+            sample = config.z_test == "sample"
+            test = teacher_test(env, episodes, config.seeds, sample_z=sample)
+            returns = test(teacher, keys)
+        scores[role] = Score.of(returns)
+    if not scores:
+        raise ValueError(
+            f"{path} has no finished team yet: `ptde resume {path}` finishes it"
+        )
+    records = {role: Record(folder.path / role / "record.jsonl").rows() for role in scores}
+    result = Result(
+        world=env.spec.name,
+        method=config.method,
+        steps=config.schedule().steps_after(config.schedule().periods),
+        seconds=sum(rows[-1]["seconds"] for rows in records.values() if rows),
+        scores=scores,
+        centralised=config.info != "none",
+    )
+    (folder.path / "result.json").write_text(json.dumps(result.to_json(), indent=1))
+    _draw(folder, env, result, records)
+    return Outcome(result, folder.path)
+
+
+def _draw(folder: RunFolder, env: AbstractEnv, result: Result, records) -> None:
+    from ptde.report.curves import draw_curves
+
+    finals = {role: score.win_rate for role, score in result.scores.items()}
+    title = f"{result.method} on {result.world}"
+    draw_curves(records, finals, folder.path / "curves.png", title)
+    best = "student" if "student" in result.scores else "teacher"
+    if env.spec.name.startswith("smax/") and not (folder.path / "replay.gif").exists():
+        replay_run(folder.path, best)
+
+
+def replay_run(
+    path: Path | str,
+    role: str = "student",
+    episode: int = 0,
+    seed: int | None = None,
+    out: Path | str | None = None,
+) -> Path:
+    """Draws one battle of a role as an animated GIF.
+
+    Args:
+        path: the run folder.
+        role: teacher, student or baseline.
+        episode: number of the battle; each has another beginning. >= 0.
+        seed: which of the run's seeds plays; None is its first.
+        out: where to write; None is ``replay.gif`` in the run folder.
+    """
+    from ptde.report.battle import battle_scenes
+    from ptde.report.replay import draw_replay
+
+    use_compilation_cache()
+    known("role", role, ("teacher", "student", "baseline"))
+    folder = RunFolder(Path(path))
+    config, env = folder.run, folder.run.env()
+    if not folder.has(role):
+        raise ValueError(f"{path} has no finished {role}")
+    if not env.spec.name.startswith("smax/"):
+        raise ValueError(f"{env.spec.name} has no replays: battles (--world smax) do")
+    seed = config.seed if seed is None else seed
+    if not config.seed <= seed < config.seed + config.seeds:
+        last = config.seed + config.seeds - 1
+        raise ValueError(f"--seed {seed} is not in this run: {config.seed} to {last} are")
+    policy = _policy(folder, env, role, seed - config.seed)
+    key = jax.random.fold_in(jax.random.key(seed), EVALUATION + 1 + episode)
+    target = Path(out) if out is not None else folder.path / "replay.gif"
+    return draw_replay(battle_scenes(env, policy, key=key), target)
+
+
+def _policy(
+    folder: RunFolder, env: AbstractEnv, role: str, index: int
+) -> FullPolicy:
+    config = folder.run
+    if role == "student":
+        both = jax.tree.map(lambda x: x[index], folder.student(config, env))
+        return localise(StudentPolicy(both.network, both.student))
+    teacher = folder.teacher(role, _for_role(config, role), env)
+    teacher = jax.tree.map(lambda x: x[index], teacher)
+    return TeacherPolicy(teacher.network, teacher.info, 0.0, config.z_test == "sample")

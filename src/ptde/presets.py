@@ -1,0 +1,56 @@
+"""Runs by name: `ptde run --preset NAME`, and any option on top."""
+
+from dataclasses import replace
+
+from ptde.algos.value import ValueConfig
+from ptde.config import Run
+from ptde.stages.distill import DistillConfig
+
+PAPER_MAPS = (
+    "3s_vs_5z",
+    "5m_vs_6m",
+    "3s5z_vs_3s6z",
+    "6h_vs_8z",
+    "3s_vs_8z",
+    "3s5z_vs_3s7z",
+)
+"""The maps of the paper's Table 2, in its order."""
+
+_BUDGETS = (2, 2, 5, 5, 10, 10)
+"""Their budgets there, in millions of joint steps."""
+
+PRESETS: dict[str, tuple[str, Run]] = {
+    "demo": (
+        "the main job in a few minutes: GIP, its student and plain QMIX on 3m",
+        Run(
+            map="3m",
+            steps=400_000,
+            baseline=True,
+            student=DistillConfig(steps=10_000, lr=5e-4, data_steps=50_000, tests=10),
+        ),
+    ),
+    "quick": (
+        "does it run? a few thousand steps, nothing is learnt",
+        Run(
+            map="3m",
+            steps=8_000,
+            test_every=4_000,
+            episodes=32,
+            value=ValueConfig(buffer=200, epsilon_steps=5_000),
+            student=DistillConfig(steps=500, data_steps=4_000, tests=2),
+        ),
+    ),
+    **{
+        f"table2/{name}": (
+            f"QMIX_GIP and QMIX_KD on {name} at the budget of Table 2",
+            Run(map=name, steps=budget * 1_000_000),
+        )
+        for name, budget in zip(PAPER_MAPS, _BUDGETS, strict=True)
+    },
+}
+"""Name: (what it is, the run)."""
+
+
+def preset(name: str, **changes: object) -> Run:
+    """The preset's run, with the given fields changed."""
+    return replace(PRESETS[name][1], **changes)

@@ -1,0 +1,72 @@
+"""The scenes of one SMAX battle."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Key
+
+from ptde.agents.policy import FullPolicy
+from ptde.envs.smax import Smax
+from ptde.report.replay import Scene
+
+EVERY = 2
+"""Of a joint step's 8 moments, one in so many is shown."""
+
+
+def battle_scenes(
+    env: Smax, policy: FullPolicy, *, key: Key[Array, ""]
+) -> list[Scene]:
+    """Plays one battle and shows it moment by moment."""
+    battle = env.battle
+
+    def play(cursor, key):
+        state, step, memory = cursor
+        key_policy, key_env = jax.random.split(key)
+        team = jax.tree.map(lambda x: x[None], step)
+        memory, action = policy(memory, team, key=key_policy)
+        actions = dict(zip(battle.agents, action[0], strict=True))
+        moments = battle.step_env(key_env, state[0], actions, True)
+        state, step, last = env.advance(state, action[0], key=key_env)
+        return (state, step, memory), (moments, last, step.won)
+
+    @jax.jit
+    def roll(key):
+        key_begin, key_steps = jax.random.split(key)
+        cursor = (*env.begin(key=key_begin), policy.start(1, env.spec.n_agents))
+        keys = jax.random.split(key_steps, env.spec.time_limit)
+        return jax.lax.scan(play, cursor, keys)[1]
+
+    moments, last, won = jax.tree.map(np.asarray, roll(key))
+    length = int(np.argmax(last)) + 1 if last.any() else len(last)
+    end = "won" if won[length - 1] else "not won"
+    scenes = []
+    for t in range(length):
+        for moment in range(0, 8, EVERY):
+            units = jax.tree.map(lambda x, t=t, m=moment: x[t, m], moments)
+            seconds = (t * 8 + moment) * battle.time_per_step
+            scenes.append(_scene(env, units, f"{env.map_name}   {seconds:4.1f} s"))
+    units = jax.tree.map(lambda x: x[length - 1, -1], moments)
+    seconds = length * 8 * battle.time_per_step
+    caption = f"{env.map_name}   {seconds:4.1f} s   {end}"
+    return [*scenes, _scene(env, units, caption)]
+
+
+def _scene(env: Smax, units, caption: str) -> Scene:
+    battle, types = env.battle, units.unit_types
+    action = units.prev_attack_actions - battle.num_movement_actions
+    ally = np.arange(env.units) < env.n
+    target = np.where(ally, action + env.n, env.n - 1 - action)
+    longest = np.asarray(battle.unit_type_weapon_cooldowns)[types]
+    fired = units.unit_weapon_cooldowns > longest - 3 * battle.time_per_step
+    health = units.unit_health / np.asarray(battle.unit_type_health)[types]
+    return Scene(
+        position=units.unit_positions,
+        health=np.where(units.unit_alive, health, 0.0),
+        radius=np.asarray(battle.unit_type_radiuses)[types],
+        letter=[battle.unit_type_shorthands[t] for t in types],
+        target=np.where(fired & (action >= 0), target, -1),
+        sight=env.config.sight * np.asarray(battle.unit_type_sight_ranges)[types],
+        allies=env.n,
+        width=float(jnp.max(2 * env.half)),
+        caption=caption,
+    )

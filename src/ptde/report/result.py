@@ -1,0 +1,106 @@
+"""The result of a run: ``result.json`` and the table on the screen."""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import jax
+import numpy as np
+from rich.table import Table
+
+from ptde.report.statistics import retention, win_interval
+from ptde.run.evaluate import Returns
+
+
+
+@dataclass(frozen=True)
+class Score:
+    """What one role reached in its test episodes."""
+
+    win_rate: float
+    low: float
+    """Of the 95 % interval of the win rate: over episodes for one seed, else over seeds."""
+    high: float
+    mean_return: float
+    length: float
+    """Joint steps of an episode."""
+    episodes: int
+    """All seeds together."""
+    seeds: list[float]
+    """Win rate of each seed."""
+
+    @classmethod
+    def of(cls, returns: Returns) -> "Score":
+        """From Returns [seeds, episodes]."""
+        returns = jax.tree.map(np.asarray, returns)
+        low, high = win_interval(returns.won)
+        return cls(
+            win_rate=float(returns.won.mean()),
+            low=low,
+            high=high,
+            mean_return=float(returns.reward.mean()),
+            length=float(returns.length.mean()),
+            episodes=int(returns.won.size),
+            seeds=[float(x) for x in returns.won.mean(axis=1)],
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """With the return under the name ``return``."""
+        data = asdict(self)
+        data["return"] = data.pop("mean_return")
+        return data
+
+
+@dataclass(frozen=True)
+class Result:
+    """All roles of a run."""
+
+    world: str
+    method: str
+    steps: int
+    seconds: float
+    """Wall time of all stages, without the evaluation."""
+    scores: dict[str, Score] = field(default_factory=dict)
+    centralised: bool = True
+    """The teacher reads the global state when it acts."""
+
+    @property
+    def prr(self) -> float | None:
+        """Student's win rate / teacher's."""
+        if not {"teacher", "student"} <= self.scores.keys():
+            return None
+        return retention(
+            self.scores["student"].win_rate, self.scores["teacher"].win_rate
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """What ``result.json`` holds."""
+        return {
+            **{role: score.to_json() for role, score in self.scores.items()},
+            "prr": self.prr,
+            "world": self.world,
+            "method": self.method,
+            "steps": self.steps,
+            "seconds": round(self.seconds, 1),
+        }
+
+    def table(self) -> Table:
+        """What a person reads."""
+        prr = "" if self.prr is None else f"   PRR {self.prr:.1%}"
+        table = Table(
+            title=f"{self.method} on {self.world}, {self.steps:,} steps{prr}",
+            title_justify="left",
+        )
+        for name in ("role", "execution", "win rate", "95 % interval", "return"):
+            table.add_column(name, justify="left" if name in ("role",) else "right")
+        table.add_column("episodes", justify="right")
+        for role, score in self.scores.items():
+            central = role == "teacher" and self.centralised
+            table.add_row(
+                role,
+                "centralised" if central else "decentralised",
+                f"{score.win_rate:.3f}",
+                f"{score.low:.3f} - {score.high:.3f}",
+                f"{score.mean_return:.2f}",
+                f"{score.episodes}",
+            )
+        return table

@@ -1,0 +1,41 @@
+"""Intervals for what tests measured."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy import stats
+
+Interval = tuple[float, float]
+
+
+def win_interval(won: np.ndarray) -> Interval:
+    """The 95 % interval of a win rate.
+
+    One seed: Wilson's score interval over its episodes. Several seeds: Student's t over the
+    seeds' win rates, cut to [0, 1], because seeds differ far more than episodes do.
+
+    Args:
+        won: [seeds, episodes], true where an episode was won.
+    """
+    if len(won) == 1:
+        result = stats.binomtest(int(won.sum()), won.size)
+        interval = result.proportion_ci(0.95, method="wilson")
+        return float(interval.low), float(interval.high)
+    low, high = t_interval(won.mean(axis=1))
+    return max(low, 0.0), min(high, 1.0)
+
+
+def t_interval(values: Sequence[float] | np.ndarray) -> Interval:
+    """Student's 95 % interval of the mean of at least two values."""
+    values = np.asarray(values, dtype=float)
+    mean, error = values.mean(), stats.sem(values)
+    half = error * stats.t.ppf(0.975, len(values) - 1)
+    return float(mean - half), float(mean + half)
+
+
+def retention(student: float, teacher: float) -> float | None:
+    """The performance retention ratio, PRR = student's win rate / teacher's (Sec. 4.1).
+
+    None for a teacher that never wins.
+    """
+    return student / teacher if teacher > 0 else None

@@ -1,0 +1,1 @@
+"""Running: collection, the training loop, evaluation, checkpoints, records."""

@@ -1,0 +1,173 @@
+"""Checkpoints: written whole or not at all, and checked when they are read.
+
+A checkpoint is a folder named after the joint steps it was taken at: the arrays (orbax) and
+a digest of every file. It is written beside its place and renamed into it, so a name that
+exists is complete; a digest that does not fit means damage after the writing.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import PyTree
+
+T = TypeVar("T", bound=PyTree)
+DIGEST = "digest.json"
+
+
+class DamagedCheckpoint(Exception):
+    """A checkpoint cannot be read; the message names it and says why."""
+
+
+def save(path: Path, tree: PyTree) -> None:
+    """Writes ``tree`` to the folder ``path``, which must not exist."""
+    import orbax.checkpoint as ocp
+
+    path = path.absolute()
+    part = path.with_name(f".{path.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    with _room(path, tree):
+        part.mkdir(parents=True)
+        with ocp.PyTreeCheckpointer() as checkpointer:
+            checkpointer.save(part / "arrays", _to_dict(tree))
+        (part / DIGEST).write_text(json.dumps(_digest(part / "arrays"), indent=1))
+        os.rename(part, path)
+
+
+def load(path: Path, like: T) -> T:
+    """Reads a tree of the structure, shapes and dtypes of ``like``.
+
+    Raises:
+        DamagedCheckpoint: if a file is missing, changed, or does not hold such a tree.
+    """
+    import orbax.checkpoint as ocp
+
+    path = path.absolute()
+    try:
+        digest = json.loads((path / DIGEST).read_text())
+        if _digest(path / "arrays") != digest:
+            raise ValueError("its files are not those that were written")
+        with ocp.PyTreeCheckpointer() as checkpointer:
+            arrays = checkpointer.restore(path / "arrays")
+        return _from_dict(arrays, like)
+    except Exception as error:
+        raise DamagedCheckpoint(f"{path}: {error}") from error
+
+
+class Checkpoints:
+    """The newest few checkpoints of a training."""
+
+    def __init__(self, folder: Path, keep: int = 2):
+        self.folder = folder
+        self.keep = keep
+
+    def steps(self) -> list[int]:
+        """Joint steps at which there is a checkpoint, oldest first."""
+        names = self.folder.iterdir() if self.folder.is_dir() else ()
+        return sorted(int(p.name) for p in names if p.name.isdigit())
+
+    def save(self, steps: int, tree: PyTree) -> Path:
+        """Writes a checkpoint, then removes the oldest beyond ``keep``."""
+        path = self.folder / str(steps)
+        if path.exists():  # a damaged one, or one that a resumed run comes by again
+            shutil.rmtree(path)
+        save(path, tree)
+        for old in self.steps()[: -self.keep]:
+            shutil.rmtree(self.folder / str(old))
+        return path
+
+    def newest(self, like: T) -> tuple[int, T] | None:
+        """Steps and tree of the newest checkpoint that can be read; None without any.
+
+        Damaged ones are named on standard error and passed over.
+        """
+        for steps in reversed(self.steps()):
+            try:
+                return steps, load(self.folder / str(steps), like)
+            except DamagedCheckpoint as error:
+                print(
+                    f"damaged checkpoint, using the one before: {error}",
+                    file=sys.stderr,
+                )
+        return None
+
+
+def size_of(tree: PyTree) -> int:
+    """Bytes of a tree's arrays (or shapes)."""
+    leaves = jax.tree.leaves(jax.eval_shape(_raw, tree))
+    return sum(int(np.prod(x.shape)) * x.dtype.itemsize for x in leaves)
+
+
+@contextmanager
+def _room(path: Path, tree: PyTree):
+    """Names the folder and the size in errors of a full or unwritable disk."""
+    try:
+        yield
+    except OSError as error:
+        size = size_of(tree) / 1e6
+        raise OSError(
+            error.errno,
+            f"cannot write the checkpoint ({size:.0f} MB): {error.strerror or error}. "
+            "Nothing older was touched; make room there, then `ptde resume`",
+            str(path),
+        ) from error
+
+
+def _raw(tree: PyTree) -> PyTree:
+    """Typed keys as plain integers."""
+
+    def raw(x):
+        return jax.random.key_data(x) if _is_key(x) else x
+
+    return jax.tree.map(raw, tree)
+
+
+def _is_key(x) -> bool:
+    return jnp.issubdtype(x.dtype, jax.dtypes.prng_key)
+
+
+def _names(tree: PyTree) -> list[str]:
+    paths = jax.tree_util.tree_flatten_with_path(tree)[0]
+    return [jax.tree_util.keystr(path, simple=True, separator=".") for path, _ in paths]
+
+
+def _to_dict(tree: PyTree) -> dict[str, np.ndarray]:
+    leaves = [np.asarray(x) for x in jax.tree.leaves(_raw(tree))]
+    return dict(zip(_names(tree), leaves, strict=True))
+
+
+def _from_dict(arrays: dict[str, np.ndarray], like: T) -> T:
+    leaves, structure = jax.tree.flatten(like)
+    names = _names(like)
+    if set(names) != set(arrays):
+        odd = sorted(set(names) ^ set(arrays))
+        raise ValueError(f"it holds another kind of run (differs in {odd[0]!r})")
+    restored = []
+    for name, leaf in zip(names, leaves, strict=True):
+        value = jnp.asarray(arrays[name])
+        value = jax.random.wrap_key_data(value) if _is_key(leaf) else value
+        if (value.shape, value.dtype) != (leaf.shape, leaf.dtype):
+            raise ValueError(
+                f"{name!r} is {value.dtype}{list(value.shape)}, "
+                f"not {leaf.dtype}{list(leaf.shape)}: it is of another map or size"
+            )
+        restored.append(value)
+    return jax.tree.unflatten(structure, restored)
+
+
+def _digest(folder: Path) -> dict[str, str]:
+    if not folder.is_dir():
+        raise ValueError("its arrays are missing")
+    files = sorted(p for p in folder.rglob("*") if p.is_file())
+    return {
+        str(p.relative_to(folder)): hashlib.blake2b(p.read_bytes()).hexdigest()
+        for p in files
+    }

@@ -1,0 +1,92 @@
+"""Rolls a policy through copies of a world."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Key, PyTree
+
+from ptde.agents.policy import Carry, FullPolicy
+from ptde.envs.base import AbstractEnv, EnvState
+from ptde.types import Rollout, TimeStep
+
+
+class Cursor(eqx.Module):
+    """Where B copies of a world stand, and what the policy remembers of them."""
+
+    env_state: EnvState
+    step: TimeStep
+    memory: Carry
+
+
+def start(
+    policy: FullPolicy, env: AbstractEnv, copies: int, *, key: Key[Array, ""]
+) -> Cursor:
+    """``copies`` new episodes."""
+    keys = jax.random.split(key, copies)
+    env_state, step = jax.vmap(lambda k: env.reset(key=k))(keys)
+    return Cursor(env_state, step, policy.start(copies, env.spec.n_agents))
+
+
+def advance(
+    policy: FullPolicy, env: AbstractEnv, cursor: Cursor, *, key: Key[Array, ""]
+) -> tuple[Cursor, Array]:
+    """One joint step of every copy, and the actions [B, n] that made it."""
+    key_policy, key_env = jax.random.split(key)
+    keys = jax.random.split(key_env, len(cursor.step.first))
+    memory, action = policy(forget(cursor), cursor.step, key=key_policy)
+    env_state, step = jax.vmap(lambda s, a, k: env.step(s, a, key=k))(
+        cursor.env_state, action, keys
+    )
+    return Cursor(env_state, step, memory), action
+
+
+def forget(cursor: Cursor) -> Carry:
+    """What the policy remembers, zero where a new episode starts."""
+
+    def clear(x):
+        first = cursor.step.first.reshape(-1, *(1,) * (x.ndim - 1))
+        return jnp.where(first, jnp.zeros_like(x), x)
+
+    return jax.tree.map(clear, cursor.memory)
+
+
+def collect(
+    policy: FullPolicy,
+    env: AbstractEnv,
+    cursor: Cursor,
+    length: int,
+    *,
+    key: Key[Array, ""],
+) -> tuple[Cursor, Rollout]:
+    """``length`` joint steps of every copy: a rollout with leaves [B, length + 1, ...].
+
+    The rollout's hidden states start at zero, so a cursor that stands inside an episode
+    suits only algorithms that store or recompute them.
+    """
+
+    def one(cursor, key):
+        after, action = advance(policy, env, cursor, key=key)
+        return after, (cursor.step, action)
+
+    cursor, (steps, action) = jax.lax.scan(one, cursor, jax.random.split(key, length))
+    steps = jax.tree.map(
+        lambda x, last: jnp.concatenate([jnp.swapaxes(x, 0, 1), last[:, None]], axis=1),
+        steps,
+        cursor.step,
+    )
+    return cursor, Rollout(steps=steps, action=jnp.swapaxes(action, 0, 1))
+
+
+def rollout_shapes(
+    env: AbstractEnv, copies: int, length: int
+) -> PyTree[jax.ShapeDtypeStruct]:
+    """The shapes of a rollout, without computing one."""
+    _, step = jax.eval_shape(lambda k: env.reset(key=k), jax.random.key(0))
+
+    def wide(x, time):
+        return jax.ShapeDtypeStruct((copies, time, *x.shape), x.dtype)
+
+    return Rollout(
+        steps=jax.tree.map(lambda x: wide(x, length + 1), step),
+        action=wide(step.local.last_action, length),
+    )

@@ -1,0 +1,57 @@
+"""Test episodes: how good is a team?"""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int, Key
+
+from ptde.agents.policy import FullPolicy
+from ptde.envs.base import AbstractEnv
+from ptde.run.collect import advance, start
+
+
+class Returns(eqx.Module):
+    """One row for each test episode."""
+
+    won: Bool[Array, " episodes"]
+    reward: Float[Array, " episodes"]
+    """Undiscounted return."""
+    length: Int[Array, " episodes"]
+    """Joint steps."""
+
+
+def evaluate(
+    policy: FullPolicy, env: AbstractEnv, episodes: int, *, key: Key[Array, ""]
+) -> Returns:
+    """One whole episode in each of ``episodes`` copies of the world.
+
+    Two policies on the same key meet the same beginnings. No episode is counted for being
+    short, and none is left out for being long.
+    """
+    key_start, key_steps = jax.random.split(key)
+    cursor = start(policy, env, episodes, key=key_start)
+    returns = Returns(
+        won=jnp.zeros(episodes, bool),
+        reward=jnp.zeros(episodes),
+        length=jnp.zeros(episodes, jnp.int32),
+    )
+
+    def running(loop):
+        time, _, _, over = loop
+        return (time < env.spec.time_limit) & ~over.all()
+
+    def play(loop):
+        time, cursor, returns, over = loop
+        cursor, _ = advance(
+            policy, env, cursor, key=jax.random.fold_in(key_steps, time)
+        )
+        over = over | cursor.step.first
+        returns = Returns(
+            won=returns.won | (cursor.step.won & ~over),
+            reward=returns.reward + jnp.where(over, 0.0, cursor.step.reward),
+            length=returns.length + ~over,
+        )
+        return time + 1, cursor, returns, over
+
+    loop = (jnp.zeros((), jnp.int32), cursor, returns, jnp.zeros(episodes, bool))
+    return jax.lax.while_loop(running, play, loop)[2]

@@ -1,0 +1,154 @@
+"""The only training loop.
+
+A *period* is what runs between two looks at the learner: so many iterations of collect and
+update, as one compiled program whose state is donated. Python sees the device once a
+period: to test, to record, to save.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Int, Key
+
+from ptde.agents.policy import TeacherPolicy
+from ptde.algos.base import AbstractAlgorithm, Teacher
+from ptde.envs.base import AbstractEnv
+from ptde.run.collect import Cursor, collect, rollout_shapes, start
+from ptde.run.evaluate import Returns, evaluate
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long a training is, in joint steps, and how often one looks at it."""
+
+    envs: int
+    """Copies of the world."""
+    segment: int
+    """Joint steps of each copy in a rollout."""
+    steps: int
+    """Joint steps of the whole training, all copies together."""
+    test_every: int
+    """Joint steps between two tests."""
+
+    @property
+    def per_iteration(self) -> int:
+        """Joint steps of one iteration."""
+        return self.envs * self.segment
+
+    @property
+    def iterations(self) -> int:
+        """Iterations in a period: as near to ``test_every`` as whole iterations are."""
+        most = max(1, -(-self.steps // self.per_iteration))
+        return min(most, max(1, round(self.test_every / self.per_iteration)))
+
+    @property
+    def periods(self) -> int:
+        """Periods of the whole training; ``steps`` is rounded up to whole periods."""
+        return max(1, -(-self.steps // (self.per_iteration * self.iterations)))
+
+    def steps_after(self, periods: int) -> int:
+        """Joint steps taken in so many periods."""
+        return periods * self.iterations * self.per_iteration
+
+
+class TrainState(eqx.Module):
+    """All that a training consists of: with it, and the config, it goes on exactly."""
+
+    learner: Any
+    cursor: Cursor
+    key: Key[Array, ""]
+    """Iteration i draws from ``fold_in(key, i)``."""
+    iteration: Int[Array, ""]
+
+
+def over_seeds(function: Callable[..., T], seeds: int) -> Callable[..., T]:
+    """``function`` over a leading axis of seeds, which is there for a single seed too.
+
+    One seed is not vmapped: a batch of one turns slices into gathers.
+    """
+    if seeds > 1:
+        return jax.vmap(function)
+
+    def single(*args):
+        result = function(*jax.tree.map(lambda x: x[0], args))
+        return jax.tree.map(lambda x: x[None], result)
+
+    return single
+
+
+def seed_keys(seed: int, seeds: int) -> Key[Array, " seeds"]:
+    """The keys of seeds ``seed``, ``seed + 1``, ...: each as if it ran alone."""
+    return jnp.stack([jax.random.key(seed + i) for i in range(seeds)])
+
+
+def initial(
+    algo: AbstractAlgorithm,
+    env: AbstractEnv,
+    schedule: Schedule,
+    *,
+    key: Key[Array, ""],
+) -> TrainState:
+    """The state before the first iteration."""
+    key_init, key_start, key_train = jax.random.split(key, 3)
+    example = rollout_shapes(env, schedule.envs, schedule.segment)
+    learner = algo.init(example, key=key_init)
+    cursor = start(algo.behave(learner), env, schedule.envs, key=key_start)
+    return TrainState(learner, cursor, key_train, jnp.zeros((), jnp.int32))
+
+
+def iterate(
+    algo: AbstractAlgorithm, env: AbstractEnv, schedule: Schedule, state: TrainState
+) -> tuple[TrainState, dict[str, Array]]:
+    """Collects one rollout and learns from it."""
+    key = jax.random.fold_in(state.key, state.iteration)
+    key_start, key_collect, key_update = jax.random.split(key, 3)
+    policy, cursor = algo.behave(state.learner), state.cursor
+    if algo.fresh_segments:
+        cursor = start(policy, env, schedule.envs, key=key_start)
+    cursor, rollout = collect(policy, env, cursor, schedule.segment, key=key_collect)
+    learner, metrics = algo.update(state.learner, rollout, key=key_update)
+    ended = jnp.sum(rollout.steps.first[:, 1:])
+    won = jnp.sum(rollout.steps.won)
+    metrics = {**metrics, "train_win_rate": won / jnp.maximum(ended, 1)}
+    return TrainState(learner, cursor, state.key, state.iteration + 1), metrics
+
+
+def period(
+    algo: AbstractAlgorithm, env: AbstractEnv, schedule: Schedule, seeds: int
+) -> Callable[[TrainState], tuple[TrainState, dict[str, Array]]]:
+    """The compiled period: the state after it, and metrics [seeds, iterations]."""
+
+    def run(state):
+        step = lambda s, _: iterate(algo, env, schedule, s)  # noqa: E731
+        return jax.lax.scan(step, state, None, length=schedule.iterations)
+
+    return jax.jit(over_seeds(run, seeds), donate_argnums=0)
+
+
+def teacher_test(
+    env: AbstractEnv, episodes: int, seeds: int, *, sample_z: bool
+) -> Callable[[Teacher, Key[Array, " seeds"]], Returns]:
+    """The compiled test of greedy teachers, one for each seed: Returns [seeds, episodes]."""
+
+    def run(teacher: Teacher, key: Key[Array, ""]) -> Returns:
+        policy = TeacherPolicy(teacher.network, teacher.info, 0.0, sample_z)
+        return evaluate(policy, env, episodes, key=key)
+
+    return jax.jit(over_seeds(run, seeds))
+
+
+def first_bad(metrics: dict[str, np.ndarray]) -> tuple[int, dict[str, float]] | None:
+    """The first iteration whose metrics are not finite, and these metrics."""
+    bad = ~np.all([np.isfinite(v) for v in metrics.values()], axis=0)
+    if not bad.any():
+        return None
+    iteration = int(np.argmax(bad.any(axis=0)))
+    seed = int(np.argmax(bad[:, iteration]))
+    return iteration, {k: float(v[seed, iteration]) for k, v in metrics.items()}

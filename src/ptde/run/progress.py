@@ -1,0 +1,74 @@
+"""Progress that people can see: a bar on a terminal, lines in a log."""
+
+import sys
+import time
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+
+def console() -> Console:
+    """Where progress and tables go: standard output, as wide as it is."""
+    narrow = None if sys.stdout.isatty() else 100
+    return Console(width=narrow, highlight=False)
+
+
+class Tracker:
+    """Shows one long piece of work: what is done, how fast, how good, time left."""
+
+    LINES = 20
+    """Lines that a log gets for one piece of work."""
+
+    def __init__(self, name: str, total: int, unit: str):
+        self.name, self.total, self.unit = name, total, unit
+        self.console = console()
+        self.printed = -1
+        self.began = time.monotonic()
+        self.start: int | None = None
+        self.bar: Progress | None = None
+
+    def __enter__(self) -> "Tracker":
+        if self.console.is_terminal:
+            self.bar = Progress(
+                TextColumn("{task.description:<9}"),
+                BarColumn(bar_width=24),
+                TextColumn("{task.fields[text]}"),
+                TimeRemainingColumn(elapsed_when_finished=True),
+                console=self.console,
+            )
+            self.bar.start()
+            self.task = self.bar.add_task(self.name, total=self.total, text="compiling")
+        else:
+            self.console.print(f"{self.name}: compiling")
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        if self.bar is not None:
+            self.bar.stop()
+
+    def update(self, done: int, text: str) -> None:
+        """``done`` of the total; ``text`` are the numbers that matter now."""
+        line = f"{_short(done)}/{_short(self.total)} {self.unit}  {text}"
+        if self.bar is not None:
+            self.bar.update(self.task, completed=done, text=line)
+            return
+        part = done * self.LINES // max(self.total, 1)
+        if part > self.printed or done >= self.total:
+            self.printed = part
+            self.console.print(f"{self.name}: {line}  {self._left(done)}")
+
+    def _left(self, done: int) -> str:
+        if self.start is None:  # the first period holds the compilation
+            self.start, self.began = done, time.monotonic()
+            return ""
+        elapsed = time.monotonic() - self.began
+        left = elapsed / max(done - self.start, 1) * (self.total - done)
+        return f"{left:.0f} s left"
+
+
+def _short(number: int) -> str:
+    for size, letter in ((1_000_000, "M"), (1_000, "k")):
+        if number >= size:
+            return f"{number / size:.3g}{letter}"
+    return str(number)

@@ -1,0 +1,42 @@
+"""The record of a training: one JSON object a line, one line a period."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+Row = dict[str, Any]
+
+
+class Record:
+    """Appends rows to a file; a resumed training cuts it back to its checkpoint.
+
+    Every row has ``steps`` (of the stage) and ``seconds`` (since its start); measured
+    values are lists with one entry for each seed.
+    """
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    def rows(self) -> list[Row]:
+        """All rows; a last line that a killed run left unfinished is passed over."""
+        rows = []
+        lines = self.path.read_text().splitlines() if self.path.exists() else []
+        for line in lines:
+            try:
+                rows.append(json.loads(line))
+            except json.JSONDecodeError:
+                break
+        return rows
+
+    def cut(self, steps: int) -> list[Row]:
+        """Drops the rows after ``steps``, and returns the others."""
+        rows = [row for row in self.rows() if row["steps"] <= steps]
+        part = self.path.with_suffix(".part")
+        part.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        part.replace(self.path)
+        return rows
+
+    def append(self, row: Row) -> None:
+        """Adds one row, at once on disk."""
+        with self.path.open("a") as file:
+            file.write(json.dumps(row) + "\n")

@@ -1,0 +1,1 @@
+"""The two stages of PTDE, and the pipeline that joins them."""

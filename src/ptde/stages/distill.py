@@ -1,0 +1,274 @@
+"""Stage 2: distil the teacher's z into local information (Paper Algorithm 2, Sec. 3.3).
+
+The frozen teacher rolls data; a student that sees O_i alone fits the *mean* of its z; the
+student then takes the information module's place, with the network as it was.
+"""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import Array, Bool, Float, Int, Key
+
+from ptde.agents.policy import StudentPolicy, TeacherPolicy, localise
+from ptde.algos.base import Teacher
+from ptde.check import within
+from ptde.envs.base import AbstractEnv
+from ptde.info.base import AbstractStudent
+from ptde.info.student import Student
+from ptde.ops.local import local_information
+from ptde.ops.losses import distillation_loss
+from ptde.ops.masks import masked_mean
+from ptde.run.checkpoint import Checkpoints
+from ptde.run.collect import collect, start
+from ptde.run.evaluate import Returns, evaluate
+from ptde.run.interrupt import Interrupted, patient_interrupt
+from ptde.run.loop import over_seeds, seed_keys
+from ptde.run.progress import Tracker
+from ptde.run.record import Record
+
+DATA, FIT, TEST = 10, 11, 12
+"""Streams of randomness below a seed's key: none that stage 1 uses."""
+
+
+@dataclass(frozen=True)
+class DistillConfig:
+    """How the student learns (paper/method 4.2 and 7)."""
+
+    steps: int = 40_000
+    """Gradient steps. >= 1."""
+    batch: int = 1000
+    """Rows (one agent at one step) per gradient step. >= 1."""
+    lr: float = 1e-4
+    """Adam's learning rate. > 0."""
+    hidden: int = 64
+    """Width of the student's hidden layers. Units; >= 1."""
+    data_steps: int = 100_000
+    """Joint steps that the teacher rolls for data. >= 1."""
+    data_epsilon: float = 0.05
+    """Probability of a random action while it rolls them. In [0, 1]."""
+    held_out: float = 0.2
+    """Share of the segments, and so of the episodes, kept for the test loss. In (0, 1)."""
+    tests: int = 20
+    """How often the test loss and the student's win rate are measured. >= 1."""
+    test_episodes: int = 64
+    """Episodes of each of these tests. >= 1."""
+
+    def __post_init__(self):
+        default = type(self)
+        for count in ("steps", "batch", "hidden", "data_steps", "tests"):
+            name = f"student.{count}"
+            within(name, getattr(self, count), 1, example=getattr(default, count))
+        within("student.lr", self.lr, 0, open_low=True, example=1e-4)
+        within("student.test_episodes", self.test_episodes, 1, example=64)
+        within("student.data_epsilon", self.data_epsilon, 0, 1, example=0.05)
+        within("student.held_out", self.held_out, 0.01, 0.99, example=0.2)
+
+
+class Rows(eqx.Module):
+    """What the student learns from: a row for each agent, step and segment."""
+
+    local: Float[Array, "rows d"]
+    z: Float[Array, "rows z"]
+    """The mean of the teacher's z, not a sample: it has the same best fit without noise."""
+    order: Int[Array, " rows"]
+    """Row numbers: those to learn from, then the held out, then those that do not count."""
+    fit: Int[Array, ""]
+    """How many rows are to learn from."""
+    held_out: Bool[Array, " rows"]
+
+
+class Fit(eqx.Module):
+    """All that changes while a student learns."""
+
+    student: Student
+    optimiser: optax.OptState
+    key: Key[Array, ""]
+    step: Int[Array, ""]
+
+
+@dataclass(frozen=True)
+class Distillation:
+    """Whom to distil, where, and how."""
+
+    env: AbstractEnv
+    config: DistillConfig
+    envs: int
+    segment: int
+    seed: int
+    seeds: int
+    sample_z: bool = True
+
+    @property
+    def optimiser(self) -> optax.GradientTransformation:
+        """The student's optimiser."""
+        return optax.adam(self.config.lr)
+
+    @property
+    def chunk(self) -> int:
+        """Gradient steps between two tests."""
+        return max(1, self.config.steps // self.config.tests)
+
+    def keys(self, stream: int) -> Key[Array, " seeds"]:
+        """The seeds' keys of one stream of randomness."""
+        keys = seed_keys(self.seed, self.seeds)
+        return jax.vmap(lambda k: jax.random.fold_in(k, stream))(keys)
+
+    def start(self, teacher: Teacher) -> Fit:
+        """Untrained students, one for each teacher."""
+
+        def begin(teacher, key):
+            key_student, key_fit = jax.random.split(key)
+            student = Student(
+                self.env.spec.local_dim,
+                teacher.info.z_dim,
+                self.config.hidden,
+                key=key_student,
+            )
+            optimiser = self.optimiser.init(student)
+            return Fit(student, optimiser, key_fit, jnp.zeros((), jnp.int32))
+
+        return jax.jit(over_seeds(begin, self.seeds))(teacher, self.keys(FIT))
+
+    def roll(self, teacher: Teacher) -> Rows:
+        """The teachers' own data: they act as in training, z drawn, a little random."""
+        segments = max(2, -(-self.config.data_steps // (self.envs * self.segment)))
+        run = over_seeds(lambda t, k: self._rows(t, segments, key=k), self.seeds)
+        return jax.jit(run)(teacher, self.keys(DATA))
+
+    def _rows(self, teacher: Teacher, rolls: int, *, key: Key[Array, ""]) -> Rows:
+        policy = TeacherPolicy(
+            teacher.network, teacher.info, self.config.data_epsilon, self.sample_z
+        )
+
+        def roll(key):
+            key_start, key_collect = jax.random.split(key)
+            cursor = start(policy, self.env, self.envs, key=key_start)
+            _, rollout = collect(
+                policy, self.env, cursor, self.segment, key=key_collect
+            )
+            local = local_information(rollout.steps.local)
+            z = teacher.info(local, rollout.steps.state, key=None).mean
+            return local, z, rollout.steps.local.alive
+
+        local, z, alive = jax.lax.map(roll, jax.random.split(key, rolls))
+        # [rolls, envs, T + 1, n]: a segment starts at a reset, so no episode is in two.
+        segments = rolls * self.envs
+        share = max(1, round(self.config.held_out * segments))
+        held = jnp.arange(segments).reshape(rolls, self.envs) >= segments - share
+        held = jnp.broadcast_to(held[:, :, None, None], alive.shape)
+        group = jnp.where(alive, held.astype(jnp.int32), 2).reshape(-1)
+        return Rows(
+            local=local.reshape(-1, local.shape[-1]),
+            z=z.reshape(-1, z.shape[-1]),
+            order=jnp.argsort(group).astype(jnp.int32),
+            fit=jnp.sum(group == 0),
+            held_out=group == 1,
+        )
+
+    def learn(self, fit: Fit, rows: Rows) -> tuple[Fit, Float[Array, " chunk"]]:
+        """``chunk`` gradient steps on Paper Eq. 6, and their losses."""
+
+        def one(fit, _):
+            key = jax.random.fold_in(fit.key, fit.step)
+            pick = jax.random.randint(
+                key, (self.config.batch,), 0, jnp.maximum(rows.fit, 1)
+            )
+            pick = rows.order[pick]
+            every = jnp.ones(self.config.batch, bool)
+
+            def loss(student):
+                z = student(rows.local[pick])
+                return distillation_loss(z, rows.z[pick], every)
+
+            value, gradient = jax.value_and_grad(loss)(fit.student)
+            change, optimiser = self.optimiser.update(gradient, fit.optimiser)
+            student = optax.apply_updates(fit.student, change)
+            return Fit(student, optimiser, fit.key, fit.step + 1), value
+
+        return jax.lax.scan(one, fit, None, length=self.chunk)
+
+    def held_out(self, fit: Fit, rows: Rows) -> dict[str, Float[Array, ""]]:
+        """The loss on the held-out rows, and the share of z's variance explained."""
+        z = fit.student(rows.local)
+        loss = distillation_loss(z, rows.z, rows.held_out)
+        mean = jax.vmap(masked_mean, (1, None))(rows.z, rows.held_out)
+        spread = distillation_loss(
+            jnp.broadcast_to(mean, rows.z.shape), rows.z, rows.held_out
+        )
+        return {"held_out_loss": loss, "r2": 1.0 - loss / jnp.maximum(spread, 1e-12)}
+
+
+def student_test(env: AbstractEnv, episodes: int, seeds: int):
+    """The compiled test of greedy students: (network, student, keys) -> Returns."""
+
+    def run(network, student: AbstractStudent, key: Key[Array, ""]) -> Returns:
+        policy = localise(StudentPolicy(network, student))
+        return evaluate(policy, env, episodes, key=key)
+
+    return jax.jit(over_seeds(run, seeds))
+
+
+def distill(task: Distillation, teacher: Teacher, folder: Path) -> Student:
+    """Distils, from the newest checkpoint in ``folder`` if there is one.
+
+    Writes ``record.jsonl`` and ``checkpoints/`` there; ``steps`` are gradient steps.
+
+    Args:
+        teacher: frozen, with a leading axis of seeds.
+
+    Returns:
+        the students, with a leading axis of seeds.
+
+    Raises:
+        Interrupted: the user pressed Ctrl-C; a checkpoint was written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    checkpoints = Checkpoints(folder / "checkpoints")
+    record = Record(folder / "record.jsonl")
+    fit = task.start(teacher)
+    found = checkpoints.newest(jax.eval_shape(lambda: fit))
+    steps, fit = found or (0, fit)
+    kept = record.cut(steps)
+    seconds = kept[-1]["seconds"] if kept else 0.0
+    learn = jax.jit(over_seeds(task.learn, task.seeds), donate_argnums=0)
+    held_out = jax.jit(over_seeds(task.held_out, task.seeds))
+    test = student_test(task.env, task.config.test_episodes, task.seeds)
+    total = -(-task.config.steps // task.chunk) * task.chunk
+    with (
+        patient_interrupt() as stop,
+        Tracker("student", total, "gradient steps") as tracker,
+    ):
+        rows = task.roll(teacher) if steps < total else None
+        while steps < total:
+            began = time.monotonic()
+            fit, losses = learn(fit, rows)
+            steps += task.chunk
+            keys = jax.vmap(lambda k, s=steps: jax.random.fold_in(k, s))(
+                task.keys(TEST)
+            )
+            outcome = test(teacher.network, fit.student, keys)
+            measured = {
+                "win_rate": outcome.won.mean(1),
+                "return": outcome.reward.mean(1),
+                "loss": losses.mean(1),
+                **held_out(fit, rows),
+            }
+            row = {k: np.asarray(v).round(6).tolist() for k, v in measured.items()}
+            seconds += time.monotonic() - began
+            record.append({"steps": steps, "seconds": round(seconds, 3), **row})
+            tracker.update(
+                steps,
+                f"held-out loss {np.mean(row['held_out_loss']):.3f}  "
+                f"R2 {np.mean(row['r2']):.2f}  win rate {np.mean(row['win_rate']):.2f}",
+            )
+            if stop.requested or steps >= total:
+                checkpoints.save(steps, fit)
+            if stop.requested and steps < total:
+                raise Interrupted(f"student is saved at {steps:,} gradient steps")
+    return fit.student

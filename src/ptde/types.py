@@ -1,0 +1,89 @@
+"""The vocabulary that every part of ptde shares, and the legend of its axes.
+
+Axes: ``B`` copies of the world, ``T`` time, ``n`` agents, ``o`` observation, ``s`` state,
+``u`` actions, ``d`` local information O_i, ``z`` information, ``h`` hidden units.
+``*b`` stands for any leading axes (none, ``B``, or ``B T``).
+"""
+
+from dataclasses import dataclass
+
+import equinox as eqx
+from jaxtyping import Array, Bool, Float, Int
+
+
+@dataclass(frozen=True)
+class EnvSpec:
+    """The sizes of a world, known before anything runs."""
+
+    name: str
+    """World and map, e.g. ``smax/3m``."""
+    n_agents: int
+    obs_dim: int
+    state_dim: int
+    n_actions: int
+    time_limit: int
+    """The longest episode, in joint steps."""
+
+    @property
+    def local_dim(self) -> int:
+        """Width of O_i = [observation, one-hot last action, one-hot agent]."""
+        return self.obs_dim + self.n_actions + self.n_agents
+
+
+class LocalView(eqx.Module):
+    """All that an agent may use when it executes."""
+
+    obs: Float[Array, "*b n o"]
+    legal: Bool[Array, "*b n u"]
+    last_action: Int[Array, "*b n"]
+    """The agent's previous action; -1 at the first step of an episode."""
+    alive: Bool[Array, "*b n"]
+
+
+class TimeStep(eqx.Module):
+    """What the world shows after each joint action.
+
+    An episode ends with a step of its own (its final observation, from which a time limit
+    bootstraps); the next call of ``step`` ignores the action and starts a new episode.
+    """
+
+    local: LocalView
+    state: Float[Array, "*b s"]
+    """The global state: training time only."""
+    reward: Float[Array, "*b"]
+    """Earned by the previous joint action."""
+    discount: Float[Array, "*b"]
+    """0 where the task ended; 1 elsewhere, a time limit included."""
+    first: Bool[Array, "*b"]
+    """A new episode starts here: carries are reset."""
+    won: Bool[Array, "*b"]
+    """The episode that ends here was won."""
+
+
+class Rollout(eqx.Module):
+    """B segments of T joint actions, and the T + 1 steps around them."""
+
+    steps: TimeStep
+    """Every leaf is ``[B, T + 1, ...]``."""
+    action: Int[Array, "*b T n"]
+    """``action[:, t]`` was taken at ``steps[:, t]``."""
+
+
+class Info(eqx.Module):
+    """What an information module tells each agent of the global state."""
+
+    z: Float[Array, "*b n z"]
+    """What the agent uses: a sample in training, the mean in evaluation."""
+    mean: Float[Array, "*b n z"]
+    """The mean of z: the student's target (Paper Eq. 2)."""
+
+
+class Utilities(eqx.Module):
+    """The agents' action values, as a mixer needs them."""
+
+    chosen: Float[Array, "*b n"]
+    """Q_i of the joint action that is valued."""
+    greedy: Float[Array, "*b n"]
+    """max over legal actions of Q_i."""
+    action: Int[Array, "*b n"]
+    """The joint action that is valued."""
