@@ -1,7 +1,7 @@
 """ptde: personalised training with distilled execution for teams of agents.
 
-    from ptde import Run, run
-    run(Run(map="3m", steps=400_000)).show()
+from ptde import Run, run
+run(Run(map="3m", steps=400_000)).show()
 """
 
 from ptde.config import Run

@@ -38,6 +38,4 @@ def known(field: str, name: str, names: Iterable[str]) -> None:
         return
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.0)
     did_you_mean = f": did you mean {flag(field)} {near[0]}?" if near else "."
-    raise ValueError(
-        f"unknown {field} {name!r}{did_you_mean} Known: {', '.join(names)}"
-    )
+    raise ValueError(f"unknown {field} {name!r}{did_you_mean} Known: {', '.join(names)}")

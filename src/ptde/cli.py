@@ -208,7 +208,7 @@ def _list(words: Sequence[str]) -> None:
         out.print(f"--preset {name}: {text}")
 
 
-def _first_line(part: type) -> str:
+def _first_line(part: object) -> str:
     return (part.__doc__ or "").strip().splitlines()[0]
 
 

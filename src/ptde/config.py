@@ -28,7 +28,8 @@ from ptde.types import EnvSpec
 FORMAT = 1
 """Version of what a run folder holds."""
 
-_Flat = tyro.conf.arg(prefix_name=False)
+_FLAT = tyro.conf.OmitArgPrefixes
+"""Options of a group are typed without its name: ``--lr``, not ``--value.lr``."""
 
 
 @dataclass(frozen=True)
@@ -68,10 +69,10 @@ class Run:
     """Test episodes of the final evaluation, for each role and seed. >= 1."""
     baseline: bool = False
     """Train the same learner without information, too, and report it."""
-    value: Annotated[ValueConfig, _Flat] = field(default_factory=ValueConfig)
-    infos: Annotated[InfoSizes, _Flat] = field(default_factory=InfoSizes)
-    mixers: Annotated[MixerSizes, _Flat] = field(default_factory=MixerSizes)
-    smax: Annotated[SmaxConfig, _Flat] = field(default_factory=SmaxConfig)
+    value: Annotated[ValueConfig, _FLAT] = field(default_factory=ValueConfig)
+    infos: Annotated[InfoSizes, _FLAT] = field(default_factory=InfoSizes)
+    mixers: Annotated[MixerSizes, _FLAT] = field(default_factory=MixerSizes)
+    smax: Annotated[SmaxConfig, _FLAT] = field(default_factory=SmaxConfig)
     student: DistillConfig = field(default_factory=DistillConfig)
 
     def __post_init__(self):
@@ -90,9 +91,7 @@ class Run:
     @property
     def method(self) -> str:
         """The method by the paper's name, e.g. QMIX_GIP."""
-        return self.mixer.upper() + (
-            "" if self.info == "none" else f"_{self.info.upper()}"
-        )
+        return self.mixer.upper() + ("" if self.info == "none" else f"_{self.info.upper()}")
 
     def schedule(self) -> Schedule:
         """Stage 1 in iterations and periods."""

@@ -214,9 +214,7 @@ def _continue(folder: RunFolder, env: AbstractEnv) -> Outcome:
             continue
         if role == "student":
             teacher = folder.teacher("teacher", config, env)
-            student = distill(
-                config.distillation(env), teacher, folder.path / "student"
-            )
+            student = distill(config.distillation(env), teacher, folder.path / "student")
             folder.finish(role, Distilled(teacher.network, student))
         else:
             training = _for_role(config, role).training(env, role)
@@ -311,7 +309,9 @@ def replay_run(
     config, env = folder.run, folder.run.env()
     if not folder.has(role):
         raise ValueError(f"{path} has no finished {role}")
-    if not env.spec.name.startswith("smax/"):
+    from ptde.envs.smax import Smax
+
+    if not isinstance(env, Smax):
         raise ValueError(f"{env.spec.name} has no replays: battles (--world smax) do")
     seed = config.seed if seed is None else seed
     if not config.seed <= seed < config.seed + config.seeds:
@@ -323,9 +323,7 @@ def replay_run(
     return draw_replay(battle_scenes(env, policy, key=key), target)
 
 
-def _policy(
-    folder: RunFolder, env: AbstractEnv, role: str, index: int
-) -> FullPolicy:
+def _policy(folder: RunFolder, env: AbstractEnv, role: str, index: int) -> FullPolicy:
     config = folder.run
     if role == "student":
         both = jax.tree.map(lambda x: x[index], folder.student(config, env))

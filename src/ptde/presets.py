@@ -1,6 +1,7 @@
 """Runs by name: `ptde run --preset NAME`, and any option on top."""
 
 from dataclasses import replace
+from typing import Any
 
 from ptde.algos.value import ValueConfig
 from ptde.config import Run
@@ -51,6 +52,6 @@ PRESETS: dict[str, tuple[str, Run]] = {
 """Name: (what it is, the run)."""
 
 
-def preset(name: str, **changes: object) -> Run:
+def preset(name: str, **changes: Any) -> Run:
     """The preset's run, with the given fields changed."""
     return replace(PRESETS[name][1], **changes)

@@ -1,6 +1,7 @@
 """What acts: policies that see everything, and policies that see their local view alone."""
 
 from abc import abstractmethod
+from typing import TypeAlias
 
 import equinox as eqx
 import jax
@@ -13,7 +14,7 @@ from ptde.ops.local import local_information
 from ptde.ops.select import epsilon_greedy
 from ptde.types import LocalView, TimeStep
 
-Carry = PyTree[Array]
+Carry: TypeAlias = PyTree[Array]
 """What a policy remembers of an episode; all zeros at its start."""
 
 

@@ -37,9 +37,9 @@ class ValueConfig:
 
     gamma: float = 0.99
     """Discount per joint step. In [0, 1]."""
-    td_lambda: float = 0.6
+    td_lambda: float = 0.8
     """Trace decay of the TD(lambda) targets: 0 one-step, 1 Monte Carlo. In [0, 1]."""
-    lr: float = 1e-3
+    lr: float = 2e-3
     """Adam's learning rate. > 0."""
     max_grad_norm: float = 10.0
     """Global norm at which gradients are clipped. > 0."""
@@ -49,7 +49,7 @@ class ValueConfig:
     """Segments per update. >= 1."""
     updates: int = 2
     """Updates after each collection. >= 1."""
-    target_period: int = 200
+    target_period: int = 64
     """The targets are copied each time so many segments were collected. >= 1."""
     epsilon_start: float = 1.0
     """Probability of a random action at the start. In [0, 1]."""
@@ -64,7 +64,7 @@ class ValueConfig:
         for share in ("gamma", "td_lambda", "epsilon_start", "epsilon_end"):
             default = type(self).__dataclass_fields__[share].default
             within(share, getattr(self, share), 0, 1, example=default)
-        within("lr", self.lr, 0, open_low=True, example=1e-3)
+        within("lr", self.lr, 0, open_low=True, example=2e-3)
         within("max_grad_norm", self.max_grad_norm, 0, open_low=True, example=10)
         for count in ("buffer", "batch", "updates", "target_period", "epsilon_steps"):
             default = type(self).__dataclass_fields__[count].default
@@ -174,7 +174,8 @@ class ValueLearner(AbstractAlgorithm[ValueState]):
         def one(learnt, key):
             key_sample, key_z = jax.random.split(key)
             batch = self.replay.sample(replay, key_sample).experience
-            return self._learn(*learnt, batch, key=key_z)
+            online, target, optimiser = learnt
+            return self._learn(online, target, optimiser, batch, key=key_z)
 
         def learn(learnt):
             learnt, metrics = jax.lax.scan(one, learnt, keys)
@@ -260,8 +261,8 @@ class ValueLearner(AbstractAlgorithm[ValueState]):
     ) -> Float[Array, "B T"]:
         """TD(lambda) returns of double Q-learning: ``action`` is the online network's."""
         steps = batch.steps
-        key = key if self.config.target_z == "sample" else None
-        q = target.values(batch, key=key)[:, 1:]
+        sample = self.config.target_z == "sample"
+        q = target.values(batch, key=key if sample else None)[:, 1:]
         utilities = Utilities(
             chosen=take(q, action),
             greedy=jnp.max(masked(q, steps.local.legal[:, 1:]), axis=-1),

@@ -1,4 +1,7 @@
-"""Worlds. ``ptde.envs.smax`` is imported when a battle is made: its backend is slow to load."""
+"""Worlds.
+
+``ptde.envs.smax`` is imported when a battle is made: its backend is slow to load.
+"""
 
 from ptde.envs.base import AbstractEnv
 from ptde.envs.probes import PROBES, Probe

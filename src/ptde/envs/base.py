@@ -1,7 +1,7 @@
 """What a world is."""
 
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -9,7 +9,7 @@ from jaxtyping import Array, Int, Key, PyTree
 
 from ptde.types import EnvSpec, TimeStep
 
-EnvState = PyTree[Array]
+EnvState: TypeAlias = PyTree[Array]
 
 
 class AbstractEnv(ABC):

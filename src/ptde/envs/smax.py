@@ -6,6 +6,8 @@ the reward's scale, and that a time limit is not the end of the task.
 
 import contextlib
 import io
+import sys
+from unittest import mock
 
 import jax
 import jax.numpy as jnp
@@ -16,7 +18,11 @@ from ptde.envs.base import AbstractEnv, EnvState
 from ptde.envs.settings import SmaxConfig
 from ptde.types import EnvSpec, LocalView, TimeStep
 
-with contextlib.redirect_stdout(io.StringIO()):  # it greets on import
+# jaxmarl greets on import, and sets sys.stdout to sys.__stdout__ on the way.
+with (
+    contextlib.redirect_stdout(io.StringIO()) as _quiet,
+    mock.patch.object(sys, "__stdout__", _quiet),
+):
     from jaxmarl.environments.smax import HeuristicEnemySMAX
     from jaxmarl.environments.smax.smax_env import MAP_NAME_TO_SCENARIO, Scenario
 
@@ -33,9 +39,7 @@ def _versus(allies: list[int], enemies: list[int]) -> Scenario:
 
 PAPER_SCENARIOS = {
     "3s_vs_8z": _versus([STALKER] * 3, [ZEALOT] * 8),
-    "3s5z_vs_3s7z": _versus(
-        [STALKER] * 3 + [ZEALOT] * 5, [STALKER] * 3 + [ZEALOT] * 7
-    ),
+    "3s5z_vs_3s7z": _versus([STALKER] * 3 + [ZEALOT] * 5, [STALKER] * 3 + [ZEALOT] * 7),
 }
 """The two maps that the paper added to StarCraft's (Paper Sec. 4.1)."""
 
@@ -165,8 +169,8 @@ class Smax(AbstractEnv):
 
     def _type_bits(self, units) -> Float[Array, "units bits"]:
         bits = [units.unit_types == t for t in self.types]
-        return jnp.stack(bits, -1).astype(jnp.float32) if bits else jnp.zeros(
-            (self.units, 0)
+        return (
+            jnp.stack(bits, -1).astype(jnp.float32) if bits else jnp.zeros((self.units, 0))
         )
 
     def _legal(self, units, seen) -> Bool[Array, "n u"]:

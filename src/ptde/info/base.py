@@ -63,9 +63,7 @@ class DistributionGenerator(eqx.Module):
         self.log_variance = MLP(widths, jax.nn.leaky_relu, key=key_variance)
         self.floor = floor
 
-    def __call__(
-        self, h: Float[Array, "*b n h"], *, key: Key[Array, ""] | None
-    ) -> Info:
+    def __call__(self, h: Float[Array, "*b n h"], *, key: Key[Array, ""] | None) -> Info:
         mean = self.mean(h)
         if key is None:
             return Info(z=mean, mean=mean)

@@ -33,9 +33,7 @@ class GIP(AbstractInfo):
         key_encoder, key_hyper, key_generator = jax.random.split(key, 3)
         width = sizes.state_encoder or spec.state_dim
         self.encoder = (
-            Linear(spec.state_dim, width, key=key_encoder)
-            if sizes.state_encoder
-            else None
+            Linear(spec.state_dim, width, key=key_encoder) if sizes.state_encoder else None
         )
         self.personalization = HyperLinear(
             spec.local_dim, width, sizes.z, sizes.hyper_hidden, key=key_hyper

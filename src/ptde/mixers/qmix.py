@@ -1,6 +1,6 @@
 """QMIX: monotonic value function factorisation (Rashid et al. 2018).
 
-Q_tot = ELU(q |W1(s)| + b1(s)) |W2(s)| + b2(s): every weight on an agent's value is positive,
+Q_tot = ELU(q |W1(s)| + b1(s)) |W2(s)| + b2(s): no weight on an agent's value is negative,
 so Q_tot never falls when a Q_i rises.
 """
 

@@ -56,13 +56,12 @@ class QPLEX(AbstractMixer):
             utilities.action.shape[-1]
         )
         joint = jax.nn.one_hot(utilities.action, n_actions)
-        joint = jnp.concatenate(
-            [state, joint.reshape(*state.shape[:-1], -1)], axis=-1
-        )
+        joint = jnp.concatenate([state, joint.reshape(*state.shape[:-1], -1)], axis=-1)
         kernels = zip(self.keys, self.agents, self.actions, strict=True)
-        return sum(
+        each = [
             (jnp.abs(key(state)) + POSITIVE)
             * jax.nn.sigmoid(agent(state))
             * jax.nn.sigmoid(action(joint))
             for key, agent, action in kernels
-        )
+        ]
+        return jnp.sum(jnp.stack(each), axis=0)

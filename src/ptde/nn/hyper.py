@@ -77,7 +77,7 @@ def _blocks(x: Array, size: int) -> Array:
 
 @jax.custom_vjp
 def _generated_product(units, state, weight):
-    """sum_k units[r, n, k] (state[r] . weight[:, k]): [R n k], [R s], [s k z] -> [R n z]."""
+    """sum_k units[r n k] (state[r s] weight[s k z]) -> [r n z]."""
     size = _block_rows(len(state))
     flat = weight.reshape(len(weight), -1)
 

@@ -56,8 +56,7 @@ class MLP(eqx.Module):
     ):
         keys = jax.random.split(key, len(widths) - 1)
         self.layers = tuple(
-            Linear(i, o, key=k)
-            for (i, o), k in zip(pairwise(widths), keys, strict=True)
+            Linear(i, o, key=k) for (i, o), k in zip(pairwise(widths), keys, strict=True)
         )
         gaps = len(widths) - 2
         self.activations = (
@@ -65,8 +64,7 @@ class MLP(eqx.Module):
         )
         if len(self.activations) != gaps:
             raise ValueError(
-                f"{len(widths)} widths need {gaps} activations, "
-                f"not {len(self.activations)}"
+                f"{len(widths)} widths need {gaps} activations, not {len(self.activations)}"
             )
 
     def __call__(self, x: Float[Array, "*b i"]) -> Float[Array, "*b o"]:

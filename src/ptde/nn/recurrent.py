@@ -43,9 +43,9 @@ class GRU(eqx.Module):
         return _cell(h, gates_x, self.weight_h, self.bias_h)[0]
 
     def unroll(
-        self, x: Float[Array, "T *b i"], first: Bool[Array, "T *b"]
-    ) -> Float[Array, "T *b h"]:
-        """Hidden states of T steps from zero; ``first`` sets the state to zero before it."""
+        self, x: Float[Array, "T rows i"], first: Bool[Array, "T rows"]
+    ) -> Float[Array, "T rows h"]:
+        """Hidden states of T steps from zero; ``first`` sets it to zero before a step."""
         gates_x = self.project(x)
         keep = (~first)[..., None].astype(x.dtype)
         return _unroll(gates_x, keep, self.weight_h, self.bias_h)

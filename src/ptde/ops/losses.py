@@ -6,9 +6,7 @@ from jaxtyping import Array, Bool, Float
 from ptde.ops.masks import masked_mean
 
 
-def td_loss(
-    td_error: Float[Array, "*b"], valid: Bool[Array, "*b"]
-) -> Float[Array, ""]:
+def td_loss(td_error: Float[Array, "*b"], valid: Bool[Array, "*b"]) -> Float[Array, ""]:
     """Half the mean squared error over valid transitions (Paper Eq. 7)."""
     return masked_mean(0.5 * jnp.square(td_error), valid)
 

@@ -5,9 +5,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key
 
 
-def masked(
-    q: Float[Array, "*b u"], legal: Bool[Array, "*b u"]
-) -> Float[Array, "*b u"]:
+def masked(q: Float[Array, "*b u"], legal: Bool[Array, "*b u"]) -> Float[Array, "*b u"]:
     """The action values, with those of illegal actions at the least float."""
     return jnp.where(legal, q, jnp.finfo(q.dtype).min)
 

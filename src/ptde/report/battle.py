@@ -13,9 +13,7 @@ EVERY = 2
 """Of a joint step's 8 moments, one in so many is shown."""
 
 
-def battle_scenes(
-    env: Smax, policy: FullPolicy, *, key: Key[Array, ""]
-) -> list[Scene]:
+def battle_scenes(env: Smax, policy: FullPolicy, *, key: Key[Array, ""]) -> list[Scene]:
     """Plays one battle and shows it moment by moment."""
     battle = env.battle
 

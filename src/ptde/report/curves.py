@@ -26,6 +26,8 @@ def draw_curves(
     Args:
         records: rows of the record of each role. The student's steps are gradient steps and
             get an axis of their own.
+        path: the PNG to write.
+        title: of the picture.
         finals: final win rates, drawn as dashed lines on the student's axis.
     """
     stages = [role for role in ("teacher", "baseline") if records.get(role)]
@@ -42,7 +44,10 @@ def draw_curves(
         for role, win_rate in finals.items():
             if role != "student":
                 axes[2].axhline(
-                    win_rate, color=COLOURS[role], linestyle="--", label=f"{role}, final"
+                    win_rate,
+                    color=COLOURS[role],
+                    linestyle="--",
+                    label=f"{role}, final",
                 )
         axes[2].set_xlabel("gradient steps of the distillation")
         axes[2].set_ylabel("test win rate")

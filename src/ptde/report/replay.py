@@ -70,7 +70,7 @@ def _draw(scene: Scene) -> Image.Image:
         ends = [place(scene.position[i]), place(scene.position[scene.target[i]])]
         pen.line(ends, TEAM if i < scene.allies else ENEMY, 2 * SCALE)
     for i in np.flatnonzero(alive):
-        _unit(pen, scene, i, place(scene.position[i]), zoom)
+        _unit(pen, scene, int(i), place(scene.position[i]), zoom)
     pen.rectangle([0, 0, side, HEAD * SCALE], fill=(255, 255, 255))
     pen.text((8 * SCALE, 9 * SCALE), scene.caption, INK, font_size=13 * SCALE)
     return image.resize((SIZE, SIZE + HEAD), Image.Resampling.LANCZOS)

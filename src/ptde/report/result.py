@@ -3,13 +3,11 @@
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-import jax
 import numpy as np
 from rich.table import Table
 
 from ptde.report.statistics import retention, win_interval
 from ptde.run.evaluate import Returns
-
 
 
 @dataclass(frozen=True)
@@ -31,16 +29,16 @@ class Score:
     @classmethod
     def of(cls, returns: Returns) -> "Score":
         """From Returns [seeds, episodes]."""
-        returns = jax.tree.map(np.asarray, returns)
-        low, high = win_interval(returns.won)
+        won = np.asarray(returns.won)
+        low, high = win_interval(won)
         return cls(
-            win_rate=float(returns.won.mean()),
+            win_rate=float(won.mean()),
             low=low,
             high=high,
             mean_return=float(returns.reward.mean()),
             length=float(returns.length.mean()),
-            episodes=int(returns.won.size),
-            seeds=[float(x) for x in returns.won.mean(axis=1)],
+            episodes=int(won.size),
+            seeds=[float(x) for x in won.mean(axis=1)],
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -68,9 +66,7 @@ class Result:
         """Student's win rate / teacher's."""
         if not {"teacher", "student"} <= self.scores.keys():
             return None
-        return retention(
-            self.scores["student"].win_rate, self.scores["teacher"].win_rate
-        )
+        return retention(self.scores["student"].win_rate, self.scores["teacher"].win_rate)
 
     def to_json(self) -> dict[str, Any]:
         """What ``result.json`` holds."""

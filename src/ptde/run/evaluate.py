@@ -42,9 +42,7 @@ def evaluate(
 
     def play(loop):
         time, cursor, returns, over = loop
-        cursor, _ = advance(
-            policy, env, cursor, key=jax.random.fold_in(key_steps, time)
-        )
+        cursor, _ = advance(policy, env, cursor, key=jax.random.fold_in(key_steps, time))
         over = over | cursor.step.first
         returns = Returns(
             won=returns.won | (cursor.step.won & ~over),

@@ -135,7 +135,7 @@ def period(
 def teacher_test(
     env: AbstractEnv, episodes: int, seeds: int, *, sample_z: bool
 ) -> Callable[[Teacher, Key[Array, " seeds"]], Returns]:
-    """The compiled test of greedy teachers, one for each seed: Returns [seeds, episodes]."""
+    """The compiled test of greedy teachers: Returns [seeds, episodes]."""
 
     def run(teacher: Teacher, key: Key[Array, ""]) -> Returns:
         policy = TeacherPolicy(teacher.network, teacher.info, 0.0, sample_z)

@@ -149,9 +149,7 @@ class Distillation:
         def roll(key):
             key_start, key_collect = jax.random.split(key)
             cursor = start(policy, self.env, self.envs, key=key_start)
-            _, rollout = collect(
-                policy, self.env, cursor, self.segment, key=key_collect
-            )
+            _, rollout = collect(policy, self.env, cursor, self.segment, key=key_collect)
             local = local_information(rollout.steps.local)
             z = teacher.info(local, rollout.steps.state, key=None).mean
             return local, z, rollout.steps.local.alive
@@ -220,7 +218,9 @@ def distill(task: Distillation, teacher: Teacher, folder: Path) -> Student:
     Writes ``record.jsonl`` and ``checkpoints/`` there; ``steps`` are gradient steps.
 
     Args:
+        task: whom, where and how.
         teacher: frozen, with a leading axis of seeds.
+        folder: of the student, in the run folder.
 
     Returns:
         the students, with a leading axis of seeds.
@@ -249,9 +249,7 @@ def distill(task: Distillation, teacher: Teacher, folder: Path) -> Student:
             began = time.monotonic()
             fit, losses = learn(fit, rows)
             steps += task.chunk
-            keys = jax.vmap(lambda k, s=steps: jax.random.fold_in(k, s))(
-                task.keys(TEST)
-            )
+            keys = jax.vmap(lambda k, s=steps: jax.random.fold_in(k, s))(task.keys(TEST))
             outcome = test(teacher.network, fit.student, keys)
             measured = {
                 "win_rate": outcome.won.mean(1),

@@ -102,8 +102,8 @@ def teach(training: Training, folder: Path) -> Teacher:
     ):
         while done < schedule.periods:
             began = time.monotonic()
-            state, metrics = run(state)
-            metrics = {k: np.asarray(v) for k, v in metrics.items()}
+            state, measured = run(state)
+            metrics = {k: np.asarray(v) for k, v in measured.items()}
             taken = time.monotonic() - began
             _check(metrics, schedule.steps_after(done), schedule, checkpoints)
             done += 1
