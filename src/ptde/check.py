@@ -12,9 +12,9 @@ def flag(field: str) -> str:
 
 def within(
     field: str,
-    value: float,
-    low: float,
-    high: float = float("inf"),
+    value: float | int,
+    low: float | int,
+    high: float | int = float("inf"),
     *,
     example: Any,
     open_low: bool = False,

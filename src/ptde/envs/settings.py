@@ -20,7 +20,8 @@ class SmaxConfig:
     enemy_attack: Literal["closest", "random"] = "closest"
     """Whom the scripted enemy shoots at among those in range."""
     time_limit: int = 100
-    """Longest battle, in joint steps of half a second. In [10, 1000]."""
+    """SMAX's ``max_steps``, in joint steps of half a second; as in SMAX, a battle is cut at
+    the step after it. In [10, 1000]."""
     reward_scale: float = 10.0
     """Multiplies SMAX's reward (1 for the enemy's whole health, 1 for the victory), so that
     a won battle is worth 20, as in SMAC. > 0."""

@@ -79,7 +79,7 @@ class Smax(AbstractEnv):
             obs_dim=obs_dim,
             state_dim=self.units * per_unit + self.n * n_actions,
             n_actions=n_actions,
-            time_limit=config.time_limit,
+            time_limit=config.time_limit + 1,  # jaxmarl looks at the clock a step late
         )
         # Every unit but i, allies first: the order of SMAX's own observation.
         self.others = jnp.array(

@@ -11,9 +11,8 @@ def use_compilation_cache() -> None:
 
     A first run compiles for up to a minute; later runs of the same sizes start at once.
     """
-    if jax.config.read(
-        "jax_compilation_cache_dir"
-    ):  # set by the user, or by an earlier call
+    told = jax.config.jax_compilation_cache_dir  # type: ignore[attr-defined]
+    if told:  # by the user, or by an earlier call
         return
     home = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
     jax.config.update("jax_compilation_cache_dir", str(home / "ptde"))

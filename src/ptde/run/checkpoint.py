@@ -141,17 +141,22 @@ def _names(tree: PyTree) -> list[str]:
 
 def _to_dict(tree: PyTree) -> dict[str, np.ndarray]:
     leaves = [np.asarray(x) for x in jax.tree.leaves(_raw(tree))]
-    return dict(zip(_names(tree), leaves, strict=True))
+    named = zip(_names(tree), leaves, strict=True)
+    return {name: x for name, x in named if x.size}  # orbax refuses empty arrays
 
 
 def _from_dict(arrays: dict[str, np.ndarray], like: T) -> T:
     leaves, structure = jax.tree.flatten(like)
-    names = _names(like)
-    if set(names) != set(arrays):
-        odd = sorted(set(names) ^ set(arrays))
+    named = dict(zip(_names(like), leaves, strict=True))
+    full = {name for name, leaf in named.items() if leaf.size}
+    if full != set(arrays):
+        odd = sorted(full ^ set(arrays))
         raise ValueError(f"it holds another kind of run (differs in {odd[0]!r})")
     restored = []
-    for name, leaf in zip(names, leaves, strict=True):
+    for name, leaf in named.items():
+        if not leaf.size:
+            restored.append(jnp.zeros(leaf.shape, leaf.dtype))
+            continue
         value = jnp.asarray(arrays[name])
         value = jax.random.wrap_key_data(value) if _is_key(leaf) else value
         if (value.shape, value.dtype) != (leaf.shape, leaf.dtype):

@@ -81,12 +81,13 @@ def rollout_shapes(
     env: AbstractEnv, copies: int, length: int
 ) -> PyTree[jax.ShapeDtypeStruct]:
     """The shapes of a rollout, without computing one."""
-    _, step = jax.eval_shape(lambda k: env.reset(key=k), jax.random.key(0))
 
-    def wide(x, time):
-        return jax.ShapeDtypeStruct((copies, time, *x.shape), x.dtype)
+    def empty(key):
+        _, step = env.reset(key=key)
+        wide = lambda x, time: jnp.zeros((copies, time, *x.shape), x.dtype)  # noqa: E731
+        return Rollout(
+            steps=jax.tree.map(lambda x: wide(x, length + 1), step),
+            action=wide(step.local.last_action, length),
+        )
 
-    return Rollout(
-        steps=jax.tree.map(lambda x: wide(x, length + 1), step),
-        action=wide(step.local.last_action, length),
-    )
+    return jax.eval_shape(empty, jax.random.key(0))

@@ -1,0 +1,192 @@
+import dataclasses
+import functools
+import itertools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from ptde.algos import ValueConfig, ValueLearner
+from ptde.config import Run
+from ptde.envs import Probe
+from ptde.info import InfoSizes
+from ptde.mixers import MixerSizes
+from ptde.run.collect import collect, start
+from ptde.run.loop import Schedule, initial
+
+RUN = Run(
+    world="probe",
+    map="memory",
+    hidden=8,
+    infos=InfoSizes(z=4, hyper_hidden=4),
+    mixers=MixerSizes(embed=4, hypernet_hidden=4, kernels=2),
+    value=ValueConfig(buffer=8, batch=4, epsilon_steps=100),
+)
+ENV = Probe("memory")
+SCHEDULE = Schedule(envs=4, segment=9, steps=10, test_every=10)
+
+
+def learner_and_state(run=RUN, seed=0):
+    learner = run.learner(ENV.spec)
+    begin = jax.jit(lambda key: initial(learner, ENV, SCHEDULE, key=key))
+    return learner, begin(jax.random.key(seed)).learner
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def rollout(learner, state, seed=0):
+    key = jax.random.key(seed)
+    policy = learner.behave(state)
+    cursor = start(policy, ENV, SCHEDULE.envs, key=key)
+    return collect(policy, ENV, cursor, SCHEDULE.segment, key=key)[1]
+
+
+@pytest.fixture(scope="module")
+def ready():
+    learner, state = learner_and_state()
+    return learner, state, rollout(learner, state)
+
+
+GRID = list(itertools.product(["vdn", "qmix", "qplex"], ["none", "giu", "gip", "csrl"]))
+COVER = [(mixer, info) for mixer, info in GRID if mixer == "qmix" or info == "gip"]
+
+
+@pytest.mark.parametrize(("mixer", "info"), GRID)
+def test_every_cell_of_the_grid_can_be_built(mixer, info):
+    learner, state = learner_and_state(dataclasses.replace(RUN, mixer=mixer, info=info))
+    update = lambda s: learner.update(s, rollout(learner, s), key=jax.random.key(1))  # noqa: E731
+    after, _ = jax.eval_shape(update, state)
+    assert jax.tree.structure(after) == jax.tree.structure(state)
+
+
+@pytest.mark.parametrize(("mixer", "info"), COVER)
+def test_every_part_learns_from_a_rollout(mixer, info):
+    learner, state = learner_and_state(dataclasses.replace(RUN, mixer=mixer, info=info))
+
+    @jax.jit
+    def once(state):
+        return learner.update(state, rollout(learner, state), key=jax.random.key(1))
+
+    after, metrics = once(state)
+    assert all(jnp.isfinite(v) for v in metrics.values())
+    assert metrics["grad_norm"] > 0
+    for part in ("network", "info", "mixer"):
+        new = jax.tree.leaves(getattr(after.online, part))
+        old = jax.tree.leaves(getattr(state.online, part))
+        moved = [bool((a != b).any()) for a, b in zip(new, old, strict=True)]
+        assert not moved or np.mean(moved) > 0.8  # a tiny network has dead units
+    assert after.steps == 36
+    assert after.segments == 4
+
+
+def loss_of(learner, state, batch):
+    key = jax.random.key(2)
+    return jax.jit(lambda b: learner.loss(state.online, state.target, b, key=key)[0])(batch)
+
+
+def test_a_restarts_transition_does_not_count(ready):
+    learner, state, batch = ready
+    first = np.asarray(batch.steps.first)
+    assert first[:, 1:].any()
+    reward = np.asarray(batch.steps.reward).copy()
+    reward[first] += 100.0  # no reward arrives with a first step
+    spoilt = dataclasses.replace(
+        batch, steps=dataclasses.replace(batch.steps, reward=jnp.asarray(reward))
+    )
+    np.testing.assert_allclose(
+        loss_of(learner, state, batch), loss_of(learner, state, spoilt), rtol=1e-6
+    )
+
+
+def test_rewards_after_an_episodes_end_do_not_reach_it(ready):
+    learner, state, batch = ready
+    first = np.asarray(batch.steps.first[0])
+    end = int(np.flatnonzero(first[1:])[0])  # the first episode's last step
+    returns = jax.jit(
+        lambda b: learner._returns(state.target, b, b.action, key=jax.random.key(3))
+    )
+    reward = batch.steps.reward.at[:, end + 1 :].add(50.0)
+    later = dataclasses.replace(
+        batch, steps=dataclasses.replace(batch.steps, reward=reward)
+    )
+    np.testing.assert_allclose(
+        returns(batch)[0, :end], returns(later)[0, :end], rtol=1e-6
+    )
+
+
+def test_a_time_limit_bootstraps_and_an_end_does_not(ready):
+    learner, state, batch = ready
+    end = int(np.flatnonzero(np.asarray(batch.steps.first[0])[1:])[0])
+
+    @jax.jit
+    def last_return(discount):
+        steps = dataclasses.replace(
+            batch.steps, discount=batch.steps.discount.at[0, end].set(discount)
+        )
+        changed = dataclasses.replace(batch, steps=steps)
+        key = jax.random.key(3)
+        return learner._returns(state.target, changed, batch.action, key=key)[0, end - 1]
+
+    reward = batch.steps.reward[0, end]
+    np.testing.assert_allclose(last_return(0.0), reward, atol=1e-6)
+    assert abs(last_return(1.0) - reward) > 1e-4
+
+
+def test_targets_are_copied_when_due():
+    config = ValueConfig(buffer=8, batch=4, target_period=8)
+    learner, state = learner_and_state(dataclasses.replace(RUN, value=config))
+    update = jax.jit(
+        lambda s, r, i: learner.update(s, r, key=jax.random.fold_in(jax.random.key(0), i))
+    )
+    same = []
+    for i in range(4):
+        state, _ = update(state, rollout(learner, state, i), i)
+        equal = jax.tree.map(
+            lambda a, b: bool((a == b).all()), state.online, state.target
+        )
+        same.append(jax.tree.all(equal))
+    assert same == [False, True, False, True]
+
+
+def test_nothing_is_learnt_before_the_replay_holds_a_batch():
+    config = ValueConfig(buffer=16, batch=8)
+    learner, state = learner_and_state(dataclasses.replace(RUN, value=config))
+    update = jax.jit(lambda s, r: learner.update(s, r, key=jax.random.key(0)))
+    after, metrics = update(state, rollout(learner, state))
+    assert metrics["loss"] == 0
+    assert jax.tree.all(
+        jax.tree.map(lambda a, b: bool((a == b).all()), after.online, state.online)
+    )
+
+
+def test_epsilon_falls_linearly():
+    learner = ValueLearner(lambda key: None, ValueConfig(epsilon_steps=100))
+    epsilons = [float(learner.epsilon(jnp.array(s))) for s in (0, 50, 100, 10_000)]
+    np.testing.assert_allclose(epsilons, [1.0, 0.525, 0.05, 0.05], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("gamma", 1.1),
+        ("gamma", float("nan")),
+        ("td_lambda", -0.1),
+        ("epsilon_start", 2.0),
+        ("epsilon_end", -1.0),
+        ("epsilon_steps", 0),
+        ("lr", 0.0),
+        ("batch", 0),
+        ("buffer", 0),
+        ("updates", 0),
+        ("target_period", 0),
+        ("max_grad_norm", 0.0),
+    ],
+)
+def test_values_out_of_range_say_what_to_type(field, value):
+    with pytest.raises(ValueError, match="for example --" + field.replace("_", "-")):
+        ValueConfig(**{field: value})
+
+
+def test_a_batch_larger_than_the_buffer_is_refused():
+    with pytest.raises(ValueError, match="--batch 64 is larger than --buffer 32"):
+        ValueConfig(batch=64, buffer=32)

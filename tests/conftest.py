@@ -1,0 +1,20 @@
+import os
+
+# Tests run each program a few times: compile fast rather than well.
+FAST = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {FAST}"
+
+import jax
+import pytest
+
+from ptde.run.cache import use_compilation_cache
+
+use_compilation_cache()
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.05)
+
+
+@pytest.fixture
+def getkey():
+    """Fresh keys, the same in every run of a test."""
+    keys = iter(jax.random.split(jax.random.key(5678), 1000))
+    return lambda: next(keys)

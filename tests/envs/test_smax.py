@@ -1,0 +1,250 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from ptde.envs import SmaxConfig, make_env
+from ptde.envs.registry import WORLDS
+from ptde.envs.smax import STOP, Smax
+from ptde.presets import PAPER_MAPS
+
+STALKERS = "3s_vs_5z"
+
+
+def battle(**options):
+    return Smax(STALKERS, SmaxConfig(**options))
+
+
+def moved(env, state, **changes):
+    """The same moment with other units."""
+    (inner, last_action), ended = state
+    units = inner.state.replace(**changes)
+    return (inner.replace(state=units), last_action), ended
+
+
+def shown(env, state):
+    return env._show(state[0], jnp.zeros(()), jnp.ones(()))
+
+
+@pytest.fixture(scope="module")
+def native():
+    env = battle(observation="native")
+    return env, env.reset(key=jax.random.key(0))
+
+
+@pytest.fixture(scope="module")
+def smac():
+    env = battle(observation="smac")
+    return env, env.reset(key=jax.random.key(0))
+
+
+def in_the_open(env, key):
+    """Units in the middle of the map, some of them dead, hurt and reloading."""
+    state, _ = env.reset(key=key)
+    k1, k2, k3 = jax.random.split(key, 3)
+    units = state[0][0].state
+    alive = jnp.arange(8) != 1
+    return moved(
+        env,
+        state,
+        unit_positions=16 + jax.random.uniform(k1, (8, 2), minval=-7, maxval=7),
+        unit_alive=alive,
+        unit_health=jnp.where(alive, units.unit_health * 0.6, 0.0),
+        unit_weapon_cooldowns=jax.random.uniform(k2, (8,)),
+        prev_movement_actions=jax.random.normal(k3, (8, 2)),
+        prev_attack_actions=jnp.array([5, 0, 9, 5, 6, 7, 0, 5]),
+    )
+
+
+def test_the_native_observation_and_legal_actions_are_smaxs(native):
+    env, _ = native
+    for seed in range(5):
+        state = in_the_open(env, jax.random.key(seed))
+        step = shown(env, state)
+        theirs = env.battle.get_obs(state[0][0])
+        theirs = jnp.stack([theirs[a] for a in env.battle.agents])
+        np.testing.assert_allclose(step.local.obs, theirs * step.local.alive[:, None], atol=1e-6)
+        legal = env.battle.get_avail_actions(state[0][0])
+        legal = jnp.stack([legal[a] for a in env.battle.agents]).astype(bool)
+        np.testing.assert_array_equal(step.local.legal, legal)
+
+
+@pytest.mark.parametrize(
+    "hidden",
+    ["unit_weapon_cooldowns", "prev_movement_actions", "prev_attack_actions"],
+)
+def test_smac_hides_what_native_shows(native, smac, hidden):
+    def changes(env):
+        state = in_the_open(env, jax.random.key(3))
+        value = getattr(state[0][0].state, hidden)
+        other = moved(env, state, **{hidden: value + jnp.ones_like(value)})
+        return jnp.abs(shown(env, state).local.obs - shown(env, other).local.obs).max()
+
+    assert changes(native[0]) > 0
+    assert changes(smac[0]) == 0
+
+
+def test_smac_hides_where_one_is_and_the_state_shows_it(smac):
+    env, _ = smac
+    state = in_the_open(env, jax.random.key(3))
+    position = state[0][0].state.unit_positions
+    shifted = moved(env, state, unit_positions=position + 1.0)
+    before, after = shown(env, state), shown(env, shifted)
+    np.testing.assert_allclose(before.local.obs, after.local.obs, atol=1e-5)
+    assert jnp.abs(before.state - after.state).max() > 0.05
+
+
+def test_smac_layout(smac):
+    """StarCraft's sizes without its shields: 4 + 5 x 5 + 2 x 5 + 1."""
+    env, _ = smac
+    assert env.spec.obs_dim == 40
+    state = in_the_open(env, jax.random.key(4))
+    units, local = state[0][0].state, shown(env, state).local
+    position, sight = units.unit_positions, 10.0
+    row = local.obs[0]
+    assert row[:4].tolist() == [1, 1, 1, 1]
+    for enemy in range(5):
+        block = row[4 + 5 * enemy : 9 + 5 * enemy]
+        offset = position[3 + enemy] - position[0]
+        distance = jnp.linalg.norm(offset)
+        if distance < sight:
+            attackable = float(distance < 6.0)
+            expected = [attackable, distance / sight, *(offset / sight), 0.6]
+            np.testing.assert_allclose(block, jnp.array(expected), atol=1e-5)
+        else:
+            assert not block.any()
+    assert not row[29:34].any()  # agent 1 is dead
+    assert row[34] == 1.0
+    np.testing.assert_allclose(row[-1], 0.6, atol=1e-6)
+    assert not local.obs[1].any()
+    np.testing.assert_array_equal(local.legal[1], jnp.arange(10) == STOP)
+
+
+def test_the_edge_of_the_map_is_felt(smac):
+    env, _ = smac
+    state = in_the_open(env, jax.random.key(4))
+    position = state[0][0].state.unit_positions.at[0].set(jnp.array([31.0, 1.0]))
+    row = shown(env, moved(env, state, unit_positions=position)).local.obs[0]
+    assert row[:4].tolist() == [1, 0, 0, 1]  # up, right, down, left
+
+
+def test_fog_hides_and_forbids_what_is_far(smac):
+    fog = battle(sight=0.3)
+    state = in_the_open(fog, jax.random.key(4))
+    units, local = state[0][0].state, shown(fog, state).local
+    distance = jnp.linalg.norm(units.unit_positions[3:] - units.unit_positions[0], axis=-1)
+    seen = local.obs[0, 4:29].reshape(5, 5)[:, 1] > 0
+    np.testing.assert_array_equal(seen, distance < 3.0)
+    np.testing.assert_array_equal(local.legal[0, 5:], distance < 3.0)
+    clear = shown(smac[0], state)
+    np.testing.assert_array_equal(clear.state, shown(fog, state).state)
+
+
+def run_to_the_end(env, actions, units=None, limit=40):
+    """Steps of an episode in which every agent repeats its action, up to its end."""
+    state, step = env.reset(key=jax.random.key(2))
+    state = moved(env, state, **units) if units else state
+    advance = jax.jit(lambda s, k: env.step(s, jnp.array(actions), key=k))
+    steps = []
+    for key in jax.random.split(jax.random.key(3), limit):
+        state, step = advance(state, key)
+        steps.append(step)
+        if state[1]:
+            return steps, *advance(state, key)
+    raise AssertionError("no end")
+
+
+def test_a_time_limit_is_not_the_end_of_the_task():
+    env = battle(time_limit=10)
+    steps, _, after = run_to_the_end(env, [STOP] * 3)
+    assert len(steps) == env.spec.time_limit == 11
+    assert steps[-1].discount == 1
+    assert not steps[-1].won
+    assert not steps[-1].first
+    assert after.first
+
+
+def test_a_won_battle_is_worth_20():
+    env = battle(time_limit=100)
+    weak = jnp.array([160.0] * 3 + [13.0] * 5)
+    spread = jnp.array([[10.0, 10 + 2 * i] for i in range(3)])
+    near = jnp.array([[14.0, 10 + 1.5 * i] for i in range(5)])
+    state, _ = env.reset(key=jax.random.key(2))
+    state = moved(
+        env, state, unit_health=weak, unit_positions=jnp.concatenate([spread, near])
+    )
+    advance = jax.jit(lambda s, a, k: env.step(s, a, key=k))
+    step, total = shown(env, state), 0.0
+    for key in jax.random.split(jax.random.key(3), 60):
+        action = jnp.argmax(step.local.legal[:, ::-1], axis=1)
+        action = env.spec.n_actions - 1 - action  # attack if one can, else stop
+        state, step = advance(state, action.astype(jnp.int32), key)
+        total += float(step.reward)
+        if state[1]:
+            break
+    assert step.won
+    assert step.discount == 0
+    # 10 for the victory; the damage is counted in shares of full health: 13 of 150
+    np.testing.assert_allclose(total, 10 + 10 * 13 / 150, rtol=1e-4)
+
+
+def test_a_lost_battle_ends_the_task_without_a_victory():
+    env = battle()
+    steps, _, _ = run_to_the_end(
+        env, [STOP] * 3, {"unit_health": jnp.array([1.0] * 3 + [150.0] * 5)}
+    )
+    assert steps[-1].discount == 0
+    assert not steps[-1].won
+
+
+def test_the_enemys_attack_mode_reaches_the_enemy():
+    assert battle(enemy_attack="random").battle.attack_mode == "random"
+
+
+@pytest.mark.parametrize("name", PAPER_MAPS)
+def test_the_papers_maps_are_there_with_the_papers_teams(name):
+    env = make_env("smax", name)
+    allies, enemies = (_units(side) for side in name.split("_vs_"))
+    assert env.spec.n_agents == allies
+    assert env.spec.n_actions == 5 + enemies
+    state, step = jax.eval_shape(lambda k: env.reset(key=k), jax.random.key(0))
+    assert step.state.shape == (env.spec.state_dim,)
+
+
+def _units(side: str) -> int:
+    return sum(int(c) for c in side if c.isdigit())
+
+
+def test_every_map_that_jaxmarl_registers_can_be_made():
+    from jaxmarl.environments.smax.smax_env import MAP_NAME_TO_SCENARIO
+
+    names = WORLDS["smax"].maps()
+    assert set(MAP_NAME_TO_SCENARIO) < set(names)
+    for name in names:
+        env = make_env("smax", name)
+        _, step = jax.eval_shape(lambda k, e=env: e.reset(key=k), jax.random.key(0))
+        assert step.local.obs.shape == (env.spec.n_agents, env.spec.obs_dim)
+        assert step.state.shape == (env.spec.state_dim,)
+
+
+def test_an_unknown_map_names_the_nearest():
+    with pytest.raises(ValueError, match="did you mean --map 3s_vs_5z"):
+        make_env("smax", "3s_v_5z")
+    with pytest.raises(ValueError, match="did you mean --world smax"):
+        make_env("smx", "3m")
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("observation", "sc2"),
+        ("sight", 0.0),
+        ("sight", 9.0),
+        ("enemy_attack", "nearest"),
+        ("time_limit", 5),
+        ("reward_scale", -1.0),
+    ],
+)
+def test_options_out_of_range_say_what_to_type(option, value):
+    with pytest.raises((ValueError, TypeError), match=option.replace("_", ".")):
+        SmaxConfig(**{option: value})

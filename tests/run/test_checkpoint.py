@@ -1,0 +1,118 @@
+import errno
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from ptde.run import checkpoint
+from ptde.run.checkpoint import Checkpoints, DamagedCheckpoint
+
+
+def tree(value=1.0):
+    return {
+        "weights": jnp.full((3, 2), value),
+        "count": jnp.array(7, jnp.int32),
+        "key": jax.random.key(3),
+        "flags": jnp.array([True, False]),
+        "empty": jnp.zeros((2, 0)),
+    }
+
+
+def same(a, b):
+    raw = lambda t: jax.tree.leaves(checkpoint._raw(t))  # noqa: E731
+    return all(
+        x.dtype == y.dtype and np.array_equal(x, y)
+        for x, y in zip(raw(a), raw(b), strict=True)
+    )
+
+
+def test_what_is_saved_is_loaded(tmp_path):
+    checkpoint.save(tmp_path / "one", tree())
+    assert same(checkpoint.load(tmp_path / "one", tree(0.0)), tree())
+
+
+def test_the_newest_is_used_and_old_ones_go(tmp_path):
+    kept = Checkpoints(tmp_path, keep=2)
+    for steps in (100, 900, 1000):
+        kept.save(steps, tree(steps))
+    assert kept.steps() == [900, 1000]
+    steps, found = kept.newest(tree())
+    assert steps == 1000
+    assert same(found, tree(1000))
+
+
+def damage_by_change(folder: Path):
+    file = max((p for p in folder.rglob("*") if p.is_file()), key=lambda p: p.stat().st_size)
+    data = bytearray(file.read_bytes())
+    data[len(data) // 2] ^= 0xFF
+    file.write_bytes(data)
+
+
+def damage_by_loss(folder: Path):
+    next(p for p in (folder / "arrays").rglob("*") if p.is_file()).unlink()
+
+
+def damage_by_cut(folder: Path):
+    (folder / checkpoint.DIGEST).write_text("{")
+
+
+@pytest.mark.parametrize("damage", [damage_by_change, damage_by_loss, damage_by_cut])
+def test_a_damaged_newest_is_named_and_the_one_before_used(tmp_path, capsys, damage):
+    kept = Checkpoints(tmp_path)
+    kept.save(1, tree(1))
+    kept.save(2, tree(2))
+    damage(tmp_path / "2")
+    steps, found = kept.newest(tree())
+    assert steps == 1
+    assert same(found, tree(1))
+    assert str(tmp_path / "2") in capsys.readouterr().err
+
+
+def test_all_damaged_is_none(tmp_path):
+    kept = Checkpoints(tmp_path)
+    kept.save(1, tree(1))
+    damage_by_loss(tmp_path / "1")
+    assert kept.newest(tree()) is None
+
+
+def test_an_unfinished_write_is_not_a_checkpoint(tmp_path, monkeypatch):
+    kept = Checkpoints(tmp_path)
+    kept.save(1, tree(1))
+    monkeypatch.setattr(
+        checkpoint.os, "rename", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt)
+    )
+    with pytest.raises(KeyboardInterrupt):
+        kept.save(2, tree(2))
+    assert kept.steps() == [1]
+
+
+def test_a_full_disk_is_named_and_nothing_older_is_touched(tmp_path, monkeypatch):
+    kept = Checkpoints(tmp_path)
+    kept.save(1, tree(1))
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(checkpoint.os, "rename", full)
+    with pytest.raises(OSError, match=r"cannot write the checkpoint .*make room"):
+        kept.save(2, tree(2))
+    assert kept.newest(tree())[0] == 1
+
+
+def test_another_shape_is_refused_by_name(tmp_path):
+    checkpoint.save(tmp_path / "one", tree())
+    other = {**tree(), "weights": jnp.zeros((4, 2))}
+    with pytest.raises(DamagedCheckpoint, match="'weights' is float32"):
+        checkpoint.load(tmp_path / "one", other)
+
+
+def test_another_kind_of_tree_is_refused(tmp_path):
+    checkpoint.save(tmp_path / "one", tree())
+    with pytest.raises(DamagedCheckpoint, match="another kind of run"):
+        checkpoint.load(tmp_path / "one", {"other": jnp.zeros(1)})
+
+
+def test_size():
+    assert checkpoint.size_of({"a": jnp.zeros((10, 3)), "k": jax.random.key(0)}) == 128

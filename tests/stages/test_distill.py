@@ -1,0 +1,115 @@
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from ptde.algos import Teacher
+from ptde.config import Run
+from ptde.envs import Probe
+from ptde.info import InfoSizes, Student
+from ptde.ops.losses import distillation_loss
+from ptde.run.record import Record
+from ptde.stages.distill import Distillation, DistillConfig, distill
+
+ENV = Probe("personal")
+CONFIG = DistillConfig(
+    steps=200, batch=64, lr=3e-3, hidden=16, data_steps=300, tests=4, test_episodes=8
+)
+TASK = Distillation(ENV, CONFIG, envs=5, segment=8, seed=0, seeds=1)
+
+
+@pytest.fixture(scope="module")
+def teacher():
+    run = Run(world="probe", map="personal", hidden=8, infos=InfoSizes(z=3, hyper_hidden=8))
+    model = run.model(ENV.spec, key=jax.random.key(0))
+    return jax.tree.map(lambda x: x[None], Teacher(model.network, model.info))
+
+
+@pytest.fixture(scope="module")
+def rows(teacher):
+    return jax.tree.map(lambda x: x[0], TASK.roll(teacher))
+
+
+def test_targets_are_the_means_of_the_teachers_z(rows, teacher):
+    # the key's one-hot and the state's bits are all that the mean depends on
+    info = jax.tree.map(lambda x: x[0], teacher.info)
+    local = rows.local.reshape(-1, 2, ENV.spec.local_dim)
+    bits = jnp.array(np.stack(np.meshgrid(*[[-1.0, 1.0]] * 4), -1).reshape(16, 4))
+    every = jax.vmap(lambda s: info(local, jnp.broadcast_to(s, (len(local), 4)), key=None).mean)
+    distance = jnp.abs(every(bits) - rows.z.reshape(1, -1, 2, 3)).max((2, 3)).min(0)
+    assert distance.max() < 1e-5
+
+
+def test_the_split_is_by_segment_and_covers_all(rows):
+    segments = np.asarray(rows.held_out).reshape(-1, 9 * 2)
+    assert (segments.all(1) | ~segments.any(1)).all()
+    assert segments.all(1).mean() == pytest.approx(0.2, abs=0.05)
+    order = np.asarray(rows.order)
+    fit = int(rows.fit)
+    assert sorted(order.tolist()) == list(range(len(order)))
+    assert not np.asarray(rows.held_out)[order[:fit]].any()
+    assert fit + segments.sum() == len(order)  # nobody dies in a probe
+
+
+def test_the_dead_are_not_learnt_from(teacher):
+    class Mortal(Probe):
+        def _show(self, *args):
+            step = super()._show(*args)
+            dead = jnp.array([True, False])
+            local = dataclasses.replace(step.local, alive=dead)
+            return dataclasses.replace(step, local=local)
+
+    task = dataclasses.replace(TASK, env=Mortal("personal"))
+    rows = jax.tree.map(lambda x: x[0], task.roll(teacher))
+    agent = np.asarray(rows.local)[:, -2:].argmax(1)
+    fit = np.asarray(rows.order)[: int(rows.fit)]
+    assert (agent[fit] == 0).all()
+    assert (agent[np.asarray(rows.held_out)] == 0).all()
+
+
+def test_the_teacher_stays_as_it_was_and_the_loss_falls(teacher, tmp_path):
+    before = jax.tree.map(np.array, teacher)
+    distill(TASK, teacher, tmp_path)
+    for a, b in zip(jax.tree.leaves(before), jax.tree.leaves(teacher), strict=True):
+        np.testing.assert_array_equal(a, b)
+    logged = Record(tmp_path / "record.jsonl").rows()
+    assert [row["steps"] for row in logged] == [50, 100, 150, 200]
+    for value in ("held_out_loss", "loss", "win_rate", "r2"):
+        assert all(len(row[value]) == 1 for row in logged)
+    assert logged[-1]["held_out_loss"][0] < logged[0]["held_out_loss"][0]
+
+
+def fit_mean(x, targets, steps=1500):
+    student = Student(x.shape[-1], targets.shape[-1], 32, key=jax.random.key(1))
+    adam = optax.adam(3e-3)
+    every = jnp.ones(len(x), bool)
+    loss = lambda s: distillation_loss(s(x), targets, every)  # noqa: E731
+
+    def one(carry, _):
+        student, state = carry
+        value, gradient = jax.value_and_grad(loss)(student)
+        change, state = adam.update(gradient, state)
+        return (optax.apply_updates(student, change), state), value
+
+    run = jax.jit(lambda s: jax.lax.scan(one, (s, adam.init(s)), None, steps)[1][-1])
+    return float(run(student))
+
+
+def test_a_student_that_can_see_it_all_fits_and_one_that_cannot_keeps_the_variance():
+    bit = jnp.array([[-1.0], [1.0]] * 32)
+    shown = jnp.tile(jnp.array([[0.0], [0.0], [1.0], [1.0]]), (16, 1))
+    z = 2.0 * bit
+    assert fit_mean(jnp.concatenate([bit, shown], 1), z) < 1e-3
+    assert fit_mean(shown, jnp.ones_like(z)) < 1e-3
+    assert fit_mean(shown, z) == pytest.approx(4.0, rel=0.01)  # Var(z | what is shown)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("steps", 0), ("lr", 0.0), ("held_out", 1.0), ("data_epsilon", 2.0)]
+)
+def test_values_out_of_range_say_what_to_type(field, value):
+    with pytest.raises(ValueError, match="--student." + field.replace("_", "-")):
+        DistillConfig(**{field: value})
