@@ -114,18 +114,19 @@ def _distill(words: Sequence[str]) -> None:
     from ptde.pipeline import distill_run
     from ptde.stages.distill import DistillConfig
 
+    # The run's own options are what an option that is not typed stays at.
+    folders = [Path(word) for word in words if (Path(word) / "run.json").is_file()]
+    saved = load_run(folders[0])[0].student if folders else DistillConfig()
+
     @dataclass(frozen=True)
     class Command:
         """Stage 2 for a run that has a teacher; an earlier student is replaced."""
 
         run: RunPath
         """The run folder."""
-        student: DistillConfig
+        student: DistillConfig = saved
 
-    path = next((w for w in words if not w.startswith("-")), None)
-    saved = load_run(Path(path))[0].student if path else DistillConfig()
-    default = Command(run=tyro.MISSING, student=saved)
-    parsed = _parse(Command, words, "distill", default)
+    parsed = _parse(Command, words, "distill")
     config = dataclasses.replace(load_run(parsed.run)[0], student=parsed.student)
     distill_run(parsed.run, config).show()
 

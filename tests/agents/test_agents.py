@@ -31,9 +31,7 @@ def test_unroll_is_the_steps_one_by_one(getkey):
     for t in range(5):
         h = net.step(jnp.where(first[:, t, None, None], 0.0, h), local[:, t])
         expected.append(h)
-    np.testing.assert_allclose(
-        net.unroll(local, first), jnp.stack(expected, 1), atol=1e-6
-    )
+    np.testing.assert_allclose(net.unroll(local, first), jnp.stack(expected, 1), atol=1e-6)
 
 
 @pytest.mark.parametrize(("z", "expected"), [(0, 29_707), (64, 34_571)])

@@ -63,7 +63,9 @@ def test_the_native_observation_and_legal_actions_are_smaxs(native):
         step = shown(env, state)
         theirs = env.battle.get_obs(state[0][0])
         theirs = jnp.stack([theirs[a] for a in env.battle.agents])
-        np.testing.assert_allclose(step.local.obs, theirs * step.local.alive[:, None], atol=1e-6)
+        np.testing.assert_allclose(
+            step.local.obs, theirs * step.local.alive[:, None], atol=1e-6
+        )
         legal = env.battle.get_avail_actions(state[0][0])
         legal = jnp.stack([legal[a] for a in env.battle.agents]).astype(bool)
         np.testing.assert_array_equal(step.local.legal, legal)
@@ -207,7 +209,7 @@ def test_the_papers_maps_are_there_with_the_papers_teams(name):
     allies, enemies = (_units(side) for side in name.split("_vs_"))
     assert env.spec.n_agents == allies
     assert env.spec.n_actions == 5 + enemies
-    state, step = jax.eval_shape(lambda k: env.reset(key=k), jax.random.key(0))
+    _, step = jax.eval_shape(lambda k: env.reset(key=k), jax.random.key(0))
     assert step.state.shape == (env.spec.state_dim,)
 
 

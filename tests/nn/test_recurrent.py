@@ -41,9 +41,7 @@ def test_one_step_is_pytorchs_equation(getkey):
 
 def test_unroll_is_the_steps_one_by_one(getkey):
     gru, x, first = setup(getkey)
-    np.testing.assert_allclose(
-        gru.unroll(x, first), by_steps(gru, x, first), atol=1e-6
-    )
+    np.testing.assert_allclose(gru.unroll(x, first), by_steps(gru, x, first), atol=1e-6)
 
 
 def test_the_gradient_written_out_is_the_gradient(getkey):

@@ -50,7 +50,12 @@ def last_row(tmp_path, name):
 
 
 def test_delayed_the_value_is_the_discounted_reward(tmp_path):
-    scores(tmp_path, map="delayed", info="none", value=dataclasses.replace(BASE.value, gamma=0.5))
+    scores(
+        tmp_path,
+        map="delayed",
+        info="none",
+        value=dataclasses.replace(BASE.value, gamma=0.5),
+    )
     # three steps to the reward: 0.25, 0.5 and 1, equally often
     assert last_row(tmp_path, "q_tot") == pytest.approx((0.25 + 0.5 + 1) / 3, abs=0.04)
 
@@ -60,7 +65,9 @@ def test_memory_a_cue_is_carried_to_the_end(tmp_path):
 
 
 def test_state_without_information_there_is_only_chance(tmp_path):
-    assert scores(tmp_path, map="state", info="none")["teacher"] == pytest.approx(0.5, abs=0.08)
+    assert scores(tmp_path, map="state", info="none")["teacher"] == pytest.approx(
+        0.5, abs=0.08
+    )
 
 
 def test_state_gip_reaches_the_optimum_and_its_student_cannot(tmp_path):
@@ -83,9 +90,7 @@ def unified_optimum() -> float:
     the bits. All orders are equally good, so take the keys' own.
     """
     best = [
-        max(
-            sum(b == (k < m) for k, b in enumerate(bits)) / KEYS for m in range(KEYS + 1)
-        )
+        max(sum(b == (k < m) for k, b in enumerate(bits)) / KEYS for m in range(KEYS + 1))
         for bits in itertools.product([0, 1], repeat=KEYS)
     ]
     return float(np.mean(best))

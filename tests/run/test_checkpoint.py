@@ -11,6 +11,7 @@ from ptde.run.checkpoint import Checkpoints, DamagedCheckpoint
 
 
 def tree(value=1.0):
+    value = float(value)
     return {
         "weights": jnp.full((3, 2), value),
         "count": jnp.array(7, jnp.int32),
@@ -44,7 +45,9 @@ def test_the_newest_is_used_and_old_ones_go(tmp_path):
 
 
 def damage_by_change(folder: Path):
-    file = max((p for p in folder.rglob("*") if p.is_file()), key=lambda p: p.stat().st_size)
+    file = max(
+        (p for p in folder.rglob("*") if p.is_file()), key=lambda p: p.stat().st_size
+    )
     data = bytearray(file.read_bytes())
     data[len(data) // 2] ^= 0xFF
     file.write_bytes(data)

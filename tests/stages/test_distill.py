@@ -38,7 +38,9 @@ def test_targets_are_the_means_of_the_teachers_z(rows, teacher):
     info = jax.tree.map(lambda x: x[0], teacher.info)
     local = rows.local.reshape(-1, 2, ENV.spec.local_dim)
     bits = jnp.array(np.stack(np.meshgrid(*[[-1.0, 1.0]] * 4), -1).reshape(16, 4))
-    every = jax.vmap(lambda s: info(local, jnp.broadcast_to(s, (len(local), 4)), key=None).mean)
+    every = jax.vmap(
+        lambda s: info(local, jnp.broadcast_to(s, (len(local), 4)), key=None).mean
+    )
     distance = jnp.abs(every(bits) - rows.z.reshape(1, -1, 2, 3)).max((2, 3)).min(0)
     assert distance.max() < 1e-5
 
@@ -108,7 +110,8 @@ def test_a_student_that_can_see_it_all_fits_and_one_that_cannot_keeps_the_varian
 
 
 @pytest.mark.parametrize(
-    ("field", "value"), [("steps", 0), ("lr", 0.0), ("held_out", 1.0), ("data_epsilon", 2.0)]
+    ("field", "value"),
+    [("steps", 0), ("lr", 0.0), ("held_out", 1.0), ("data_epsilon", 2.0)],
 )
 def test_values_out_of_range_say_what_to_type(field, value):
     with pytest.raises(ValueError, match="--student." + field.replace("_", "-")):

@@ -1,0 +1,57 @@
+"""A world of your own: agents on a line must meet at a place that only the state shows.
+
+python examples/my_env.py [STEPS]
+"""
+
+import sys
+
+import jax
+import jax.numpy as jnp
+
+from ptde import Run, run
+from ptde.envs import WORLDS, AbstractEnv, World
+from ptde.types import EnvSpec, LocalView, TimeStep
+
+CELLS, AGENTS, LIMIT = 9, 2, 12
+
+
+class Meet(AbstractEnv):
+    """Actions: left, stay, right. Won when all stand on the goal."""
+
+    spec = EnvSpec("meet/line", AGENTS, CELLS, 2 * CELLS, 3, LIMIT)
+
+    def begin(self, *, key):
+        place = jax.random.randint(key, (AGENTS + 1,), 0, CELLS)
+        state = (place[:AGENTS], place[AGENTS], jnp.zeros((), jnp.int32))
+        return state, self.show(state, jnp.full(AGENTS, -1), jnp.zeros((), bool))
+
+    def advance(self, state, action, *, key):
+        place, goal, time = state
+        place = jnp.clip(place + action - 1, 0, CELLS - 1)
+        met = jnp.all(place == goal)
+        state = (place, goal, time + 1)
+        return state, self.show(state, action, met), met | (time + 1 >= LIMIT)
+
+    def show(self, state, action, met):
+        place, goal, time = state
+        where = jax.nn.one_hot(place, CELLS)
+        return TimeStep(
+            local=LocalView(
+                obs=where,  # one's own place, and nothing of the goal
+                legal=jnp.ones((AGENTS, 3), bool),
+                last_action=action.astype(jnp.int32),
+                alive=jnp.ones(AGENTS, bool),
+            ),
+            state=jnp.concatenate([where.sum(0), jax.nn.one_hot(goal, CELLS)]),
+            reward=met.astype(jnp.float32),
+            discount=1.0 - met,
+            first=time == 0,
+            won=met,
+        )
+
+
+WORLDS["meet"] = World(lambda: ("line",), lambda name, options: Meet())
+
+if __name__ == "__main__":
+    steps = int(sys.argv[1]) if len(sys.argv) > 1 else 150_000
+    run(Run(world="meet", map="line", segment=48, steps=steps)).show()

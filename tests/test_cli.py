@@ -1,0 +1,100 @@
+import json
+import subprocess
+import sys
+
+import pytest
+
+from ptde.cli import COMMANDS, main
+from ptde.run.record import Record
+
+TINY = ["--world", "probe", "--map", "personal", "--steps", "64", "--envs", "4", "--segment", "8", "--hidden", "8", "--z", "4", "--hyper-hidden", "4", "--embed", "4", "--hypernet-hidden", "4", "--buffer", "16", "--batch", "4", "--test-every", "32", "--test-episodes", "4", "--episodes", "16", "--student.steps", "10", "--student.batch", "16", "--student.hidden", "8", "--student.data-steps", "64", "--student.tests", "1", "--student.test-episodes", "4"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    path = tmp_path_factory.mktemp("cli") / "run"
+    assert main(["teach", *TINY, "--seeds", "3", "--out", str(path)]) == 0
+    return path
+
+
+def test_the_commands_in_a_row(folder, capsys):
+    assert main(["distill", str(folder), "--student.steps", "20"]) == 0
+    assert "student" in capsys.readouterr().out
+    rows = Record(folder / "student" / "record.jsonl").rows()
+    assert rows[-1]["steps"] == 20
+    assert main(["evaluate", str(folder), "--episodes", "24"]) == 0
+    result = json.loads((folder / "result.json").read_text())
+    assert result["teacher"]["episodes"] == 3 * 24
+    assert len(result["teacher"]["seeds"]) == 3
+    assert main(["resume", str(folder)]) == 0
+    assert "teacher" in capsys.readouterr().out
+
+
+def test_list_names_everything(capsys):
+    assert main(["list"]) == 0
+    shown = capsys.readouterr().out
+    for name in ("3s_vs_8z", "3s5z_vs_3s7z", "personal", "gip", "qplex", "demo"):
+        assert name in shown
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help(command, capsys):
+    with pytest.raises(SystemExit) as exit_:
+        main([command, "--help"])
+    assert exit_.value.code == 0
+    assert "usage: ptde " + command in capsys.readouterr().out
+
+
+def test_a_misspelt_option_suggests_the_right_one(capsys):
+    with pytest.raises(SystemExit) as exit_:
+        main(["run", "--td-lamda", "0.5"])
+    assert exit_.value.code == 2
+    assert "--td-lambda" in capsys.readouterr().err
+
+
+def status(words):
+    """The exit status, whether the option parser or the command refuses."""
+    try:
+        return main(words)
+    except SystemExit as exit_:
+        return exit_.code
+
+
+@pytest.mark.parametrize(
+    ("words", "advice"),
+    [
+        ("rum", "did you mean --command run"),
+        ("run --map 3n", "did you mean --map 3m"),
+        ("run --world smaxx", "did you mean --world smax"),
+        ("run --info gap", "did you mean --info gip"),
+        ("run --mixer qmixx", "did you mean --mixer qmix"),
+        ("run --preset dem", "did you mean --preset demo"),
+        ("run --preset", "--preset needs a name"),
+        ("run --gamma 1.5", "--gamma must lie in [0, 1]"),
+        ("run --td-lambda -1", "--td-lambda must lie in [0, 1]"),
+        ("run --epsilon-end 3", "--epsilon-end must lie in [0, 1]"),
+        ("run --steps 0", "--steps must lie in [1, inf)"),
+        ("run --envs 0", "--envs must lie in [1, inf)"),
+        ("run --batch 0", "--batch must lie in [1, inf)"),
+        ("run --batch 2000", "--batch 2000 is larger than --buffer 1000"),
+        ("run --sight 0", "--sight must lie in (0, 4]"),
+        ("distill nowhere", "nowhere is not a run folder"),
+        ("evaluate nowhere", "nowhere is not a run folder"),
+        ("resume nowhere", "nowhere is not a run folder"),
+        ("replay nowhere", "nowhere is not a run folder"),
+    ],
+)
+def test_bad_input_says_what_to_type_and_writes_nothing(
+    words, advice, capsys, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    assert status(words.split()) == 2
+    shown = " ".join(capsys.readouterr().err.replace("│", " ").split())
+    assert advice in shown
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_installed_command_answers_without_loading_a_world():
+    code = "import sys; from ptde.cli import main; main([]); print('jax' in sys.modules)"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert "teach, distil, evaluate" in shown.stdout

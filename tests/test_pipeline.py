@@ -1,0 +1,331 @@
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import jax
+import numpy as np
+import pytest
+
+from ptde.algos import ValueConfig
+from ptde.config import Run, load_run
+from ptde.info import InfoSizes
+from ptde.mixers import MixerSizes
+from ptde.pipeline import (
+    RunFolder,
+    distill_run,
+    evaluate_run,
+    replay_run,
+    resume,
+    run,
+)
+from ptde.run.checkpoint import Checkpoints
+from ptde.run.interrupt import Interrupted
+from ptde.run.record import Record
+from ptde.stages import teach as teach_stage
+from ptde.stages.distill import DistillConfig
+from ptde.stages.teach import Diverged
+
+TINY = Run(
+    world="probe",
+    map="personal",
+    steps=320,
+    envs=4,
+    segment=8,
+    hidden=8,
+    test_every=32,
+    test_episodes=4,
+    checkpoint_every=64,
+    episodes=16,
+    infos=InfoSizes(z=4, hyper_hidden=4),
+    mixers=MixerSizes(embed=4, hypernet_hidden=4),
+    value=ValueConfig(buffer=16, batch=4, epsilon_steps=100),
+    student=DistillConfig(
+        steps=40, batch=16, hidden=8, data_steps=64, tests=2, test_episodes=4
+    ),
+)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A whole run that nobody disturbed."""
+    folder = tmp_path_factory.mktemp("runs") / "whole"
+    return run(dataclasses.replace(TINY, baseline=True), folder)
+
+
+def test_a_run_writes_what_it_says(finished):
+    folder = finished.folder
+    result = json.loads((folder / "result.json").read_text())
+    for role in ("teacher", "student", "baseline"):
+        score = result[role]
+        assert {"win_rate", "low", "high", "return", "episodes"} <= score.keys()
+        assert 0 <= score["low"] <= score["win_rate"] <= score["high"] <= 1
+        assert score["episodes"] == 16
+    assert {"prr", "world", "method", "steps", "seconds"} <= result.keys()
+    assert result["world"] == "probe/personal"
+    assert result["method"] == "QMIX_GIP"
+    assert result["steps"] == 320
+    assert (folder / "curves.png").stat().st_size > 5_000
+    for role in ("teacher", "baseline"):
+        rows = Record(folder / role / "record.jsonl").rows()
+        assert [row["steps"] for row in rows] == list(range(32, 321, 32))
+
+
+def test_the_table_says_who_sees_what(finished):
+    from rich.console import Console
+
+    console = Console(record=True, width=100, file=open(os.devnull, "w"))  # noqa: SIM115
+    console.print(finished.result.table())
+    lines = console.export_text().splitlines()
+    row = {role: line for role in finished.result.scores for line in lines if role in line}
+    assert " centralised" in row["teacher"]
+    assert "decentralised" in row["student"]
+    assert "decentralised" in row["baseline"]
+
+
+def test_evaluation_is_on_the_same_keys_each_time(finished):
+    again = evaluate_run(finished.folder)
+    assert again.result.to_json() == finished.result.to_json()
+    more = evaluate_run(finished.folder, episodes=40)
+    assert more.result.scores["student"].episodes == 40
+    evaluate_run(finished.folder)
+
+
+def arrays(folder):
+    """All arrays of the finished models, and the records without wall times."""
+    held = RunFolder(folder)
+    env = held.run.env()
+    models = [
+        held.teacher("teacher", held.run, env),
+        held.student(held.run, env),
+    ]
+    clocks = ("seconds", "steps_per_second")
+    rows = [
+        {k: v for k, v in row.items() if k not in clocks}
+        for role in ("teacher", "student")
+        for row in Record(folder / role / "record.jsonl").rows()
+    ]
+    return jax.tree.leaves(models), rows
+
+
+def equal(a, b):
+    (leaves, rows), (other_leaves, other_rows) = arrays(a), arrays(b)
+    same = [np.array_equal(x, y) for x, y in zip(leaves, other_leaves, strict=True)]
+    return all(same) and rows == other_rows
+
+
+CHILD = """
+import pickle, sys
+from ptde.pipeline import run
+config, folder = pickle.loads(bytes.fromhex(sys.argv[1]))
+run(config, folder)
+"""
+
+
+def start_child(config, folder):
+    import pickle
+
+    words = [sys.executable, "-c", CHILD, pickle.dumps((config, str(folder))).hex()]
+    quiet = subprocess.DEVNULL
+    return subprocess.Popen(words, stdout=quiet, stderr=quiet, env=os.environ)
+
+
+def wait_for(condition, child, seconds=120):
+    until = time.monotonic() + seconds
+    while not condition():
+        assert child.poll() is None, "the run ended before it could be killed"
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("stage", ["teacher", "student"])
+def test_a_killed_run_ends_as_if_it_had_not_been(tmp_path, finished, stage):
+    folder = tmp_path / "killed"
+    # long enough to be caught in the middle of the stage
+    child = start_child(TINY, folder)
+    rows = {"teacher": 4, "student": 1}[stage]
+    record = Record(folder / stage / "record.jsonl")
+    wait_for(lambda: len(record.rows()) >= rows, child)
+    child.send_signal(signal.SIGKILL)
+    child.wait()
+    assert not (folder / "result.json").exists()
+    resume(folder)
+    assert equal(folder, finished.folder)
+
+
+def test_a_damaged_newest_checkpoint_costs_time_but_nothing_else(
+    tmp_path, finished, monkeypatch, capsys
+):
+    folder = tmp_path / "damaged"
+    stop_after(monkeypatch, 5)
+    with pytest.raises(Interrupted):
+        run(TINY, folder)
+    monkeypatch.undo()
+    kept = Checkpoints(folder / "teacher" / "checkpoints")
+    newest = kept.folder / str(kept.steps()[-1])
+    big = max((p for p in newest.rglob("*") if p.is_file()), key=lambda p: p.stat().st_size)
+    big.write_bytes(big.read_bytes()[:-7])
+    resume(folder)
+    assert str(newest) in capsys.readouterr().err
+    assert equal(folder, finished.folder)
+
+
+def stop_after(monkeypatch, periods):
+    """Presses Ctrl-C during the given period of stage 1."""
+    update, seen = teach_stage.Tracker.update, []
+
+    def pressing(self, done, text):
+        update(self, done, text)
+        seen.append(done)
+        if len(seen) == periods:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(teach_stage.Tracker, "update", pressing)
+
+
+def test_ctrl_c_saves_and_the_run_goes_on(tmp_path, finished, monkeypatch):
+    folder = tmp_path / "stopped"
+    stop_after(monkeypatch, 3)
+    with pytest.raises(Interrupted, match="saved at 96 steps"):
+        run(TINY, folder)
+    monkeypatch.undo()
+    assert Checkpoints(folder / "teacher" / "checkpoints").steps()[-1] == 96
+    resume(folder)
+    assert equal(folder, finished.folder)
+
+
+def test_nan_stops_the_run_with_what_one_needs_to_know(tmp_path):
+    wild = dataclasses.replace(TINY.value, lr=1e30, max_grad_norm=1e30)
+    with pytest.raises(Diverged, match=r"not finite at [\d,]+ steps. The batch: .*loss"):
+        run(dataclasses.replace(TINY, value=wild), tmp_path / "wild")
+
+
+def test_teach_then_distill_is_run(tmp_path, finished):
+    folder = tmp_path / "staged"
+    taught = run(TINY, folder, goal="teach")
+    assert set(taught.result.scores) == {"teacher"}
+    distill_run(folder)
+    assert equal(folder, finished.folder)
+
+
+def test_another_distillation_replaces_the_student_alone(tmp_path):
+    folder = tmp_path / "again"
+    first = run(TINY, folder).result
+    shorter = dataclasses.replace(TINY.student, steps=10)
+    second = distill_run(folder, dataclasses.replace(TINY, student=shorter)).result
+    assert first.scores["teacher"] == second.scores["teacher"]
+    assert Record(folder / "student" / "record.jsonl").rows()[-1]["steps"] == 10
+
+
+# -- bad input
+
+
+def test_an_existing_folder_is_left_as_it_is(tmp_path):
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "thesis.tex").write_text("x")
+    with pytest.raises(ValueError, match=r"exists and is left as it is.*--out"):
+        run(TINY, mine)
+    assert [p.name for p in mine.iterdir()] == ["thesis.tex"]
+
+
+def test_an_unwritable_place_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match="cannot write a run folder there"):
+        run(TINY, tmp_path / "file" / "run")
+
+
+def test_an_unknown_map_writes_nothing(tmp_path):
+    with pytest.raises(ValueError, match="did you mean --map personal"):
+        run(dataclasses.replace(TINY, map="personnal"), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_buffer_that_does_not_fit_is_refused_before_anything_is_allocated(tmp_path):
+    huge = dataclasses.replace(TINY.value, buffer=2_000_000_000)
+    with pytest.raises(ValueError, match=r"needs [\d.]+ GB.*are free. Type --buffer \d+"):
+        run(dataclasses.replace(TINY, value=huge), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_distill_needs_a_teacher(tmp_path, monkeypatch):
+    stop_after(monkeypatch, 1)
+    with pytest.raises(Interrupted):
+        run(TINY, tmp_path / "run")
+    with pytest.raises(ValueError, match="no finished teacher"):
+        distill_run(tmp_path / "run")
+    with pytest.raises(ValueError, match="no finished team"):
+        evaluate_run(tmp_path / "run")
+    with pytest.raises(ValueError, match="not a run folder"):
+        distill_run(tmp_path)
+
+
+def test_a_run_without_information_has_nothing_to_distil(tmp_path):
+    run(dataclasses.replace(TINY, info="none", steps=32), tmp_path / "run", goal="teach")
+    with pytest.raises(ValueError, match="--info gip"):
+        distill_run(tmp_path / "run")
+
+
+def test_a_student_of_another_map_is_refused(tmp_path, finished):
+    import shutil
+
+    folder = tmp_path / "other"
+    shutil.copytree(finished.folder, folder)
+    data = json.loads((folder / "run.json").read_text())
+    data["run"].update(world="smax", map="3m")
+    (folder / "run.json").write_text(json.dumps(data))
+    with pytest.raises(ValueError, match=r"cannot be used on smax/3m.*another map or size"):
+        evaluate_run(folder)
+
+
+def test_a_run_of_another_version_is_refused(tmp_path, finished):
+    import shutil
+
+    shutil.copytree(finished.folder, tmp_path / "old")
+    path = tmp_path / "old" / "run.json"
+    data = json.loads(path.read_text())
+    path.write_text(json.dumps({**data, "format": 99}))
+    with pytest.raises(ValueError, match="format 99, this ptde reads format 1"):
+        resume(tmp_path / "old")
+    data["run"]["gama"] = 0.9
+    path.write_text(json.dumps(data))
+    with pytest.raises(ValueError, match="unknown field of Run 'gama'"):
+        resume(tmp_path / "old")
+
+
+def test_a_probe_has_no_replay(finished):
+    with pytest.raises(ValueError, match="has no replays"):
+        replay_run(finished.folder, "student")
+
+
+def test_a_config_is_read_back_as_it_was(finished):
+    assert load_run(finished.folder)[0] == dataclasses.replace(TINY, baseline=True)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("steps", 0),
+        ("envs", 0),
+        ("seeds", 0),
+        ("segment", 0),
+        ("seed", -1),
+        ("hidden", 0),
+        ("episodes", 0),
+        ("test_every", 0),
+        ("checkpoint_every", 0),
+    ],
+)
+def test_values_out_of_range_say_what_to_type(field, value):
+    with pytest.raises(ValueError, match="for example --" + field.replace("_", "-")):
+        dataclasses.replace(TINY, **{field: value})
+
+
+@pytest.mark.parametrize(("field", "near"), [("mixer", "qmix"), ("info", "gip")])
+def test_unknown_names_suggest_the_nearest(field, near):
+    wrong = near + "k"
+    with pytest.raises(ValueError, match=f"did you mean --{field} {near}"):
+        dataclasses.replace(TINY, **{field: wrong})
