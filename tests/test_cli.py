@@ -7,7 +7,14 @@ import pytest
 from ptde.cli import COMMANDS, main
 from ptde.run.record import Record
 
-TINY = ["--world", "probe", "--map", "personal", "--steps", "64", "--envs", "4", "--segment", "8", "--hidden", "8", "--z", "4", "--hyper-hidden", "4", "--embed", "4", "--hypernet-hidden", "4", "--buffer", "16", "--batch", "4", "--test-every", "32", "--test-episodes", "4", "--episodes", "16", "--student.steps", "10", "--student.batch", "16", "--student.hidden", "8", "--student.data-steps", "64", "--student.tests", "1", "--student.test-episodes", "4"]
+OPTIONS = """
+    --world probe --map personal --steps 64 --envs 4 --segment 8 --hidden 8 --z 4
+    --hyper-hidden 4 --embed 4 --hypernet-hidden 4 --buffer 16 --batch 4
+    --test-every 32 --test-episodes 4 --episodes 16 --student.steps 10
+    --student.batch 16 --student.hidden 8 --student.data-steps 64 --student.tests 1
+    --student.test-episodes 4
+"""
+TINY = OPTIONS.split()
 
 
 @pytest.fixture(scope="module")
