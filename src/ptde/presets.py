@@ -25,7 +25,7 @@ PRESETS: dict[str, tuple[str, Run]] = {
         "the main job in a few minutes: GIP, its student and plain QMIX on 3m",
         Run(
             map="3m",
-            steps=400_000,
+            steps=600_000,
             baseline=True,
             student=DistillConfig(steps=10_000, lr=5e-4, data_steps=50_000, tests=10),
         ),
