@@ -97,3 +97,17 @@ def test_every_agent_always_has_a_legal_action_and_all_is_finite(played):
     for leaf in jax.tree.leaves(steps):
         assert jnp.isfinite(leaf).all()
     assert jnp.abs(steps.state).max() <= 1.01
+
+
+def test_a_state_has_one_type_before_and_after_a_step(played):
+    """Otherwise the training program compiles twice."""
+    env, begun, _, _ = played
+    key = jax.random.key(0)
+    before = jax.eval_shape(lambda k: env.reset(key=k), key)
+    state = before[0]
+    action = begun.local.last_action
+    after = jax.eval_shape(lambda s, k: env.step(s, action, key=k), state, key)
+    for a, b in zip(jax.tree.leaves(before), jax.tree.leaves(after), strict=True):
+        assert (a.shape, a.dtype) == (b.shape, b.dtype)
+        assert not a.weak_type
+        assert not b.weak_type

@@ -1,7 +1,7 @@
 """What a world is."""
 
 from abc import ABC, abstractmethod
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -10,6 +10,7 @@ from jaxtyping import Array, Int, Key, PyTree
 from ptde.types import EnvSpec, TimeStep
 
 EnvState: TypeAlias = PyTree[Array]
+T = TypeVar("T")
 
 
 class AbstractEnv(ABC):
@@ -36,7 +37,7 @@ class AbstractEnv(ABC):
     def reset(self, *, key: Key[Array, ""]) -> tuple[EnvState, TimeStep]:
         """A new episode, as ``step`` takes it."""
         state, step = self.begin(key=key)
-        return (state, jnp.zeros((), bool)), step
+        return _typed(((state, jnp.zeros((), bool)), step))
 
     def step(
         self, state: EnvState, action: Int[Array, " n"], *, key: Key[Array, ""]
@@ -49,8 +50,14 @@ class AbstractEnv(ABC):
         restart = lambda new, old: jax.tree.map(  # noqa: E731
             lambda x, y: jnp.where(ended, x, y), new, old
         )
-        return (restart(fresh, inner), ~ended & last), restart(first_step, step)
+        state = (restart(fresh, inner), ~ended & last)
+        return _typed((state, restart(first_step, step)))
 
     def describe(self) -> dict[str, Any]:
         """What a log should say of this world, beyond its sizes."""
         return {}
+
+
+def _typed(tree: T) -> T:
+    """The tree without weak types: with them a program would compile twice."""
+    return jax.tree.map(lambda x: jax.lax.convert_element_type(x, x.dtype), tree)
