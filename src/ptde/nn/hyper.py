@@ -23,17 +23,20 @@ class HyperLinear(eqx.Module):
     """The agent-hyper network and the layer that it generates (Paper Fig. 2)."""
 
     hidden: Linear
-    weight: Float[Array, "s k1 z"]
-    """M_1 .. M_K, then M_0: the last layer of the weight branch and its bias."""
+    weight: Float[Array, "s k z"]
+    """M_1 .. M_K: the last layer of the weight branch."""
+    weight_0: Float[Array, "s z"]
+    """M_0: the bias of that layer."""
     bias: Linear
 
     def __init__(
         self, local: int, state: int, out: int, hidden: int, *, key: Key[Array, ""]
     ):
-        keys = jax.random.split(key, 3)
+        keys = jax.random.split(key, 4)
         self.hidden = Linear(local, hidden, key=keys[0])
-        self.weight = uniform((state, hidden + 1, out), hidden, key=keys[1])
-        self.bias = Linear(local, out, key=keys[2])
+        self.weight = uniform((state, hidden, out), hidden, key=keys[1])
+        self.weight_0 = uniform((state, out), hidden, key=keys[2])
+        self.bias = Linear(local, out, key=keys[3])
 
     def __call__(
         self, local: Float[Array, "*b n d"], state: Float[Array, "*b s"]
@@ -41,12 +44,11 @@ class HyperLinear(eqx.Module):
         """y_i = s W(O_i) + b(O_i) of every agent."""
         *batch, n_agents, _ = local.shape
         units = jax.nn.relu(self.hidden(local))
-        units = jnp.concatenate([units, jnp.ones_like(units[..., :1])], axis=-1)
+        states = state.reshape(-1, state.shape[-1])
         y = _generated_product(
-            units.reshape(-1, n_agents, units.shape[-1]),
-            state.reshape(-1, state.shape[-1]),
-            self.weight,
+            units.reshape(-1, n_agents, units.shape[-1]), states, self.weight
         )
+        y = y + (states @ self.weight_0)[:, None]
         return y.reshape(*batch, n_agents, -1) + self.bias(local)
 
     def materialised(
@@ -54,8 +56,7 @@ class HyperLinear(eqx.Module):
     ) -> Float[Array, "*b n z"]:
         """The same, with every agent's W(O_i) built: for tests and for reading."""
         units = jax.nn.relu(self.hidden(local))
-        units = jnp.concatenate([units, jnp.ones_like(units[..., :1])], axis=-1)
-        weight = jnp.einsum("...nk,skz->...nsz", units, self.weight)
+        weight = jnp.einsum("...nk,skz->...nsz", units, self.weight) + self.weight_0
         return jnp.einsum("...s,...nsz->...nz", state, weight) + self.bias(local)
 
 
