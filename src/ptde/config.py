@@ -122,8 +122,8 @@ class Run:
         return ValueLearner(lambda key: self.model(spec, key=key), self.value)
 
     def training(self, env: AbstractEnv, name: str) -> Training:
-        """Stage 1, checked against the machine's memory."""
-        training = Training(
+        """Stage 1."""
+        return Training(
             name=name,
             algo=self.learner(env.spec),
             env=env,
@@ -134,8 +134,10 @@ class Run:
             checkpoint_every=self.checkpoint_every,
             sample_z=self.z_test == "sample",
         )
-        _fits(training, self.value.buffer)
-        return training
+
+    def check_memory(self, env: AbstractEnv) -> None:
+        """ValueError with the numbers if the run does not fit into the free memory."""
+        _fits(self.training(env, "teacher"), self.value.buffer)
 
     def distillation(self, env: AbstractEnv) -> Distillation:
         """Stage 2."""

@@ -168,7 +168,7 @@ def run(config: Run, out: Path | str | None = None, goal: Goal = "run") -> Outco
     """
     use_compilation_cache()
     env = config.env()
-    config.training(env, "teacher")  # does it fit into the memory?
+    config.check_memory(env)
     path = Path(out) if out is not None else default_folder(config)
     folder = RunFolder.create(config, path, goal)
     return _continue(folder, env)
@@ -217,6 +217,7 @@ def _continue(folder: RunFolder, env: AbstractEnv) -> Outcome:
             student = distill(config.distillation(env), teacher, folder.path / "student")
             folder.finish(role, Distilled(teacher.network, student))
         else:
+            _for_role(config, role).check_memory(env)
             training = _for_role(config, role).training(env, role)
             folder.finish(role, teach(training, folder.path / role))
     return evaluate_run(folder.path)
