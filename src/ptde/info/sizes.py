@@ -7,7 +7,7 @@ from ptde.check import within
 
 @dataclass(frozen=True)
 class InfoSizes:
-    """Widths of the information module (paper/method 4.2)."""
+    """Widths of the information module (the authors' released values)."""
 
     z: int = 64
     """Width of z, the information each agent receives. Units; >= 1."""

@@ -12,7 +12,7 @@ from ptde.types import Utilities
 
 @dataclass(frozen=True)
 class MixerSizes:
-    """Widths of the mixers' networks (paper/method 3.5)."""
+    """Widths of the mixers' networks (PyMARL2's values)."""
 
     embed: int = 32
     """QMIX: width of the mixing layer. Units; >= 1."""

@@ -7,7 +7,7 @@ linear in the hypernetwork's hidden units ``g_i = relu(A O_i + a)``. So
 
 and ``s M_k`` does not depend on the agent: one matrix product per state serves them all.
 It is the same function of the same parameters, with the same gradients, at a fraction of
-the arithmetic and memory (paper/method 6.4: 10.9 GB become 0.36 GB on 3s5z_vs_3s7z).
+the arithmetic and memory: 128 episodes of 3s5z_vs_3s7z take 0.36 GB instead of 10.9.
 """
 
 import equinox as eqx

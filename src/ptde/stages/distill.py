@@ -38,7 +38,7 @@ DATA, FIT, TEST = 10, 11, 12
 
 @dataclass(frozen=True)
 class DistillConfig:
-    """How the student learns (paper/method 4.2 and 7)."""
+    """How the student learns (Paper Sec. 3.3, 4.5)."""
 
     steps: int = 40_000
     """Gradient steps. >= 1."""
