@@ -17,7 +17,7 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	@touch $@
 
 demo: setup
-	@rm -rf $(DEMO)
+	@test ! -e $(DEMO) || mv --backup=numbered -T $(DEMO) $(DEMO).old
 	$(BIN)/ptde run --preset demo --out $(DEMO)
 
 test: lint types imports unit

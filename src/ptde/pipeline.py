@@ -30,7 +30,7 @@ from ptde.report.result import Result, Score
 from ptde.run import checkpoint
 from ptde.run.cache import use_compilation_cache
 from ptde.run.checkpoint import DamagedCheckpoint
-from ptde.run.loop import seed_keys, teacher_test
+from ptde.run.loop import fold, seed_keys, teacher_test
 from ptde.run.progress import console
 from ptde.run.record import Record
 from ptde.stages.distill import distill, student_test
@@ -239,9 +239,7 @@ def evaluate_run(path: Path | str, episodes: int | None = None) -> Outcome:
     folder = RunFolder(Path(path))
     config, env = folder.run, folder.run.env()
     episodes = config.episodes if episodes is None else episodes
-    keys = jax.vmap(lambda k: jax.random.fold_in(k, EVALUATION))(
-        seed_keys(config.seed, config.seeds)
-    )
+    keys = fold(seed_keys(config.seed, config.seeds), EVALUATION)
     scores = {}
     for role in ("teacher", "student", "baseline"):
         if not folder.has(role):

@@ -1,7 +1,7 @@
 """What a world is."""
 
 from abc import ABC, abstractmethod
-from typing import Any, TypeAlias, TypeVar
+from typing import TypeAlias, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -52,10 +52,6 @@ class AbstractEnv(ABC):
         )
         state = (restart(fresh, inner), ~ended & last)
         return _typed((state, restart(first_step, step)))
-
-    def describe(self) -> dict[str, Any]:
-        """What a log should say of this world, beyond its sizes."""
-        return {}
 
 
 def _typed(tree: T) -> T:

@@ -116,14 +116,6 @@ class Smax(AbstractEnv):
         discount = 1.0 - decided.astype(jnp.float32)
         return state, self._show(state, reward, discount), done["__all__"]
 
-    def describe(self) -> dict[str, str]:
-        """The options that change what is learnt."""
-        return {
-            "observation": self.config.observation,
-            "sight": f"{self.config.sight:g}",
-            "enemy_attack": self.config.enemy_attack,
-        }
-
     def _show(
         self, state: EnvState, reward: Float[Array, ""], discount: Float[Array, ""]
     ) -> TimeStep:

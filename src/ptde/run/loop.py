@@ -88,6 +88,11 @@ def seed_keys(seed: int, seeds: int) -> Key[Array, " seeds"]:
     return jnp.stack([jax.random.key(seed + i) for i in range(seeds)])
 
 
+def fold(keys: Key[Array, " seeds"], number: int) -> Key[Array, " seeds"]:
+    """``fold_in`` for every seed: a stream of randomness, or one draw from it."""
+    return jax.vmap(lambda key: jax.random.fold_in(key, number))(keys)
+
+
 def initial(
     algo: AbstractAlgorithm,
     env: AbstractEnv,

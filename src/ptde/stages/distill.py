@@ -28,7 +28,7 @@ from ptde.run.checkpoint import Checkpoints
 from ptde.run.collect import collect, start
 from ptde.run.evaluate import Returns, evaluate
 from ptde.run.interrupt import Interrupted, patient_interrupt
-from ptde.run.loop import over_seeds, seed_keys
+from ptde.run.loop import fold, over_seeds, seed_keys
 from ptde.run.progress import Tracker
 from ptde.run.record import Record
 
@@ -116,8 +116,7 @@ class Distillation:
 
     def keys(self, stream: int) -> Key[Array, " seeds"]:
         """The seeds' keys of one stream of randomness."""
-        keys = seed_keys(self.seed, self.seeds)
-        return jax.vmap(lambda k: jax.random.fold_in(k, stream))(keys)
+        return fold(seed_keys(self.seed, self.seeds), stream)
 
     def start(self, teacher: Teacher) -> Fit:
         """Untrained students, one for each teacher."""
@@ -249,8 +248,7 @@ def distill(task: Distillation, teacher: Teacher, folder: Path) -> Student:
             began = time.monotonic()
             fit, losses = learn(fit, rows)
             steps += task.chunk
-            keys = jax.vmap(lambda k, s=steps: jax.random.fold_in(k, s))(task.keys(TEST))
-            outcome = test(teacher.network, fit.student, keys)
+            outcome = test(teacher.network, fit.student, fold(task.keys(TEST), steps))
             measured = {
                 "win_rate": outcome.won.mean(1),
                 "return": outcome.reward.mean(1),

@@ -18,6 +18,7 @@ from ptde.run.loop import (
     Schedule,
     TrainState,
     first_bad,
+    fold,
     initial,
     over_seeds,
     period,
@@ -53,8 +54,7 @@ class Training:
 
     def keys(self, stream: int) -> Key[Array, " seeds"]:
         """The seeds' keys of one stream of randomness."""
-        keys = seed_keys(self.seed, self.seeds)
-        return jax.vmap(lambda k: jax.random.fold_in(k, stream))(keys)
+        return fold(seed_keys(self.seed, self.seeds), stream)
 
     def start(self) -> TrainState:
         """The states before the first iteration, with a leading axis of seeds."""
@@ -108,10 +108,7 @@ def teach(training: Training, folder: Path) -> Teacher:
             _check(metrics, schedule.steps_after(done), schedule, checkpoints)
             done += 1
             steps = schedule.steps_after(done)
-            keys = jax.vmap(lambda k, s=steps: jax.random.fold_in(k, s))(
-                training.keys(TEST)
-            )
-            outcome = test(_teachers(training, state), keys)
+            outcome = test(_teachers(training, state), fold(training.keys(TEST), steps))
             jax.block_until_ready(outcome)
             seconds += time.monotonic() - began
             row = _row(steps, seconds, schedule, taken, outcome, metrics)
