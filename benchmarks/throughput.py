@@ -21,6 +21,7 @@ from rich.table import Table
 
 from ptde import Run
 from ptde.config import SmaxConfig
+from ptde.ops.keys import new_key
 from ptde.run.collect import collect, start
 from ptde.run.loop import initial, period
 from ptde.run.progress import console
@@ -101,7 +102,7 @@ class Case:
         self.iterations = schedule.iterations
         self.per_period = schedule.steps_after(1)
         begin = jax.jit(lambda key: initial(self.algo, self.env, schedule, key=key))
-        state = begin(jax.random.key(0))
+        state = begin(new_key(0))
         self.state = jax.tree.map(lambda x: x[None], state)
         began = time.perf_counter()
         program = period(self.algo, self.env, schedule, 1)
@@ -126,12 +127,12 @@ class Case:
 
     def _collect(self, learner):
         policy = self.algo.behave(learner)
-        key = jax.random.key(1)
+        key = new_key(1)
         cursor = start(policy, self.env, self.run.envs, key=key)
         return collect(policy, self.env, cursor, self.run.segment, key=key)[1]
 
     def _learn(self, learner):
-        key = jax.random.key(1)
+        key = new_key(1)
         batch = self.algo.replay.sample(learner.replay, key).experience
         parts = (learner.online, learner.target, learner.optimiser)
         return self.algo._learn(*parts, batch, key=key)

@@ -26,6 +26,7 @@ from ptde.check import known
 from ptde.config import FORMAT, Run, load_run
 from ptde.envs.base import AbstractEnv
 from ptde.info.student import Student
+from ptde.ops.keys import new_key
 from ptde.report.result import Result, Score
 from ptde.run import checkpoint
 from ptde.run.cache import use_compilation_cache
@@ -317,7 +318,7 @@ def replay_run(
         last = config.seed + config.seeds - 1
         raise ValueError(f"--seed {seed} is not in this run: {config.seed} to {last} are")
     policy = _policy(folder, env, role, seed - config.seed)
-    key = jax.random.fold_in(jax.random.key(seed), EVALUATION + 1 + episode)
+    key = jax.random.fold_in(new_key(seed), EVALUATION + 1 + episode)
     target = Path(out) if out is not None else folder.path / "replay.gif"
     return draw_replay(battle_scenes(env, policy, key=key), target)
 

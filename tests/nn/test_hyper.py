@@ -41,5 +41,5 @@ def test_blocks_hold_every_row():
     for rows in (1, 8, 511, 512, 513, 4128):
         size = hyper._block_rows(rows)
         blocks = hyper._blocks(jnp.arange(rows)[:, None], size)
-        assert blocks.shape[1] <= 512
+        assert blocks.shape[1] <= 768
         np.testing.assert_array_equal(blocks.reshape(-1)[:rows], np.arange(rows))

@@ -8,7 +8,6 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from ptde.nn.linear import MLP
-from ptde.ops.noise import coarse_normal
 from ptde.types import Info
 
 
@@ -63,15 +62,18 @@ class DistributionGenerator(eqx.Module):
         self.log_variance = MLP(widths, jax.nn.leaky_relu, key=key_variance)
         self.floor = floor
 
-    def __call__(self, h: Float[Array, "*b n h"], *, key: Key[Array, ""] | None) -> Info:
-        mean = self.mean(h)
+    def __call__(
+        self, h: Float[Array, "*b m h"], *, agents: int, key: Key[Array, ""] | None
+    ) -> Info:
+        """Each agent's z, from an encoding of its own (m = n) or of the team (m = 1)."""
+        each = (*h.shape[:-2], agents, self.mean.layers[-1].bias.size)
+        mean = jnp.broadcast_to(self.mean(h), each)
         if key is None:
             return Info(z=mean, mean=mean)
-        variance = self.variance(h)
-        noise = coarse_normal(mean.shape, key=key)
-        return Info(z=mean + jnp.sqrt(variance) * noise, mean=mean)
+        noise = jax.random.normal(key, each)
+        return Info(z=mean + jnp.sqrt(self.variance(h)) * noise, mean=mean)
 
-    def variance(self, h: Float[Array, "*b n h"]) -> Float[Array, "*b n z"]:
+    def variance(self, h: Float[Array, "*b m h"]) -> Float[Array, "*b m z"]:
         """The variance of z, at least ``floor``."""
         # exp(4): a wider z is noise alone, and a runaway head must not reach infinity.
         log_variance = jnp.minimum(self.log_variance(h), 4.0)

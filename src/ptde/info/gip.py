@@ -52,4 +52,4 @@ class GIP(AbstractInfo):
         if self.encoder is not None:
             state = jax.nn.relu(self.encoder(state))
         h = jax.nn.elu(self.personalization(local, state))
-        return self.generator(h, key=key)
+        return self.generator(h, agents=local.shape[-2], key=key)

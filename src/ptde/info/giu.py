@@ -7,7 +7,6 @@ activation of its own (the paper's figure calls it an MLP).
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from ptde.info.base import AbstractInfo, DistributionGenerator
@@ -38,9 +37,5 @@ class GIU(AbstractInfo):
         *,
         key: Key[Array, ""] | None,
     ) -> Info:
-        h = self.encoder(state)[..., None, :]
-        each = (*local.shape[:-1], h.shape[-1])
-        if key is None:  # the mean is computed once for the team
-            mean = jnp.broadcast_to(self.generator(h, key=None).mean, each)
-            return Info(z=mean, mean=mean)
-        return self.generator(jnp.broadcast_to(h, each), key=key)
+        h = self.encoder(state)[..., None, :]  # once for the team
+        return self.generator(h, agents=local.shape[-2], key=key)

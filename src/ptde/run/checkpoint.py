@@ -158,7 +158,8 @@ def _from_dict(arrays: dict[str, np.ndarray], like: T) -> T:
             restored.append(jnp.zeros(leaf.shape, leaf.dtype))
             continue
         value = jnp.asarray(arrays[name])
-        value = jax.random.wrap_key_data(value) if _is_key(leaf) else value
+        if _is_key(leaf):
+            value = jax.random.wrap_key_data(value, impl=jax.random.key_impl(leaf))
         if (value.shape, value.dtype) != (leaf.shape, leaf.dtype):
             raise ValueError(
                 f"{name!r} is {value.dtype}{list(value.shape)}, "

@@ -7,6 +7,7 @@ from jaxtyping import Array, Key, PyTree
 
 from ptde.agents.policy import Carry, FullPolicy
 from ptde.envs.base import AbstractEnv, EnvState
+from ptde.ops.keys import new_key
 from ptde.types import Rollout, TimeStep
 
 
@@ -90,4 +91,4 @@ def rollout_shapes(
             action=wide(step.local.last_action, length),
         )
 
-    return jax.eval_shape(empty, jax.random.key(0))
+    return jax.eval_shape(empty, new_key(0))

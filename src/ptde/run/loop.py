@@ -18,6 +18,7 @@ from jaxtyping import Array, Int, Key
 from ptde.agents.policy import TeacherPolicy
 from ptde.algos.base import AbstractAlgorithm, Teacher
 from ptde.envs.base import AbstractEnv
+from ptde.ops.keys import new_key
 from ptde.run.collect import Cursor, collect, rollout_shapes, start
 from ptde.run.evaluate import Returns, evaluate
 
@@ -85,7 +86,7 @@ def over_seeds(function: Callable[..., T], seeds: int) -> Callable[..., T]:
 
 def seed_keys(seed: int, seeds: int) -> Key[Array, " seeds"]:
     """The keys of seeds ``seed``, ``seed + 1``, ...: each as if it ran alone."""
-    return jnp.stack([jax.random.key(seed + i) for i in range(seeds)])
+    return jnp.stack([new_key(seed + i) for i in range(seeds)])
 
 
 def fold(keys: Key[Array, " seeds"], number: int) -> Key[Array, " seeds"]:
