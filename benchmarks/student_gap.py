@@ -47,7 +47,7 @@ def roll(config, env, teacher, rolls: int):
         steps = collect(policy, env, cursor, config.segment, key=key)[1].steps
         local = local_information(steps.local)
         h = teacher.network.unroll(local, steps.first)
-        z = teacher.info(local, steps.state, key=None).mean
+        z = teacher.info(local, steps.state, noise=None).mean
         return local, h, steps.state, z, steps.local.alive
 
     return jax.jit(lambda key: jax.lax.map(one, jax.random.split(key, rolls)))(

@@ -20,6 +20,7 @@ import tyro
 from rich.table import Table
 
 from ptde import Run
+from ptde.algos.value import Learnt
 from ptde.config import SmaxConfig
 from ptde.ops.keys import new_key
 from ptde.run.collect import collect, start
@@ -134,8 +135,8 @@ class Case:
     def _learn(self, learner):
         key = new_key(1)
         batch = self.algo.replay.sample(learner.replay, key).experience
-        parts = (learner.online, learner.target, learner.optimiser)
-        return self.algo._learn(*parts, batch, key=key)
+        learnt = Learnt(learner.online, learner.optimiser, None, None)
+        return self.algo.learn(learnt, learner.target, batch, key=key)
 
     def measure(self) -> None:
         """Times one period, one collection and one update."""

@@ -18,6 +18,7 @@ from ptde.types import Info
 class Attention(AbstractInfo):
     """z_i = softmax(query(O_i) keys(s)) values(s), over `parts` pieces of the state."""
 
+    stochastic = False
     z_dim: int = eqx.field(static=True)
     parts: int = eqx.field(static=True)
     query: Linear
@@ -31,7 +32,7 @@ class Attention(AbstractInfo):
         self.keys = Linear(spec.state_dim, parts * sizes.z, key=k2)
         self.values = Linear(spec.state_dim, parts * sizes.z, key=k3)
 
-    def __call__(self, local, state, *, key):
+    def __call__(self, local, state, *, noise):
         pieces = (*state.shape[:-1], self.parts, self.z_dim)
         query = self.query(local)
         keys = self.keys(state).reshape(pieces)

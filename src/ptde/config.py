@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -11,14 +11,20 @@ import psutil
 import tyro
 from jaxtyping import Array, Key
 
+from ptde.agents.actor import ActorNetwork, Critic
 from ptde.agents.utility import UtilityNetwork
+from ptde.algos.base import AbstractAlgorithm
+from ptde.algos.companion import AbstractCompanion, InfoStudent, ValueStudent
+from ptde.algos.mappo import Actor, MappoConfig, MappoLearner
 from ptde.algos.value import ValueConfig, ValueLearner, ValueModel
 from ptde.check import known, within
 from ptde.envs.base import AbstractEnv
 from ptde.envs.registry import make_env
 from ptde.envs.settings import SmaxConfig
-from ptde.info import INFOS, InfoSizes
+from ptde.info import INFOS, InfoSizes, make_info
 from ptde.mixers import MIXERS, MixerSizes
+from ptde.ops.keys import new_key
+from ptde.ops.local import Eyes
 from ptde.run.checkpoint import size_of
 from ptde.run.loop import Schedule
 from ptde.stages.distill import Distillation, DistillConfig
@@ -40,10 +46,19 @@ class Run:
     """Family of worlds; `ptde list` shows them."""
     map: str = "3s_vs_5z"
     """Map of the world; `ptde list` shows them."""
+    algo: Literal["value", "mappo"] = "value"
+    """Who learns: ``value`` (VDN, QMIX, QPLEX), or ``mappo`` with options --mappo.*."""
     mixer: str = "qmix"
-    """How agents' values become the team's: vdn, qmix, qplex."""
+    """How agents' values become the team's: vdn, qmix, qplex. Not for mappo."""
     info: str = "gip"
-    """What agents are told of the global state: none, giu, gip, csrl."""
+    """What agents are told of the global state: none, giu, gip, csrl, copa, copa_lite,
+    state."""
+    eyes: Eyes = "own"
+    """``all``: the teacher's network reads observations of unlimited sight (CTDS). Only for
+    --algo value."""
+    together: bool = False
+    """The student learns beside its teacher, from the same replay, instead of in a second
+    stage: with --eyes all as CTDS, else on z. Only for --algo value."""
     steps: int = 2_000_000
     """Joint steps of stage 1, all copies of the world together. >= 1."""
     seed: int = 0
@@ -72,10 +87,13 @@ class Run:
     value: Annotated[ValueConfig, _FLAT] = field(default_factory=ValueConfig)
     infos: Annotated[InfoSizes, _FLAT] = field(default_factory=InfoSizes)
     mixers: Annotated[MixerSizes, _FLAT] = field(default_factory=MixerSizes)
+    mappo: MappoConfig = field(default_factory=MappoConfig)
     smax: Annotated[SmaxConfig, _FLAT] = field(default_factory=SmaxConfig)
     student: DistillConfig = field(default_factory=DistillConfig)
 
     def __post_init__(self):
+        known("algo", self.algo, ("value", "mappo"))
+        known("eyes", self.eyes, ("own", "all"))
         known("mixer", self.mixer, MIXERS)
         known("info", self.info, INFOS)
         known("z_test", self.z_test, ("mean", "sample"))
@@ -88,10 +106,40 @@ class Run:
             default = type(self).__dataclass_fields__[count].default
             within(count, getattr(self, count), 1, example=default)
 
+        for option in ("eyes", "together"):
+            plain = type(self).__dataclass_fields__[option].default
+            if self.algo == "mappo" and getattr(self, option) != plain:
+                raise ValueError(
+                    f"--{option} is for --algo value alone: type --algo value, or leave "
+                    f"--{option} away"
+                )
+        if self.together and self.info == "none" and self.eyes == "own":
+            raise ValueError(
+                "--together needs a teacher that knows more than its student: type "
+                "--eyes all (CTDS) or --info gip"
+            )
+
     @property
     def method(self) -> str:
-        """The method by the paper's name, e.g. QMIX_GIP."""
-        return self.mixer.upper() + ("" if self.info == "none" else f"_{self.info.upper()}")
+        """The method by the paper's name, e.g. QMIX_GIP, MAPPO_GIU, QMIX_CTDS."""
+        parts = [self.mixer if self.algo == "value" else "mappo"]
+        if self.info != "none":
+            parts.append(self.info)
+        if self.eyes == "all":
+            parts.append("ctds" if self.together else "all")
+        elif self.together:
+            parts.append("together")
+        return "_".join(parts).upper()
+
+    @property
+    def centralised(self) -> bool:
+        """The teacher needs the global state, or unlimited sight, when it acts."""
+        return self.info != "none" or self.eyes == "all"
+
+    @property
+    def distils(self) -> bool:
+        """A stage 2 follows stage 1."""
+        return self.info != "none" and not self.together
 
     def schedule(self) -> Schedule:
         """Stage 1 in iterations and periods."""
@@ -99,27 +147,48 @@ class Run:
 
     def env(self) -> AbstractEnv:
         """The world. ValueError names the nearest map there is."""
-        return make_env(self.world, self.map, {"smax": self.smax})
+        full_sight = self.smax.full_sight or self.eyes == "all"
+        smax = replace(self.smax, full_sight=full_sight)
+        return make_env(self.world, self.map, {"smax": smax})
 
-    def model(self, spec: EnvSpec, *, key: Key[Array, ""]) -> ValueModel:
-        """Untrained networks."""
+    def value_model(self, spec: EnvSpec, *, key: Key[Array, ""]) -> ValueModel:
+        """Untrained networks of the value learner."""
         key_network, key_info, key_mixer = jax.random.split(key, 3)
-        info = INFOS[self.info](spec, self.infos, key=key_info)
-        return ValueModel(
-            network=UtilityNetwork(
-                spec.local_dim,
-                info.z_dim,
-                spec.n_actions,
-                self.hidden,
-                key=key_network,
-            ),
-            info=info,
-            mixer=MIXERS[self.mixer](spec, self.mixers, key=key_mixer),
+        seen = spec if self.eyes == "own" else spec.with_full_sight()
+        info = make_info(self.info, seen, self.infos, key=key_info)
+        network = UtilityNetwork(
+            seen.local_dim, info.z_dim, spec.n_actions, self.hidden, key=key_network
+        )
+        mixer = MIXERS[self.mixer](spec, self.mixers, key=key_mixer)
+        return ValueModel(network, info, mixer, self.eyes)
+
+    def mappo_models(self, spec: EnvSpec, *, key: Key[Array, ""]) -> tuple[Actor, Critic]:
+        """Untrained networks of MAPPO."""
+        key_network, key_info, key_critic = jax.random.split(key, 3)
+        info = make_info(self.info, spec, self.infos, key=key_info)
+        network = ActorNetwork(
+            spec.local_dim, info.z_dim, spec.n_actions, self.hidden, key=key_network
+        )
+        critic = Critic(spec.state_dim, spec.n_agents, self.hidden, key=key_critic)
+        return Actor(network, info), critic
+
+    def learner(self, spec: EnvSpec) -> AbstractAlgorithm:
+        """The learner of stage 1."""
+        if self.algo == "mappo":
+            return MappoLearner(lambda key: self.mappo_models(spec, key=key), self.mappo)
+        return ValueLearner(
+            lambda key: self.value_model(spec, key=key), self.value, self._companion(spec)
         )
 
-    def learner(self, spec: EnvSpec) -> ValueLearner:
-        """The learner of stage 1."""
-        return ValueLearner(lambda key: self.model(spec, key=key), self.value)
+    def _companion(self, spec: EnvSpec) -> AbstractCompanion | None:
+        if not self.together:
+            return None
+        if self.info == "none":
+            return ValueStudent(spec, self.hidden)
+        z_dim = jax.eval_shape(
+            lambda key: make_info(self.info, spec, self.infos, key=key), new_key(0)
+        ).z_dim
+        return InfoStudent(spec, z_dim, self.student.hidden)
 
     def training(self, env: AbstractEnv, name: str) -> Training:
         """Stage 1."""
@@ -164,6 +233,7 @@ _GROUPS = {
     "value": ValueConfig,
     "infos": InfoSizes,
     "mixers": MixerSizes,
+    "mappo": MappoConfig,
     "smax": SmaxConfig,
     "student": DistillConfig,
 }
@@ -210,9 +280,14 @@ def _fits(training: Training, buffer: int) -> None:
     """Raises ValueError if the run's arrays do not fit into the memory that is free."""
     state = training.shapes()
     need = size_of(state)
-    replay = size_of(state.learner.replay)
+    replay = size_of(getattr(state.learner, "replay", ()))
     # The rest: a compiled update's own arrays, and the copy that a checkpoint makes.
     free = _free_memory()
+    if need + replay > free and not replay:
+        raise ValueError(
+            f"the run needs {need / 1e9:.2f} GB and {free / 1e9:.2f} GB are free: type a "
+            "smaller --envs or --segment"
+        )
     if need + replay > free:
         fitting = int(buffer * 0.8 * max(free - need + replay, 0) / (2 * replay))
         raise ValueError(

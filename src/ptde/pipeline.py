@@ -20,33 +20,25 @@ from typing import Any, Literal
 import equinox as eqx
 import jax
 
-from ptde.agents.policy import FullPolicy, StudentPolicy, TeacherPolicy, localise
-from ptde.algos.base import Teacher
+from ptde.agents.policy import FullPolicy, localise
+from ptde.algos.base import Teacher, Team
 from ptde.check import known
 from ptde.config import FORMAT, Run, load_run
 from ptde.envs.base import AbstractEnv
-from ptde.info.student import Student
 from ptde.ops.keys import new_key
 from ptde.report.result import Result, Score
 from ptde.run import checkpoint
 from ptde.run.cache import use_compilation_cache
 from ptde.run.checkpoint import DamagedCheckpoint
-from ptde.run.loop import fold, seed_keys, teacher_test
+from ptde.run.loop import fold, seed_keys, student_test, teacher_test
 from ptde.run.progress import console
 from ptde.run.record import Record
-from ptde.stages.distill import distill, student_test
+from ptde.stages.distill import distill
 from ptde.stages.teach import teach
 
 Goal = Literal["teach", "run"]
 EVALUATION = 20
 """Stream of randomness of the final evaluation: all roles meet the same beginnings."""
-
-
-class Distilled(eqx.Module):
-    """What stage 2 ships: the frozen network and the student."""
-
-    network: eqx.Module
-    student: Student
 
 
 @dataclass(frozen=True)
@@ -123,13 +115,16 @@ class RunFolder:
         like = jax.eval_shape(lambda: training.algo.teacher(training.start().learner))
         return self._load(role, like)
 
-    def student(self, run: Run, env: AbstractEnv) -> Distilled:
-        """The finished student, with a leading axis of seeds."""
-        task = run.distillation(env)
+    def team(self, run: Run, env: AbstractEnv) -> Team:
+        """The finished decentralised team, with a leading axis of seeds."""
+        training, task = run.training(env, "teacher"), run.distillation(env)
 
         def make():
-            teacher = _shapes_of_teacher(run, env)
-            return Distilled(teacher.network, task.start(teacher).student)
+            learner = training.start().learner
+            if run.together:
+                return training.algo.team(learner)
+            teacher = training.algo.teacher(learner)
+            return Team(teacher.network, task.start(teacher).student)
 
         return self._load("student", jax.eval_shape(make))
 
@@ -141,11 +136,6 @@ class RunFolder:
                 f"the {role} of {self.path} cannot be used on {self.run.world}/"
                 f"{self.run.map}: {error}"
             ) from error
-
-
-def _shapes_of_teacher(run: Run, env: AbstractEnv) -> Teacher:
-    training = run.training(env, "teacher")
-    return training.algo.teacher(training.start().learner)
 
 
 def default_folder(run: Run) -> Path:
@@ -170,6 +160,11 @@ def run(config: Run, out: Path | str | None = None, goal: Goal = "run") -> Outco
     use_compilation_cache()
     env = config.env()
     config.check_memory(env)
+    if config.eyes == "all" and not env.spec.full_obs_dim:
+        console().print(
+            f"{env.spec.name} has no observation of unlimited sight: the teacher reads its "
+            "own observation and the state"
+        )
     path = Path(out) if out is not None else default_folder(config)
     folder = RunFolder.create(config, path, goal)
     return _continue(folder, env)
@@ -192,10 +187,15 @@ def distill_run(path: Path | str, config: Run | None = None) -> Outcome:
         raise ValueError(
             f"{path} has no finished teacher to distil: `ptde resume {path}` finishes it"
         )
-    if folder.run.info == "none":
+    if not folder.run.distils:
+        why = (
+            "its student learnt beside its teacher (--together)"
+            if folder.run.together
+            else "its team uses no information module (--info none)"
+        )
         raise ValueError(
-            f"the team of {path} uses no global information (--info none), so there is "
-            "nothing to distil: teach one with `ptde teach --info gip`"
+            f"{path} has nothing to distil, because {why}: teach another with "
+            "`ptde teach --info gip`"
         )
     shutil.rmtree(folder.path / "student", ignore_errors=True)
     new = folder.run if config is None else config
@@ -206,27 +206,34 @@ def distill_run(path: Path | str, config: Run | None = None) -> Outcome:
 def _continue(folder: RunFolder, env: AbstractEnv) -> Outcome:
     config = folder.run
     roles = ["teacher"]
-    if folder.meta["goal"] == "run" and config.info != "none":
+    if config.together or (folder.meta["goal"] == "run" and config.distils):
         roles.append("student")
     if config.baseline:
         roles.append("baseline")
     for role in roles:
         if folder.has(role):
             continue
-        if role == "student":
+        if role == "student" and config.distils:
             teacher = folder.teacher("teacher", config, env)
-            student = distill(config.distillation(env), teacher, folder.path / "student")
-            folder.finish(role, Distilled(teacher.network, student))
-        else:
-            _for_role(config, role).check_memory(env)
-            training = _for_role(config, role).training(env, role)
-            folder.finish(role, teach(training, folder.path / role))
+            task = config.distillation(env)
+            folder.finish(role, distill(task, teacher, folder.path / "student"))
+            continue
+        name = "teacher" if role == "student" else role  # who taught a student beside it
+        _for_role(config, name).check_memory(env)
+        training = _for_role(config, name).training(env, name)
+        teacher, team = teach(training, folder.path / name)
+        if not folder.has(name):
+            folder.finish(name, teacher)
+        if team is not None:
+            folder.finish("student", team)
     return evaluate_run(folder.path)
 
 
 def _for_role(config: Run, role: str) -> Run:
     """The config of a role: the baseline is the same learner without information."""
-    return dataclasses.replace(config, info="none") if role == "baseline" else config
+    if role != "baseline":
+        return config
+    return dataclasses.replace(config, info="none", eyes="own", together=False)
 
 
 def evaluate_run(path: Path | str, episodes: int | None = None) -> Outcome:
@@ -246,9 +253,8 @@ def evaluate_run(path: Path | str, episodes: int | None = None) -> Outcome:
         if not folder.has(role):
             continue
         if role == "student":
-            both = folder.student(config, env)
-            test = student_test(env, episodes, config.seeds)
-            returns = test(both.network, both.student, keys)
+            team = folder.team(config, env)
+            returns = student_test(env, episodes, config.seeds)(team, keys)
         else:
             teacher = folder.teacher(role, _for_role(config, role), env)
             sample = config.z_test == "sample"
@@ -266,7 +272,7 @@ def evaluate_run(path: Path | str, episodes: int | None = None) -> Outcome:
         steps=config.schedule().steps_after(config.schedule().periods),
         seconds=sum(rows[-1]["seconds"] for rows in records.values() if rows),
         scores=scores,
-        centralised=config.info != "none",
+        centralised=config.centralised,
     )
     (folder.path / "result.json").write_text(json.dumps(result.to_json(), indent=1))
     _draw(folder, env, result, records)
@@ -326,8 +332,8 @@ def replay_run(
 def _policy(folder: RunFolder, env: AbstractEnv, role: str, index: int) -> FullPolicy:
     config = folder.run
     if role == "student":
-        both = jax.tree.map(lambda x: x[index], folder.student(config, env))
-        return localise(StudentPolicy(both.network, both.student))
+        team = jax.tree.map(lambda x: x[index], folder.team(config, env))
+        return localise(team.policy())
     teacher = folder.teacher(role, _for_role(config, role), env)
     teacher = jax.tree.map(lambda x: x[index], teacher)
-    return TeacherPolicy(teacher.network, teacher.info, 0.0, config.z_test == "sample")
+    return teacher.policy(0.0, sample_z=config.z_test == "sample")

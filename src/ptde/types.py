@@ -5,7 +5,7 @@ Axes: ``B`` copies of the world, ``T`` time, ``n`` agents, ``o`` observation, ``
 ``*b`` stands for any leading axes (none, ``B``, or ``B T``).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import equinox as eqx
 from jaxtyping import Array, Bool, Float, Int
@@ -23,11 +23,21 @@ class EnvSpec:
     n_actions: int
     time_limit: int
     """The longest episode, in joint steps."""
+    full_obs_dim: int = 0
+    """Width of ``TimeStep.full_obs``; 0 if the world has none."""
+    entities: tuple[tuple[int, ...], ...] = ()
+    """Where in the state each entity is described: the agents first, in their order, then
+    the others. Empty if the world does not say."""
 
     @property
     def local_dim(self) -> int:
         """Width of O_i = [observation, one-hot last action, one-hot agent]."""
         return self.obs_dim + self.n_actions + self.n_agents
+
+    def with_full_sight(self) -> "EnvSpec":
+        """As a teacher of unlimited sight sees it; or, without it, of the state as well."""
+        full = self.full_obs_dim or self.obs_dim + self.state_dim
+        return replace(self, obs_dim=full)
 
 
 class LocalView(eqx.Module):
@@ -58,6 +68,8 @@ class TimeStep(eqx.Module):
     """A new episode starts here: carries are reset."""
     won: Bool[Array, "*b"]
     """The episode that ends here was won."""
+    full_obs: Float[Array, "*b n f"] | None = None
+    """Observations with unlimited sight, for CTDS's teacher, where the world has them."""
 
 
 class Rollout(eqx.Module):
@@ -67,6 +79,16 @@ class Rollout(eqx.Module):
     """Every leaf is ``[B, T + 1, ...]``."""
     action: Int[Array, "*b T n"]
     """``action[:, t]`` was taken at ``steps[:, t]``."""
+    noise: Float[Array, "*b T n z"] | None = None
+    """The noise of z with which it was taken, for algorithms that replay it (MAPPO)."""
+
+
+class Decision(eqx.Module):
+    """What a policy did at one step."""
+
+    action: Int[Array, "B n"]
+    noise: Float[Array, "B n z"] | None = None
+    """The noise of z behind it, where the algorithm replays it."""
 
 
 class Info(eqx.Module):

@@ -70,7 +70,7 @@ def test_the_state_matters_to_the_teacher_and_not_to_the_student(getkey):
     local = jax.random.normal(getkey(), (2, spec.local_dim))
     h = jnp.zeros((2, 6))
     state = jnp.ones(spec.state_dim)
-    teacher_values = lambda s: net.values(h, info(local, s, key=None).z).sum()  # noqa: E731
+    teacher_values = lambda s: net.values(h, info(local, s, noise=None).z).sum()  # noqa: E731
     student_values = lambda s: net.values(h, student(local)).sum()  # noqa: E731
     assert jnp.abs(jax.grad(teacher_values)(state)).max() > 0
     assert jnp.abs(jax.grad(student_values)(state)).max() == 0

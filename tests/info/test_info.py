@@ -8,7 +8,7 @@ from ptde.types import EnvSpec
 
 SPEC = EnvSpec("test", n_agents=3, obs_dim=8, state_dim=6, n_actions=4, time_limit=9)
 SIZES = InfoSizes(z=5, hyper_hidden=7)
-KINDS = ("none", "giu", "gip", "csrl")
+KINDS = tuple(INFOS)
 
 
 def inputs(getkey, batch=(11,)):
@@ -20,19 +20,21 @@ def inputs(getkey, batch=(11,)):
 @pytest.mark.parametrize("batch", [(), (2, 5)])
 def test_shapes(getkey, kind, batch):
     module = INFOS[kind](SPEC, SIZES, key=getkey())
-    info = module(*inputs(getkey, batch), key=getkey())
+    noise = module.draw((*batch, 3), key=getkey())
+    assert (noise is None) == (kind in ("none", "csrl", "state"))
+    info = module(*inputs(getkey, batch), noise=noise)
     assert info.z.shape == info.mean.shape == (*batch, 3, module.z_dim)
-    assert module.z_dim == (0 if kind == "none" else 5)
+    assert module.z_dim == {"none": 0, "state": 6}.get(kind, 5)
 
 
 @pytest.mark.parametrize("kind", ["gip", "csrl"])
 def test_personal_information_follows_the_agent(getkey, kind):
     module = INFOS[kind](SPEC, SIZES, key=getkey())
     local, state = inputs(getkey)
-    mean = module(local, state, key=None).mean
+    mean = module(local, state, noise=None).mean
     order = jnp.array([2, 0, 1])
     np.testing.assert_allclose(
-        module(local[:, order], state, key=None).mean, mean[:, order], atol=1e-6
+        module(local[:, order], state, noise=None).mean, mean[:, order], atol=1e-6
     )
     assert jnp.abs(mean[:, 0] - mean[:, 1]).min(axis=0).max() > 1e-4
 
@@ -41,7 +43,7 @@ def test_gip_equal_agents_are_told_the_same(getkey):
     module = INFOS["gip"](SPEC, SIZES, key=getkey())
     local, state = inputs(getkey)
     local = local.at[:, 1].set(local[:, 0])
-    mean = module(local, state, key=None).mean
+    mean = module(local, state, noise=None).mean
     np.testing.assert_allclose(mean[:, 0], mean[:, 1], atol=1e-6)
 
 
@@ -49,13 +51,14 @@ def test_gip_different_identities_are_told_different_things(getkey):
     module = INFOS["gip"](SPEC, SIZES, key=getkey())
     _, state = inputs(getkey)
     local = jnp.zeros((11, 3, SPEC.local_dim)).at[..., -3:].set(jnp.eye(3))
-    mean = module(local, state, key=None).mean
+    mean = module(local, state, noise=None).mean
     assert jnp.abs(mean[:, 0] - mean[:, 1]).max() > 1e-3
 
 
 def test_giu_tells_all_agents_the_same_with_noise_of_their_own(getkey):
     module = INFOS["giu"](SPEC, SIZES, key=getkey())
-    info = module(*inputs(getkey), key=getkey())
+    noise = module.draw((11, 3), key=getkey())
+    info = module(*inputs(getkey), noise=noise)
     np.testing.assert_array_equal(info.mean[:, 0], info.mean[:, 1])
     assert jnp.abs(info.z[:, 0] - info.z[:, 1]).min() > 0
 
@@ -64,14 +67,14 @@ def test_giu_tells_all_agents_the_same_with_noise_of_their_own(getkey):
 def test_noise_has_the_variance_that_the_module_says(getkey, kind):
     module = INFOS[kind](SPEC, SIZES, key=getkey())
     local, state = inputs(getkey, (1,))
-    draw = jax.vmap(lambda k: module(local, state, key=k).z)
+    draw = jax.vmap(lambda k: module(local, state, noise=module.draw((1, 3), key=k)).z)
     z = draw(jax.random.split(getkey(), 20_000))[:, 0]
     if kind == "gip":
         h = jax.nn.elu(module.personalization(local, state))
     else:
         h = jnp.broadcast_to(module.encoder(state)[:, None], (1, 3, 5))
     np.testing.assert_allclose(z.var(0), module.generator.variance(h)[0], rtol=0.06)
-    mean = module(local, state, key=None).mean[0]
+    mean = module(local, state, noise=None).mean[0]
     np.testing.assert_allclose(z.mean(0), mean, atol=0.04)
 
 
@@ -88,8 +91,8 @@ def test_gradient_reaches_every_parameter_of_gip(getkey, encoder):
     sizes = InfoSizes(z=5, hyper_hidden=7, state_encoder=encoder)
     module = INFOS["gip"](SPEC, sizes, key=getkey())
     local, state = inputs(getkey)
-    key = getkey()
-    gradient = jax.grad(lambda m: jnp.sum(m(local, state, key=key).z ** 2))(module)
+    noise = module.draw((11, 3), key=getkey())
+    gradient = jax.grad(lambda m: jnp.sum(m(local, state, noise=noise).z ** 2))(module)
     for leaf in jax.tree.leaves(gradient):
         assert jnp.abs(leaf).max() > 0
 

@@ -24,7 +24,7 @@ TASK = Distillation(ENV, CONFIG, envs=5, segment=8, seed=0, seeds=1)
 @pytest.fixture(scope="module")
 def teacher():
     run = Run(world="probe", map="personal", hidden=8, infos=InfoSizes(z=3, hyper_hidden=8))
-    model = run.model(ENV.spec, key=jax.random.key(0))
+    model = run.value_model(ENV.spec, key=jax.random.key(0))
     return jax.tree.map(lambda x: x[None], Teacher(model.network, model.info))
 
 
@@ -39,7 +39,7 @@ def test_targets_are_the_means_of_the_teachers_z(rows, teacher):
     local = rows.local.reshape(-1, 2, ENV.spec.local_dim)
     bits = jnp.array(np.stack(np.meshgrid(*[[-1.0, 1.0]] * 4), -1).reshape(16, 4))
     every = jax.vmap(
-        lambda s: info(local, jnp.broadcast_to(s, (len(local), 4)), key=None).mean
+        lambda s: info(local, jnp.broadcast_to(s, (len(local), 4)), noise=None).mean
     )
     distance = jnp.abs(every(bits) - rows.z.reshape(1, -1, 2, 3)).max((2, 3)).min(0)
     assert distance.max() < 1e-5

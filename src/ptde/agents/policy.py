@@ -1,21 +1,24 @@
 """What acts: policies that see everything, and policies that see their local view alone."""
 
 from abc import abstractmethod
-from typing import TypeAlias
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, Key, PyTree
+from jaxtyping import Array, Float, Int, Key
 
-from ptde.agents.utility import UtilityNetwork
-from ptde.info.base import AbstractInfo, AbstractStudent
-from ptde.ops.local import local_information
-from ptde.ops.select import epsilon_greedy
-from ptde.types import LocalView, TimeStep
+from ptde.agents.base import AbstractNetwork
+from ptde.info.base import AbstractInfo, AbstractStudent, Carry
+from ptde.ops.local import Eyes, information, local_information
+from ptde.ops.select import epsilon_greedy, masked
+from ptde.types import Decision, LocalView, TimeStep
 
-Carry: TypeAlias = PyTree[Array]
-"""What a policy remembers of an episode; all zeros at its start."""
+
+class Memory(eqx.Module):
+    """What a team with an information module remembers."""
+
+    h: Float[Array, "B n h"]
+    info: Carry
 
 
 class FullPolicy(eqx.Module):
@@ -28,8 +31,13 @@ class FullPolicy(eqx.Module):
     @abstractmethod
     def __call__(
         self, carry: Carry, step: TimeStep, *, key: Key[Array, ""]
-    ) -> tuple[Carry, Int[Array, "B n"]]:
-        """The carry of the next step, and every agent's action."""
+    ) -> tuple[Carry, Decision]:
+        """The carry of the next step, and what every agent does."""
+
+    def sent(self, before: Carry, after: Carry) -> Int[Array, " B"]:
+        """Messages from the centre to agents in the step between two carries."""
+        copies = len(jax.tree.leaves(after)[0])
+        return jnp.zeros(copies, jnp.int32)
 
 
 class LocalPolicy(eqx.Module):
@@ -49,37 +57,69 @@ class LocalPolicy(eqx.Module):
 class TeacherPolicy(FullPolicy):
     """Stage 1: h_o from local history, z from the information module (Paper Fig. 3 (a))."""
 
-    network: UtilityNetwork
+    network: AbstractNetwork
     info: AbstractInfo
     epsilon: Float[Array, ""] | float
     """Probability of a random action, for each agent at each step."""
     sample_z: bool = eqx.field(static=True)
     """Draw z from its distribution, or use its mean."""
+    eyes: Eyes = eqx.field(static=True, default="own")
 
-    def start(self, copies: int, n_agents: int) -> Carry:
-        return jnp.zeros((copies, n_agents, self.network.rnn.hidden))
+    def start(self, copies: int, n_agents: int) -> Memory:
+        h = jnp.zeros((copies, n_agents, self.network.hidden))
+        return Memory(h, self.info.start(copies, n_agents))
 
     def __call__(
-        self, carry: Carry, step: TimeStep, *, key: Key[Array, ""]
-    ) -> tuple[Carry, Int[Array, "B n"]]:
+        self, carry: Memory, step: TimeStep, *, key: Key[Array, ""]
+    ) -> tuple[Memory, Decision]:
+        key_z, key_action = jax.random.split(key)
+        local = information(step, self.eyes)
+        noise = self.info.draw(local.shape[:-1], key=key_z) if self.sample_z else None
+        h = self.network.step(carry.h, local)
+        told, info = self.info.step(carry.info, local, step.state, noise=noise)
+        q = self.network.values(h, info.z)
+        action = epsilon_greedy(q, step.local.legal, self.epsilon, key=key_action)
+        return Memory(h, told), Decision(action)
+
+    def sent(self, before: Memory, after: Memory) -> Int[Array, " B"]:
+        copies, n_agents, _ = after.h.shape
+        alike = jnp.full(copies, n_agents, jnp.int32)
+        return self.info.sent(before.info, after.info, alike)
+
+
+class SamplingPolicy(FullPolicy):
+    """MAPPO in training: actions and z are drawn, and the noise of z is kept."""
+
+    network: AbstractNetwork
+    info: AbstractInfo
+
+    def start(self, copies: int, n_agents: int) -> Memory:
+        h = jnp.zeros((copies, n_agents, self.network.hidden))
+        return Memory(h, self.info.start(copies, n_agents))
+
+    def __call__(
+        self, carry: Memory, step: TimeStep, *, key: Key[Array, ""]
+    ) -> tuple[Memory, Decision]:
         key_z, key_action = jax.random.split(key)
         local = local_information(step.local)
-        h = self.network.step(carry, local)
-        z = self.info(local, step.state, key=key_z if self.sample_z else None).z
-        q = self.network.values(h, z)
-        return h, epsilon_greedy(q, step.local.legal, self.epsilon, key=key_action)
+        noise = self.info.draw(local.shape[:-1], key=key_z)
+        h = self.network.step(carry.h, local)
+        told, info = self.info.step(carry.info, local, step.state, noise=noise)
+        logits = masked(self.network.values(h, info.z), step.local.legal)
+        action = jax.random.categorical(key_action, logits).astype(jnp.int32)
+        return Memory(h, told), Decision(action, noise)
 
 
 class StudentPolicy(LocalPolicy):
     """Stage 2: the student in the information module's place (Paper Fig. 5 (b))."""
 
-    network: UtilityNetwork
+    network: AbstractNetwork
     student: AbstractStudent
     epsilon: Float[Array, ""] | float = 0.0
     """Probability of a random action, for each agent at each step."""
 
     def start(self, copies: int, n_agents: int) -> Carry:
-        return jnp.zeros((copies, n_agents, self.network.rnn.hidden))
+        return jnp.zeros((copies, n_agents, self.network.hidden))
 
     def __call__(
         self, carry: Carry, local: LocalView, *, key: Key[Array, ""]
@@ -98,8 +138,9 @@ class _Localised(FullPolicy):
 
     def __call__(
         self, carry: Carry, step: TimeStep, *, key: Key[Array, ""]
-    ) -> tuple[Carry, Int[Array, "B n"]]:
-        return self.policy(carry, step.local, key=key)
+    ) -> tuple[Carry, Decision]:
+        carry, action = self.policy(carry, step.local, key=key)
+        return carry, Decision(action)
 
 
 def localise(policy: LocalPolicy) -> FullPolicy:

@@ -1,15 +1,15 @@
 """The agents' network: local history and information in, action values out."""
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Key
 
+from ptde.agents.base import AbstractNetwork
 from ptde.nn.linear import Linear
-from ptde.nn.recurrent import GRU
+from ptde.nn.recurrent import GRU, unroll_rows
 
 
-class UtilityNetwork(eqx.Module):
+class UtilityNetwork(AbstractNetwork):
     """Linear, ReLU, GRU; then the head, which is one linear layer.
 
     With information (z wider than 0) the hidden state passes another linear layer and ReLU
@@ -32,6 +32,11 @@ class UtilityNetwork(eqx.Module):
         self.bridge = Linear(hidden, hidden, key=keys[2]) if z else None
         self.head = Linear(hidden + z, actions, key=keys[3])
 
+    @property
+    def hidden(self) -> int:
+        """Width of the hidden state."""
+        return self.rnn.hidden
+
     def step(
         self, h: Float[Array, "*b n h"], local: Float[Array, "*b n d"]
     ) -> Float[Array, "*b n h"]:
@@ -42,12 +47,7 @@ class UtilityNetwork(eqx.Module):
         self, local: Float[Array, "B T n d"], first: Bool[Array, "B T"]
     ) -> Float[Array, "B T n h"]:
         """Hidden states of segments that start at zero; ``first`` starts episodes."""
-        batch, time, n_agents, _ = local.shape
-        x = jax.nn.relu(self.encoder(local))
-        x = x.transpose(1, 0, 2, 3).reshape(time, batch * n_agents, -1)
-        first = jnp.repeat(first.T, n_agents, axis=1)
-        h = self.rnn.unroll(x, first).reshape(time, batch, n_agents, -1)
-        return h.transpose(1, 0, 2, 3)
+        return unroll_rows(self.rnn, jax.nn.relu(self.encoder(local)), first)
 
     def values(
         self, h: Float[Array, "*b n h"], z: Float[Array, "*b n z"]

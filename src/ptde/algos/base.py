@@ -6,9 +6,10 @@ from typing import Generic, TypeVar
 import equinox as eqx
 from jaxtyping import Array, Float, Key
 
-from ptde.agents.policy import FullPolicy
-from ptde.agents.utility import UtilityNetwork
-from ptde.info.base import AbstractInfo
+from ptde.agents.base import AbstractNetwork
+from ptde.agents.policy import FullPolicy, StudentPolicy, TeacherPolicy
+from ptde.info.base import AbstractInfo, AbstractStudent
+from ptde.ops.local import Eyes
 from ptde.types import Rollout
 
 Metrics = dict[str, Float[Array, ""]]
@@ -20,8 +21,24 @@ State = TypeVar("State", bound=eqx.Module)
 class Teacher(eqx.Module):
     """What stage 1 hands to stage 2: the agents' network and the information module."""
 
-    network: UtilityNetwork
+    network: AbstractNetwork
     info: AbstractInfo
+    eyes: Eyes = eqx.field(static=True, default="own")
+
+    def policy(self, epsilon: Float[Array, ""] | float, *, sample_z: bool) -> TeacherPolicy:
+        """The team, greedy but for ``epsilon``; z is drawn or its mean."""
+        return TeacherPolicy(self.network, self.info, epsilon, sample_z, self.eyes)
+
+
+class Team(eqx.Module):
+    """What is deployed: a network, and the student in the information module's place."""
+
+    network: AbstractNetwork
+    student: AbstractStudent
+
+    def policy(self) -> StudentPolicy:
+        """The team, greedy."""
+        return StudentPolicy(self.network, self.student)
 
 
 class AbstractAlgorithm(ABC, Generic[State]):
@@ -50,3 +67,7 @@ class AbstractAlgorithm(ABC, Generic[State]):
     @abstractmethod
     def teacher(self, state: State) -> Teacher:
         """The team as it stands."""
+
+    def team(self, state: State) -> Team | None:
+        """The decentralised team that learns meanwhile, if one does."""
+        return None

@@ -19,16 +19,17 @@ from jaxtyping import Array, Float, Int, Key
 
 from ptde.agents.policy import TeacherPolicy
 from ptde.agents.utility import UtilityNetwork
-from ptde.algos.base import AbstractAlgorithm, Metrics, Teacher
+from ptde.algos.base import AbstractAlgorithm, Metrics, Teacher, Team
+from ptde.algos.companion import AbstractCompanion
 from ptde.check import known, within
 from ptde.info.base import AbstractInfo
 from ptde.mixers.base import AbstractMixer
-from ptde.ops.local import local_information
+from ptde.ops.local import Eyes, information
 from ptde.ops.losses import td_loss
 from ptde.ops.masks import last_steps, masked_mean, valid_transitions
 from ptde.ops.returns import lambda_returns
 from ptde.ops.select import greedy, masked, take
-from ptde.types import Rollout, Utilities
+from ptde.types import Info, Rollout, Utilities
 
 
 @dataclass(frozen=True)
@@ -84,16 +85,18 @@ class ValueModel(eqx.Module):
     network: UtilityNetwork
     info: AbstractInfo
     mixer: AbstractMixer
+    eyes: Eyes = eqx.field(static=True, default="own")
 
     def values(
         self, rollout: Rollout, *, key: Key[Array, ""] | None
-    ) -> Float[Array, "B T n u"]:
-        """Q_i of every action at every step. ``key`` draws z; None takes its mean."""
+    ) -> tuple[Float[Array, "B T n u"], Info]:
+        """Q_i of every action at every step, and z. ``key`` draws z; None: its mean."""
         steps = rollout.steps
-        local = local_information(steps.local)
+        local = information(steps, self.eyes)
         h = self.network.unroll(local, steps.first)
-        z = self.info(local, steps.state, key=key).z
-        return self.network.values(h, z)
+        noise = None if key is None else self.info.draw(local.shape[:-1], key=key)
+        info = self.info.unroll(local, steps.state, steps.first, noise=noise)
+        return self.network.values(h, info.z), info
 
 
 class ValueState(eqx.Module):
@@ -102,6 +105,9 @@ class ValueState(eqx.Module):
     online: ValueModel
     target: ValueModel
     optimiser: optax.OptState
+    student: Any
+    """Learns meanwhile, if there is a companion; else None."""
+    student_optimiser: optax.OptState | None
     replay: Any
     steps: Int[Array, ""]
     """Joint steps collected."""
@@ -111,16 +117,29 @@ class ValueState(eqx.Module):
     """``segments`` at the last copy of the targets."""
 
 
+class Learnt(eqx.Module):
+    """What a gradient step changes."""
+
+    online: ValueModel
+    optimiser: optax.OptState
+    student: Any
+    student_optimiser: optax.OptState | None
+
+
 class ValueLearner(AbstractAlgorithm[ValueState]):
     """One learner for every mixer and information module."""
 
     fresh_segments = True
 
     def __init__(
-        self, make_model: Callable[[Key[Array, ""]], ValueModel], config: ValueConfig
+        self,
+        make_model: Callable[[Key[Array, ""]], ValueModel],
+        config: ValueConfig,
+        companion: AbstractCompanion | None = None,
     ):
         self.make_model = make_model
         self.config = config
+        self.companion = companion
         self.optimiser = optax.chain(
             optax.clip_by_global_norm(config.max_grad_norm), optax.adam(config.lr)
         )
@@ -135,10 +154,15 @@ class ValueLearner(AbstractAlgorithm[ValueState]):
         item = jax.tree.map(lambda x: jnp.zeros(x.shape[1:], x.dtype), example)
         zero = jnp.zeros((), jnp.int32)
         model = self.make_model(key)
+        student = None
+        if self.companion is not None:
+            student = self.companion.init(key=jax.random.fold_in(key, 1))
         return ValueState(
             online=model,
             target=jax.tree.map(jnp.copy, model),
             optimiser=self.optimiser.init(model),
+            student=student,
+            student_optimiser=None if student is None else self.optimiser.init(student),
             replay=self.replay.init(item),
             steps=zero,
             segments=zero,
@@ -153,29 +177,32 @@ class ValueLearner(AbstractAlgorithm[ValueState]):
 
     def behave(self, state: ValueState) -> TeacherPolicy:
         """Epsilon-greedy, with z drawn from its distribution as in the paper's code."""
-        return TeacherPolicy(
-            network=state.online.network,
-            info=state.online.info,
-            epsilon=self.epsilon(state.steps),
-            sample_z=True,
-        )
+        return self.teacher(state).policy(self.epsilon(state.steps), sample_z=True)
 
     def teacher(self, state: ValueState) -> Teacher:
-        return Teacher(network=state.online.network, info=state.online.info)
+        online = state.online
+        return Teacher(online.network, online.info, online.eyes)
+
+    def team(self, state: ValueState) -> Team | None:
+        if self.companion is None:
+            return None
+        return self.companion.team(state.student, state.online.network)
 
     def update(
         self, state: ValueState, rollout: Rollout, *, key: Key[Array, ""]
     ) -> tuple[ValueState, Metrics]:
         copies, length, _ = rollout.action.shape
         replay = self.replay.add(state.replay, rollout)
-        learnt = (state.online, state.target, state.optimiser)
         keys = jax.random.split(key, self.config.updates)
+
+        learnt = Learnt(
+            state.online, state.optimiser, state.student, state.student_optimiser
+        )
 
         def one(learnt, key):
             key_sample, key_z = jax.random.split(key)
             batch = self.replay.sample(replay, key_sample).experience
-            online, target, optimiser = learnt
-            return self._learn(online, target, optimiser, batch, key=key_z)
+            return self.learn(learnt, state.target, batch, key=key_z)
 
         def learn(learnt):
             learnt, metrics = jax.lax.scan(one, learnt, keys)
@@ -186,15 +213,19 @@ class ValueLearner(AbstractAlgorithm[ValueState]):
             return learnt, jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
 
         can = self.replay.can_sample(replay)
-        (online, target, optimiser), metrics = jax.lax.cond(can, learn, wait, learnt)
+        learnt, metrics = jax.lax.cond(can, learn, wait, learnt)
         segments = state.segments + copies
         due = segments - state.copied >= self.config.target_period
-        target = jax.tree.map(lambda o, t: jnp.where(due, o, t), online, target)
+        target = jax.tree.map(
+            lambda o, t: jnp.where(due, o, t), learnt.online, state.target
+        )
         metrics["epsilon"] = self.epsilon(state.steps)
         state = ValueState(
-            online=online,
+            online=learnt.online,
             target=target,
-            optimiser=optimiser,
+            optimiser=learnt.optimiser,
+            student=learnt.student,
+            student_optimiser=learnt.student_optimiser,
             replay=replay,
             steps=state.steps + copies * length,
             segments=segments,
@@ -202,20 +233,26 @@ class ValueLearner(AbstractAlgorithm[ValueState]):
         )
         return state, metrics
 
-    def _learn(
-        self,
-        online: ValueModel,
-        target: ValueModel,
-        optimiser: optax.OptState,
-        batch: Rollout,
-        *,
-        key: Key[Array, ""],
-    ) -> tuple[tuple[ValueModel, ValueModel, optax.OptState], Metrics]:
+    def learn(
+        self, learnt: Learnt, target: ValueModel, batch: Rollout, *, key: Key[Array, ""]
+    ) -> tuple[Learnt, Metrics]:
+        """One gradient step on a batch; a companion makes its own on the same."""
         loss = jax.value_and_grad(self.loss, has_aux=True)
-        (_, metrics), gradient = loss(online, target, batch, key=key)
+        (_, (metrics, q, info)), gradient = loss(learnt.online, target, batch, key=key)
         metrics["grad_norm"] = optax.global_norm(gradient)
-        change, optimiser = self.optimiser.update(gradient, optimiser, online)
-        return (optax.apply_updates(online, change), target, optimiser), metrics
+        online, optimiser = self._step(gradient, learnt.optimiser, learnt.online)
+        student, student_optimiser = learnt.student, learnt.student_optimiser
+        if self.companion is not None:
+            loss = jax.value_and_grad(self.companion.loss)
+            q, info = jax.lax.stop_gradient((q, info))
+            value, gradient = loss(student, batch, q, info)
+            metrics["student_loss"] = value
+            student, student_optimiser = self._step(gradient, student_optimiser, student)
+        return Learnt(online, optimiser, student, student_optimiser), metrics
+
+    def _step(self, gradient, optimiser, model):
+        change, optimiser = self.optimiser.update(gradient, optimiser, model)
+        return optax.apply_updates(model, change), optimiser
 
     def loss(
         self,
@@ -224,11 +261,11 @@ class ValueLearner(AbstractAlgorithm[ValueState]):
         batch: Rollout,
         *,
         key: Key[Array, ""],
-    ) -> tuple[Float[Array, ""], Metrics]:
-        """Paper Eq. 7 with TD(lambda) targets, and what to log of it."""
+    ) -> tuple[Float[Array, ""], tuple[Metrics, Float[Array, "B T1 n u"], Info]]:
+        """Paper Eq. 7 with TD(lambda) targets; what to log of it, action values and z."""
         steps, valid = batch.steps, valid_transitions(batch.steps.first)
         key_online, key_target = jax.random.split(key)
-        q = online.values(batch, key=key_online)
+        q, info = online.values(batch, key=key_online)
         legal = steps.local.legal
         best = jnp.max(masked(q, legal), axis=-1)
         chosen = take(q[:, :-1], batch.action)
@@ -240,7 +277,7 @@ class ValueLearner(AbstractAlgorithm[ValueState]):
             self._returns(target, batch, q_next, key=key_target)
         )
         td_error = q_tot - returns
-        loss = td_loss(td_error, valid)
+        loss = td_loss(td_error, valid) + online.info.auxiliary(batch, info)
         metrics = {
             "loss": loss,
             "td_error": masked_mean(jnp.abs(td_error), valid),
@@ -249,7 +286,7 @@ class ValueLearner(AbstractAlgorithm[ValueState]):
             "reward": masked_mean(steps.reward[:, 1:], valid),
             "valid": jnp.mean(valid, dtype=jnp.float32),
         }
-        return loss, metrics
+        return loss, (metrics, q, info)
 
     def _returns(
         self,
@@ -262,7 +299,7 @@ class ValueLearner(AbstractAlgorithm[ValueState]):
         """TD(lambda) returns of double Q-learning: ``action`` is the online network's."""
         steps = batch.steps
         sample = self.config.target_z == "sample"
-        q = target.values(batch, key=key if sample else None)[:, 1:]
+        q = target.values(batch, key=key if sample else None)[0][:, 1:]
         utilities = Utilities(
             chosen=take(q, action),
             greedy=jnp.max(masked(q, steps.local.legal[:, 1:]), axis=-1),

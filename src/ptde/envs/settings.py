@@ -19,6 +19,8 @@ class SmaxConfig:
     by type). In (0, 4]; below 1 the battle is foggy. The enemy keeps its eyes."""
     enemy_attack: Literal["closest", "random"] = "closest"
     """Whom the scripted enemy shoots at among those in range."""
+    full_sight: bool = False
+    """Also make observations with unlimited sight, for a teacher that --eyes all."""
     time_limit: int = 100
     """SMAX's ``max_steps``, in joint steps of half a second; as in SMAX, a battle is cut at
     the step after it. In [10, 1000]."""

@@ -80,12 +80,23 @@ class Smax(AbstractEnv):
             state_dim=self.units * per_unit + self.n * n_actions,
             n_actions=n_actions,
             time_limit=config.time_limit + 1,  # jaxmarl looks at the clock a step late
+            full_obs_dim=obs_dim if config.full_sight else 0,
+            entities=self._entities(per_unit, n_actions),
         )
         # Every unit but i, allies first: the order of SMAX's own observation.
         self.others = jnp.array(
             [[j for j in range(self.units) if j != i] for i in range(self.n)]
         )
         self.half = jnp.array([self.battle.map_width, self.battle.map_height]) / 2
+
+    def _entities(self, width: int, n_actions: int) -> tuple[tuple[int, ...], ...]:
+        """A unit's block of the state; with an ally's, its last action."""
+        actions = self.units * width
+        blocks = [tuple(range(i * width, (i + 1) * width)) for i in range(self.units)]
+        for i in range(self.n):
+            start = actions + i * n_actions
+            blocks[i] += tuple(range(start, start + n_actions))
+        return tuple(blocks)
 
     @staticmethod
     def _types(scenario: Scenario) -> tuple[int, ...]:
@@ -124,9 +135,11 @@ class Smax(AbstractEnv):
         alive = units.unit_alive[: self.n]
         seen = self._seen(units)
         features = self._native if self.config.observation == "native" else self._smac
+        observe = lambda seen: jnp.where(alive[:, None], features(units, seen), 0.0)  # noqa: E731
+        everything = (*seen[:2], units.unit_alive[self.others])
         return TimeStep(
             local=LocalView(
-                obs=jnp.where(alive[:, None], features(units, seen), 0.0),
+                obs=observe(seen),
                 legal=self._legal(units, seen),
                 last_action=last_action,
                 alive=alive,
@@ -136,6 +149,7 @@ class Smax(AbstractEnv):
             discount=discount,
             first=units.step == 0,
             won=(discount == 0.0) & alive.any(),
+            full_obs=observe(everything) if self.config.full_sight else None,
         )
 
     def _seen(self, units) -> tuple[Array, Array, Array]:

@@ -2,31 +2,56 @@
 
 from collections.abc import Callable
 
+from jaxtyping import Array, Key
+
 from ptde.info.base import AbstractInfo, AbstractStudent, DistributionGenerator
+from ptde.info.copa import COPA, COPALite
 from ptde.info.csrl import CSRL
 from ptde.info.gip import GIP
 from ptde.info.giu import GIU
+from ptde.info.hold import Hold
 from ptde.info.none import NoInfo
+from ptde.info.raw import RawState
 from ptde.info.sizes import InfoSizes
 from ptde.info.student import Student
+from ptde.types import EnvSpec
 
 INFOS: dict[str, Callable[..., AbstractInfo]] = {
     "none": NoInfo,
     "giu": GIU,
     "gip": GIP,
     "csrl": CSRL,
+    "copa": COPA,
+    "copa_lite": COPALite,
+    "state": RawState,
 }
 """Information modules by name. A class is called as ``cls(spec, sizes, key=key)``."""
 
+
+def make_info(
+    name: str, spec: EnvSpec, sizes: InfoSizes, *, key: Key[Array, ""]
+) -> AbstractInfo:
+    """The untrained module; one that looks less often than at every step is a ``Hold``."""
+    module = INFOS[name](spec, sizes, key=key)
+    if sizes.refresh == 1 and (module.held == "state" or not sizes.threshold):
+        return module
+    return Hold(module, spec.state_dim, sizes.refresh, sizes.threshold)
+
+
 __all__ = [
+    "COPA",
     "CSRL",
     "GIP",
     "GIU",
     "INFOS",
     "AbstractInfo",
     "AbstractStudent",
+    "COPALite",
     "DistributionGenerator",
+    "Hold",
     "InfoSizes",
     "NoInfo",
+    "RawState",
     "Student",
+    "make_info",
 ]

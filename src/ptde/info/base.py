@@ -1,21 +1,33 @@
 """What an information module and a student are."""
 
 from abc import abstractmethod
+from typing import ClassVar, Literal, TypeAlias
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
 from ptde.nn.linear import MLP
-from ptde.types import Info
+from ptde.types import Info, Rollout
+
+Carry: TypeAlias = PyTree[Array]
+"""What is remembered of an episode; all zeros at its start. Leaves are ``[B, ...]``."""
 
 
 class AbstractInfo(eqx.Module):
-    """A view of the global state for each agent: used in stage 1, by the teacher."""
+    """A view of the global state for each agent: used in stage 1, by the teacher.
 
+    Most modules look at the state anew at every step and are described by ``__call__``
+    alone. Those that remember also override ``start``, ``step`` and ``unroll``.
+    """
+
+    held: ClassVar[Literal["state", "z"]] = "state"
+    """What stays between two looks, if it looks less often than at every step."""
     z_dim: eqx.AbstractVar[int]
     """Width of z."""
+    stochastic: eqx.AbstractVar[bool]
+    """z is drawn from a distribution, not a value."""
 
     @abstractmethod
     def __call__(
@@ -23,15 +35,57 @@ class AbstractInfo(eqx.Module):
         local: Float[Array, "*b n d"],
         state: Float[Array, "*b s"],
         *,
-        key: Key[Array, ""] | None,
+        noise: Float[Array, "*b n z"] | None,
     ) -> Info:
         """What each agent is told.
 
         Args:
             local: O_i of every agent.
             state: the global state.
-            key: draws z from its distribution; None sets z to its mean.
+            noise: standard normal, makes z a sample; None sets z to its mean.
         """
+
+    def draw(
+        self, shape: tuple[int, ...], *, key: Key[Array, ""]
+    ) -> Float[Array, "..."] | None:
+        """Noise for agents in an array of ``shape`` (``(B, n)``, say); None if unused."""
+        return jax.random.normal(key, (*shape, self.z_dim)) if self.stochastic else None
+
+    def start(self, copies: int, n_agents: int) -> Carry:
+        """What it remembers at the start of an episode, of so many copies."""
+        return ()
+
+    def step(
+        self,
+        carry: Carry,
+        local: Float[Array, "B n d"],
+        state: Float[Array, "B s"],
+        *,
+        noise: Float[Array, "B n z"] | None,
+    ) -> tuple[Carry, Info]:
+        """One step of an episode."""
+        return carry, self(local, state, noise=noise)
+
+    def unroll(
+        self,
+        local: Float[Array, "B T n d"],
+        state: Float[Array, "B T s"],
+        first: Bool[Array, "B T"],
+        *,
+        noise: Float[Array, "B T n z"] | None,
+    ) -> Info:
+        """The same for whole segments that start with an episode; ``first`` starts more."""
+        return self(local, state, noise=noise)
+
+    def sent(
+        self, before: Carry, after: Carry, alike: Int[Array, " B"]
+    ) -> Int[Array, " B"]:
+        """Messages to agents in one step; ``alike`` is one to each of them."""
+        return alike if self.z_dim else jnp.zeros_like(alike)
+
+    def auxiliary(self, batch: Rollout, info: Info) -> Float[Array, ""]:
+        """A loss of the module's own, added to the learner's; ``info`` is of ``unroll``."""
+        return jnp.zeros(())
 
 
 class AbstractStudent(eqx.Module):
@@ -63,14 +117,17 @@ class DistributionGenerator(eqx.Module):
         self.floor = floor
 
     def __call__(
-        self, h: Float[Array, "*b m h"], *, agents: int, key: Key[Array, ""] | None
+        self,
+        h: Float[Array, "*b m h"],
+        *,
+        agents: int,
+        noise: Float[Array, "*b n z"] | None,
     ) -> Info:
         """Each agent's z, from an encoding of its own (m = n) or of the team (m = 1)."""
         each = (*h.shape[:-2], agents, self.mean.layers[-1].bias.size)
         mean = jnp.broadcast_to(self.mean(h), each)
-        if key is None:
+        if noise is None:
             return Info(z=mean, mean=mean)
-        noise = jax.random.normal(key, each)
         return Info(z=mean + jnp.sqrt(self.variance(h)) * noise, mean=mean)
 
     def variance(self, h: Float[Array, "*b m h"]) -> Float[Array, "*b m z"]:

@@ -18,10 +18,12 @@ class CSRL(AbstractInfo):
     """z_i = ELU(s W(O_i) + b(O_i))."""
 
     z_dim: int = eqx.field(static=True)
+    stochastic: bool = eqx.field(static=True)
     guidance: HyperLinear
 
     def __init__(self, spec: EnvSpec, sizes: InfoSizes, *, key: Key[Array, ""]):
         self.z_dim = sizes.z
+        self.stochastic = False
         self.guidance = HyperLinear(
             spec.local_dim, spec.state_dim, sizes.z, sizes.hyper_hidden, key=key
         )
@@ -31,7 +33,7 @@ class CSRL(AbstractInfo):
         local: Float[Array, "*b n d"],
         state: Float[Array, "*b s"],
         *,
-        key: Key[Array, ""] | None,
+        noise: Float[Array, "*b n z"] | None,
     ) -> Info:
         z = jax.nn.elu(self.guidance(local, state))
         return Info(z=z, mean=z)

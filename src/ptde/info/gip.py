@@ -23,6 +23,7 @@ class GIP(AbstractInfo):
     """Personalised global information, z_i of its own for every agent."""
 
     z_dim: int = eqx.field(static=True)
+    stochastic: bool = eqx.field(static=True)
     encoder: Linear | None
     """Ours, off by default: a narrower state makes the generated layer cheaper."""
     personalization: HyperLinear
@@ -30,6 +31,7 @@ class GIP(AbstractInfo):
 
     def __init__(self, spec: EnvSpec, sizes: InfoSizes, *, key: Key[Array, ""]):
         self.z_dim = sizes.z
+        self.stochastic = sizes.stochastic
         key_encoder, key_hyper, key_generator = jax.random.split(key, 3)
         width = sizes.state_encoder or spec.state_dim
         self.encoder = (
@@ -47,9 +49,9 @@ class GIP(AbstractInfo):
         local: Float[Array, "*b n d"],
         state: Float[Array, "*b s"],
         *,
-        key: Key[Array, ""] | None,
+        noise: Float[Array, "*b n z"] | None,
     ) -> Info:
         if self.encoder is not None:
             state = jax.nn.relu(self.encoder(state))
         h = jax.nn.elu(self.personalization(local, state))
-        return self.generator(h, agents=local.shape[-2], key=key)
+        return self.generator(h, agents=local.shape[-2], noise=noise)

@@ -19,15 +19,18 @@ class GIU(AbstractInfo):
     """Unified global information: z_i of one distribution for all agents."""
 
     z_dim: int = eqx.field(static=True)
+    stochastic: bool = eqx.field(static=True)
     encoder: Linear
     generator: DistributionGenerator
 
     def __init__(self, spec: EnvSpec, sizes: InfoSizes, *, key: Key[Array, ""]):
         self.z_dim = sizes.z
+        self.stochastic = sizes.stochastic
         key_encoder, key_generator = jax.random.split(key)
-        self.encoder = Linear(spec.state_dim, sizes.z, key=key_encoder)
+        width = sizes.giu_hidden or sizes.z
+        self.encoder = Linear(spec.state_dim, width, key=key_encoder)
         self.generator = DistributionGenerator(
-            sizes.z, sizes.z, sizes.variance_floor, key=key_generator
+            width, sizes.z, sizes.variance_floor, key=key_generator
         )
 
     def __call__(
@@ -35,7 +38,7 @@ class GIU(AbstractInfo):
         local: Float[Array, "*b n d"],
         state: Float[Array, "*b s"],
         *,
-        key: Key[Array, ""] | None,
+        noise: Float[Array, "*b n z"] | None,
     ) -> Info:
         h = self.encoder(state)[..., None, :]  # once for the team
-        return self.generator(h, agents=local.shape[-2], key=key)
+        return self.generator(h, agents=local.shape[-2], noise=noise)

@@ -13,16 +13,18 @@ class NoInfo(AbstractInfo):
     """z of width 0."""
 
     z_dim: int = eqx.field(static=True)
+    stochastic: bool = eqx.field(static=True)
 
     def __init__(self, spec: EnvSpec, sizes: InfoSizes, *, key: Key[Array, ""]):
         self.z_dim = 0
+        self.stochastic = False
 
     def __call__(
         self,
         local: Float[Array, "*b n d"],
         state: Float[Array, "*b s"],
         *,
-        key: Key[Array, ""] | None,
+        noise: Float[Array, "*b n z"] | None,
     ) -> Info:
         z = jnp.zeros((*local.shape[:-1], 0))
         return Info(z=z, mean=z)

@@ -15,6 +15,20 @@ class InfoSizes:
     """Hidden units of the agent-hyper network. Units; >= 1."""
     variance_floor: float = 0.01
     """Least variance of z. In (0, 1]."""
+    stochastic: bool = True
+    """GIP, GIU and COPA: draw z in training; False always uses its mean (a control)."""
+    refresh: int = 1
+    """Joint steps between two looks at the state. >= 1; CSRL keeps the state meanwhile,
+    COPA its z."""
+    threshold: float = 0.0
+    """COPA: a new z that is no farther than this from the last one sent is not sent
+    (Euclidean distance, >= 0). Used by tests and executions alone, not in training."""
+    heads: int = 4
+    """COPA: heads of the coach's attention. >= 1."""
+    variational: float = 1e-3
+    """COPA: weight of the variational objective. >= 0."""
+    giu_hidden: int = 0
+    """GIU: width of the state's encoding. Units; 0 takes that of z (the paper's)."""
     state_encoder: int = 0
     """GIP only: encode the state to this width before the generated layer, which then
     costs that much less. Units; 0 reads the raw state, as the paper does."""
@@ -23,4 +37,9 @@ class InfoSizes:
         within("z", self.z, 1, example=64)
         within("hyper_hidden", self.hyper_hidden, 1, example=64)
         within("variance_floor", self.variance_floor, 0, 1, open_low=True, example=0.01)
+        within("refresh", self.refresh, 1, example=4)
+        within("threshold", self.threshold, 0, example=1.0)
+        within("heads", self.heads, 1, example=4)
+        within("variational", self.variational, 0, example=1e-3)
+        within("giu_hidden", self.giu_hidden, 0, example=256)
         within("state_encoder", self.state_encoder, 0, example=16)

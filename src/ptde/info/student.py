@@ -1,6 +1,7 @@
 """The student: produces z from local information alone (Paper Sec. 3.3, Fig. 4, Eq. 5)."""
 
 import jax
+import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from ptde.info.base import AbstractStudent
@@ -18,3 +19,10 @@ class Student(AbstractStudent):
 
     def __call__(self, local: Float[Array, "*b n d"]) -> Float[Array, "*b n z"]:
         return self.mlp(local)
+
+
+class NoStudent(AbstractStudent):
+    """z' of width 0, for teams whose network needs none."""
+
+    def __call__(self, local: Float[Array, "*b n d"]) -> Float[Array, "*b n z"]:
+        return jnp.zeros((*local.shape[:-1], 0))

@@ -5,6 +5,7 @@ from itertools import pairwise
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from ptde.nn.init import uniform
@@ -36,6 +37,29 @@ class Linear(eqx.Module):
         # a product with several leading axes.
         y = x.reshape(-1, x.shape[-1]) @ self.weight + self.bias
         return y.reshape(*x.shape[:-1], -1)
+
+
+def orthogonal(in_dim: int, out_dim: int, gain: float, *, key: Key[Array, ""]) -> Linear:
+    """A linear layer with an orthogonal weight and a bias of zero, as MAPPO starts."""
+    layer = Linear(in_dim, out_dim, key=key)
+    weight = jax.nn.initializers.orthogonal(gain)(key, (in_dim, out_dim))
+    start = (weight, jnp.zeros(out_dim))
+    return eqx.tree_at(lambda x: (x.weight, x.bias), layer, start)
+
+
+class LayerNorm(eqx.Module):
+    """Mean 0 and variance 1 over the last axis, then a learnt scale and offset."""
+
+    scale: Float[Array, " i"]
+    offset: Float[Array, " i"]
+
+    def __init__(self, dim: int):
+        self.scale, self.offset = jnp.ones(dim), jnp.zeros(dim)
+
+    def __call__(self, x: Float[Array, "*b i"]) -> Float[Array, "*b i"]:
+        centred = x - x.mean(-1, keepdims=True)
+        variance = jnp.mean(jnp.square(centred), axis=-1, keepdims=True)
+        return centred * jax.lax.rsqrt(variance + 1e-5) * self.scale + self.offset
 
 
 class MLP(eqx.Module):

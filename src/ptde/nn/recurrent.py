@@ -51,6 +51,16 @@ class GRU(eqx.Module):
         return _unroll(gates_x, keep, self.weight_h, self.bias_h)
 
 
+def unroll_rows(
+    rnn: GRU, x: Float[Array, "B T n i"], first: Bool[Array, "B T"]
+) -> Float[Array, "B T n h"]:
+    """Hidden states of every agent of B segments, which start at zero."""
+    batch, time, n_agents, _ = x.shape
+    x = x.transpose(1, 0, 2, 3).reshape(time, batch * n_agents, -1)
+    h = rnn.unroll(x, jnp.repeat(first.T, n_agents, axis=1))
+    return h.reshape(time, batch, n_agents, -1).transpose(1, 0, 2, 3)
+
+
 def _split(gates: Array) -> tuple[Array, Array, Array]:
     reset, update, new = jnp.split(gates, 3, axis=-1)
     return reset, update, new

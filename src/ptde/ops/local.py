@@ -1,10 +1,15 @@
 """O_i, the agent's local information: all that a decentralised agent decides from."""
 
+from typing import Literal
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from ptde.types import LocalView
+from ptde.types import LocalView, TimeStep
+
+Eyes = Literal["own", "all"]
+"""Whose observation a teacher's network reads: the agent's, or one of unlimited sight."""
 
 
 def local_information(local: LocalView) -> Float[Array, "*b n d"]:
@@ -12,7 +17,24 @@ def local_information(local: LocalView) -> Float[Array, "*b n d"]:
 
     The last action is one-hot (zeros at an episode's first step), the agent's index too.
     """
-    *batch, n_agents, n_actions = local.legal.shape
-    identity = jnp.broadcast_to(jnp.eye(n_agents), (*batch, n_agents, n_agents))
+    return _with_identity(local.obs, local)
+
+
+def information(step: TimeStep, eyes: Eyes) -> Float[Array, "*b n d"]:
+    """O_i, or the same from unlimited sight; in a world without it, [o_i, state, ...]."""
+    if eyes == "own":
+        return local_information(step.local)
+    if step.full_obs is not None:
+        return _with_identity(step.full_obs, step.local)
+    obs = step.local.obs
+    state = jnp.broadcast_to(
+        step.state[..., None, :], (*obs.shape[:-1], step.state.shape[-1])
+    )
+    return _with_identity(jnp.concatenate([obs, state], axis=-1), step.local)
+
+
+def _with_identity(obs: Float[Array, "*b n o"], local: LocalView) -> Float[Array, "*b n d"]:
+    n_agents, n_actions = local.legal.shape[-2:]
     last_action = jax.nn.one_hot(local.last_action, n_actions)
-    return jnp.concatenate([local.obs, last_action, identity], axis=-1)
+    agent = jnp.broadcast_to(jnp.eye(n_agents), (*obs.shape[:-1], n_agents))
+    return jnp.concatenate([obs, last_action, agent], axis=-1)

@@ -1,6 +1,7 @@
 """Losses, over any leading axes."""
 
 import jax.numpy as jnp
+import optax
 from jaxtyping import Array, Bool, Float
 
 from ptde.ops.masks import masked_mean
@@ -19,3 +20,26 @@ def distillation_loss(
     """The squared distance of student's and teacher's z, meaned over rows (Paper Eq. 6)."""
     distance = jnp.sum(jnp.square(student_z - teacher_z), axis=-1)
     return masked_mean(distance, valid)
+
+
+def clipped_surrogate(
+    ratio: Float[Array, "*b"], advantage: Float[Array, "*b"], clip: float
+) -> Float[Array, "*b"]:
+    """PPO's pessimistic gain (Schulman et al. 2017, Eq. 7)."""
+    near = jnp.clip(ratio, 1.0 - clip, 1.0 + clip)
+    return jnp.minimum(ratio * advantage, near * advantage)
+
+
+def clipped_value_loss(
+    value: Float[Array, "*b"],
+    old: Float[Array, "*b"],
+    target: Float[Array, "*b"],
+    clip: float,
+    delta: float,
+) -> Float[Array, "*b"]:
+    """Huber loss of the value or of the value kept near the old one, the larger."""
+    near = old + jnp.clip(value - old, -clip, clip)
+    return jnp.maximum(
+        optax.losses.huber_loss(value, target, delta=delta),
+        optax.losses.huber_loss(near, target, delta=delta),
+    )

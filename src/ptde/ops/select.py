@@ -35,3 +35,10 @@ def take(q: Float[Array, "*b u"], action: Int[Array, "*b"]) -> Float[Array, "*b"
     # A sum over a mask vectorises better than a gather over so few actions.
     chosen = jax.nn.one_hot(action, q.shape[-1], dtype=bool)
     return jnp.sum(jnp.where(chosen, q, 0.0), axis=-1)
+
+
+def log_probability(
+    logits: Float[Array, "*b u"], action: Int[Array, "*b"]
+) -> Float[Array, "*b"]:
+    """Log pi(action) of a softmax policy; the logits of illegal actions are masked."""
+    return take(jax.nn.log_softmax(logits), action)

@@ -21,10 +21,11 @@ def battle_scenes(env: Smax, policy: FullPolicy, *, key: Key[Array, ""]) -> list
         state, step, memory = cursor
         key_policy, key_env = jax.random.split(key)
         team = jax.tree.map(lambda x: x[None], step)
-        memory, action = policy(memory, team, key=key_policy)
-        actions = dict(zip(battle.agents, action[0], strict=True))
+        memory, decision = policy(memory, team, key=key_policy)
+        action = decision.action[0]
+        actions = dict(zip(battle.agents, action, strict=True))
         moments = battle.step_env(key_env, state[0], actions, True)
-        state, step, last = env.advance(state, action[0], key=key_env)
+        state, step, last = env.advance(state, action, key=key_env)
         return (state, step, memory), (moments, last, step.won)
 
     @jax.jit

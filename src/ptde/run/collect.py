@@ -5,10 +5,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Key, PyTree
 
-from ptde.agents.policy import Carry, FullPolicy
+from ptde.agents.policy import FullPolicy
 from ptde.envs.base import AbstractEnv, EnvState
+from ptde.info.base import Carry
 from ptde.ops.keys import new_key
-from ptde.types import Rollout, TimeStep
+from ptde.types import Decision, Rollout, TimeStep
 
 
 class Cursor(eqx.Module):
@@ -30,15 +31,15 @@ def start(
 
 def advance(
     policy: FullPolicy, env: AbstractEnv, cursor: Cursor, *, key: Key[Array, ""]
-) -> tuple[Cursor, Array]:
-    """One joint step of every copy, and the actions [B, n] that made it."""
+) -> tuple[Cursor, Decision]:
+    """One joint step of every copy, and the decision that made it."""
     key_policy, key_env = jax.random.split(key)
     keys = jax.random.split(key_env, len(cursor.step.first))
-    memory, action = policy(forget(cursor), cursor.step, key=key_policy)
+    memory, decision = policy(forget(cursor), cursor.step, key=key_policy)
     env_state, step = jax.vmap(lambda s, a, k: env.step(s, a, key=k))(
-        cursor.env_state, action, keys
+        cursor.env_state, decision.action, keys
     )
-    return Cursor(env_state, step, memory), action
+    return Cursor(env_state, step, memory), decision
 
 
 def forget(cursor: Cursor) -> Carry:
@@ -66,16 +67,17 @@ def collect(
     """
 
     def one(cursor, key):
-        after, action = advance(policy, env, cursor, key=key)
-        return after, (cursor.step, action)
+        after, decision = advance(policy, env, cursor, key=key)
+        return after, (cursor.step, decision)
 
-    cursor, (steps, action) = jax.lax.scan(one, cursor, jax.random.split(key, length))
+    cursor, (steps, decision) = jax.lax.scan(one, cursor, jax.random.split(key, length))
     steps = jax.tree.map(
         lambda x, last: jnp.concatenate([jnp.swapaxes(x, 0, 1), last[:, None]], axis=1),
         steps,
         cursor.step,
     )
-    return cursor, Rollout(steps=steps, action=jnp.swapaxes(action, 0, 1))
+    decision = jax.tree.map(lambda x: jnp.swapaxes(x, 0, 1), decision)
+    return cursor, Rollout(steps=steps, action=decision.action, noise=decision.noise)
 
 
 def rollout_shapes(

@@ -7,7 +7,7 @@ from jaxtyping import Array, Bool, Float, Int, Key
 
 from ptde.agents.policy import FullPolicy
 from ptde.envs.base import AbstractEnv
-from ptde.run.collect import advance, start
+from ptde.run.collect import advance, forget, start
 
 
 class Returns(eqx.Module):
@@ -18,6 +18,8 @@ class Returns(eqx.Module):
     """Undiscounted return."""
     length: Int[Array, " episodes"]
     """Joint steps."""
+    messages: Int[Array, " episodes"]
+    """What agents were told of the global state, in messages to one agent each."""
 
 
 def evaluate(
@@ -34,6 +36,7 @@ def evaluate(
         won=jnp.zeros(episodes, bool),
         reward=jnp.zeros(episodes),
         length=jnp.zeros(episodes, jnp.int32),
+        messages=jnp.zeros(episodes, jnp.int32),
     )
 
     def running(loop):
@@ -42,12 +45,15 @@ def evaluate(
 
     def play(loop):
         time, cursor, returns, over = loop
+        before = forget(cursor)
         cursor, _ = advance(policy, env, cursor, key=jax.random.fold_in(key_steps, time))
         over = over | cursor.step.first
         returns = Returns(
             won=returns.won | (cursor.step.won & ~over),
             reward=returns.reward + jnp.where(over, 0.0, cursor.step.reward),
             length=returns.length + ~over,
+            messages=returns.messages
+            + jnp.where(over, 0, policy.sent(before, cursor.memory)),
         )
         return time + 1, cursor, returns, over
 

@@ -15,8 +15,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int, Key
 
-from ptde.agents.policy import TeacherPolicy
-from ptde.algos.base import AbstractAlgorithm, Teacher
+from ptde.agents.policy import localise
+from ptde.algos.base import AbstractAlgorithm, Teacher, Team
 from ptde.envs.base import AbstractEnv
 from ptde.ops.keys import new_key
 from ptde.run.collect import Cursor, collect, rollout_shapes, start
@@ -144,8 +144,19 @@ def teacher_test(
     """The compiled test of greedy teachers: Returns [seeds, episodes]."""
 
     def run(teacher: Teacher, key: Key[Array, ""]) -> Returns:
-        policy = TeacherPolicy(teacher.network, teacher.info, 0.0, sample_z)
+        policy = teacher.policy(0.0, sample_z=sample_z)
         return evaluate(policy, env, episodes, key=key)
+
+    return jax.jit(over_seeds(run, seeds))
+
+
+def student_test(
+    env: AbstractEnv, episodes: int, seeds: int
+) -> Callable[[Team, Key[Array, " seeds"]], Returns]:
+    """The compiled test of decentralised teams: Returns [seeds, episodes]."""
+
+    def run(team: Team, key: Key[Array, ""]) -> Returns:
+        return evaluate(localise(team.policy()), env, episodes, key=key)
 
     return jax.jit(over_seeds(run, seeds))
 

@@ -15,20 +15,17 @@ import numpy as np
 import optax
 from jaxtyping import Array, Bool, Float, Int, Key
 
-from ptde.agents.policy import StudentPolicy, TeacherPolicy, localise
-from ptde.algos.base import Teacher
+from ptde.algos.base import Teacher, Team
 from ptde.check import within
 from ptde.envs.base import AbstractEnv
-from ptde.info.base import AbstractStudent
 from ptde.info.student import Student
 from ptde.ops.local import local_information
 from ptde.ops.losses import distillation_loss
 from ptde.ops.masks import masked_mean
 from ptde.run.checkpoint import Checkpoints
 from ptde.run.collect import collect, start
-from ptde.run.evaluate import Returns, evaluate
 from ptde.run.interrupt import Interrupted, patient_interrupt
-from ptde.run.loop import fold, over_seeds, seed_keys
+from ptde.run.loop import fold, over_seeds, seed_keys, student_test
 from ptde.run.progress import Tracker
 from ptde.run.record import Record
 
@@ -141,16 +138,16 @@ class Distillation:
         return jax.jit(run)(teacher, self.keys(DATA))
 
     def _rows(self, teacher: Teacher, rolls: int, *, key: Key[Array, ""]) -> Rows:
-        policy = TeacherPolicy(
-            teacher.network, teacher.info, self.config.data_epsilon, self.sample_z
-        )
+        policy = teacher.policy(self.config.data_epsilon, sample_z=self.sample_z)
 
         def roll(key):
             key_start, key_collect = jax.random.split(key)
             cursor = start(policy, self.env, self.envs, key=key_start)
             _, rollout = collect(policy, self.env, cursor, self.segment, key=key_collect)
             local = local_information(rollout.steps.local)
-            z = teacher.info(local, rollout.steps.state, key=None).mean
+            steps = rollout.steps
+            info = teacher.info.unroll(local, steps.state, steps.first, noise=None)
+            z = info.mean
             return local, z, rollout.steps.local.alive
 
         local, z, alive = jax.lax.map(roll, jax.random.split(key, rolls))
@@ -201,17 +198,7 @@ class Distillation:
         return {"held_out_loss": loss, "r2": 1.0 - loss / jnp.maximum(spread, 1e-12)}
 
 
-def student_test(env: AbstractEnv, episodes: int, seeds: int):
-    """The compiled test of greedy students: (network, student, keys) -> Returns."""
-
-    def run(network, student: AbstractStudent, key: Key[Array, ""]) -> Returns:
-        policy = localise(StudentPolicy(network, student))
-        return evaluate(policy, env, episodes, key=key)
-
-    return jax.jit(over_seeds(run, seeds))
-
-
-def distill(task: Distillation, teacher: Teacher, folder: Path) -> Student:
+def distill(task: Distillation, teacher: Teacher, folder: Path) -> Team:
     """Distils, from the newest checkpoint in ``folder`` if there is one.
 
     Writes ``record.jsonl`` and ``checkpoints/`` there; ``steps`` are gradient steps.
@@ -222,7 +209,7 @@ def distill(task: Distillation, teacher: Teacher, folder: Path) -> Student:
         folder: of the student, in the run folder.
 
     Returns:
-        the students, with a leading axis of seeds.
+        the decentralised teams, with a leading axis of seeds.
 
     Raises:
         Interrupted: the user pressed Ctrl-C; a checkpoint was written.
@@ -248,7 +235,8 @@ def distill(task: Distillation, teacher: Teacher, folder: Path) -> Student:
             began = time.monotonic()
             fit, losses = learn(fit, rows)
             steps += task.chunk
-            outcome = test(teacher.network, fit.student, fold(task.keys(TEST), steps))
+            team = Team(teacher.network, fit.student)
+            outcome = test(team, fold(task.keys(TEST), steps))
             measured = {
                 "win_rate": outcome.won.mean(1),
                 "return": outcome.reward.mean(1),
@@ -267,4 +255,4 @@ def distill(task: Distillation, teacher: Teacher, folder: Path) -> Student:
                 checkpoints.save(steps, fit)
             if stop.requested and steps < total:
                 raise Interrupted(f"student is saved at {steps:,} gradient steps")
-    return fit.student
+    return Team(teacher.network, fit.student)

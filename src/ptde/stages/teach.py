@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Key
 
-from ptde.algos.base import AbstractAlgorithm, Teacher
+from ptde.algos.base import AbstractAlgorithm, Teacher, Team
 from ptde.envs.base import AbstractEnv
 from ptde.run.checkpoint import Checkpoints
 from ptde.run.evaluate import Returns
@@ -23,6 +23,7 @@ from ptde.run.loop import (
     over_seeds,
     period,
     seed_keys,
+    student_test,
     teacher_test,
 )
 from ptde.run.progress import Tracker
@@ -69,13 +70,14 @@ class Training:
         return jax.eval_shape(self.start)
 
 
-def teach(training: Training, folder: Path) -> Teacher:
+def teach(training: Training, folder: Path) -> tuple[Teacher, Team | None]:
     """Trains, from the newest checkpoint in ``folder`` if there is one.
 
     Writes ``record.jsonl`` and ``checkpoints/`` there.
 
     Returns:
-        the teachers, with a leading axis of seeds.
+        the teachers and, if a student learnt beside them, the decentralised teams; with a
+        leading axis of seeds.
 
     Raises:
         Interrupted: the user pressed Ctrl-C; a checkpoint was written.
@@ -93,6 +95,7 @@ def teach(training: Training, folder: Path) -> Teacher:
         training.seeds,
         sample_z=training.sample_z,
     )
+    team_test = student_test(training.env, training.test_episodes, training.seeds)
     seconds = rows[-1]["seconds"] if rows else 0.0
     saved = schedule.steps_after(done)
     total = schedule.steps_after(schedule.periods)
@@ -108,7 +111,12 @@ def teach(training: Training, folder: Path) -> Teacher:
             _check(metrics, schedule.steps_after(done), schedule, checkpoints)
             done += 1
             steps = schedule.steps_after(done)
-            outcome = test(_teachers(training, state), fold(training.keys(TEST), steps))
+            keys = fold(training.keys(TEST), steps)
+            # Teachers and teams only pick leaves, so the axis of seeds passes through.
+            outcome = test(training.algo.teacher(state.learner), keys)
+            team = training.algo.team(state.learner)
+            if team is not None:
+                metrics["student_win_rate"] = np.asarray(team_test(team, keys).won)
             jax.block_until_ready(outcome)
             seconds += time.monotonic() - began
             row = _row(steps, seconds, schedule, taken, outcome, metrics)
@@ -120,7 +128,7 @@ def teach(training: Training, folder: Path) -> Teacher:
                 saved = steps
             if stop.requested and not last:
                 raise Interrupted(f"{training.name} is saved at {steps:,} steps")
-    return _teachers(training, state)
+    return training.algo.teacher(state.learner), training.algo.team(state.learner)
 
 
 def _resume(
@@ -133,11 +141,6 @@ def _resume(
         return training.start(), 0, record.cut(0)
     steps, state = found
     return state, steps // schedule.steps_after(1), record.cut(steps)
-
-
-def _teachers(training: Training, state: TrainState) -> Teacher:
-    # The teacher only picks leaves, so the axis of seeds passes through it.
-    return training.algo.teacher(state.learner)
 
 
 def _check(
@@ -183,8 +186,11 @@ def _row(
 
 
 def _text(row: Row) -> str:
-    return (
+    text = (
         f"{row['steps_per_second']:,.0f} steps/s  "
-        f"win rate {np.mean(row['win_rate']):.2f}  return {np.mean(row['return']):.1f}  "
-        f"epsilon {np.mean(row['epsilon']):.2f}"
+        f"win rate {np.mean(row['win_rate']):.2f}  return {np.mean(row['return']):.1f}"
     )
+    for name in ("student_win_rate", "epsilon", "entropy"):
+        if name in row:
+            text += f"  {name.replace('_', ' ')} {np.mean(row[name]):.2f}"
+    return text

@@ -1,0 +1,108 @@
+"""MAPPO's networks (Yu et al. 2022): an actor with information, a centralised critic."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Key
+
+from ptde.agents.base import AbstractNetwork
+from ptde.nn.linear import LayerNorm, Linear, orthogonal
+from ptde.nn.recurrent import GRU, unroll_rows
+
+
+class Body(eqx.Module):
+    """Normalise, two ReLU layers, GRU; a layer norm after each."""
+
+    layers: tuple[Linear, Linear]
+    norms: tuple[LayerNorm, ...]
+    rnn: GRU
+
+    def __init__(self, in_dim: int, hidden: int, *, key: Key[Array, ""]):
+        k1, k2, k3 = jax.random.split(key, 3)
+        self.layers = (
+            orthogonal(in_dim, hidden, 2.0**0.5, key=k1),
+            orthogonal(hidden, hidden, 2.0**0.5, key=k2),
+        )
+        self.norms = (LayerNorm(in_dim), *(LayerNorm(hidden) for _ in range(3)))
+        self.rnn = GRU(hidden, hidden, key=k3)
+
+    def encode(self, x: Float[Array, "*b i"]) -> Float[Array, "*b h"]:
+        """What the GRU reads."""
+        x = self.norms[0](x)
+        for layer, norm in zip(self.layers, self.norms[1:3], strict=True):
+            x = norm(jax.nn.relu(layer(x)))
+        return x
+
+    def unroll(
+        self, x: Float[Array, "B T n i"], first: Bool[Array, "B T"]
+    ) -> Float[Array, "B T n h"]:
+        """Hidden states of segments that start at zero."""
+        return unroll_rows(self.rnn, self.encode(x), first)
+
+
+class ActorNetwork(AbstractNetwork):
+    """Logits from [h_o ; z] (Paper Fig. 3 (b)); without information, from h alone."""
+
+    body: Body
+    bridge: Linear | None
+    head: Linear
+
+    def __init__(
+        self, local: int, z: int, actions: int, hidden: int = 64, *, key: Key[Array, ""]
+    ):
+        k1, k2, k3 = jax.random.split(key, 3)
+        self.body = Body(local, hidden, key=k1)
+        self.bridge = Linear(hidden, hidden, key=k2) if z else None
+        self.head = orthogonal(hidden + z, actions, 0.01, key=k3)
+
+    @property
+    def hidden(self) -> int:
+        """Width of the hidden state."""
+        return self.body.rnn.hidden
+
+    def step(
+        self, h: Float[Array, "*b n h"], local: Float[Array, "*b n d"]
+    ) -> Float[Array, "*b n h"]:
+        """The hidden state after one more step of local information."""
+        return self.body.rnn.step(h, self.body.encode(local))
+
+    def unroll(
+        self, local: Float[Array, "B T n d"], first: Bool[Array, "B T"]
+    ) -> Float[Array, "B T n h"]:
+        """Hidden states of segments that start at zero; ``first`` starts episodes."""
+        return self.body.unroll(local, first)
+
+    def values(
+        self, h: Float[Array, "*b n h"], z: Float[Array, "*b n z"]
+    ) -> Float[Array, "*b n u"]:
+        """Logits of every action."""
+        h = self.body.norms[3](h)
+        if self.bridge is None:
+            return self.head(h)
+        h_o = jax.nn.relu(self.bridge(h))
+        return self.head(jnp.concatenate([h_o, z], axis=-1))
+
+
+class Critic(eqx.Module):
+    """V(s, i) for every agent, in units of the normalised return; the dead see zeros."""
+
+    body: Body
+    head: Linear
+
+    def __init__(self, state: int, n_agents: int, hidden: int, *, key: Key[Array, ""]):
+        k1, k2 = jax.random.split(key)
+        self.body = Body(state + n_agents, hidden, key=k1)
+        self.head = orthogonal(hidden, 1, 1.0, key=k2)
+
+    def __call__(
+        self,
+        state: Float[Array, "B T s"],
+        alive: Bool[Array, "B T n"],
+        first: Bool[Array, "B T"],
+    ) -> Float[Array, "B T n"]:
+        """Values of whole segments."""
+        seen = jnp.where(alive[..., None], state[..., None, :], 0.0)
+        n_agents = alive.shape[-1]
+        identity = jnp.broadcast_to(jnp.eye(n_agents), (*alive.shape, n_agents))
+        h = self.body.unroll(jnp.concatenate([seen, identity], axis=-1), first)
+        return self.head(self.body.norms[3](h))[..., 0]

@@ -1,0 +1,37 @@
+"""What a network of agents is."""
+
+from abc import abstractmethod
+
+import equinox as eqx
+from jaxtyping import Array, Bool, Float
+
+
+class AbstractNetwork(eqx.Module):
+    """Local history and information in, one number for each action out.
+
+    All agents share the network. The numbers are action values or logits: the greedy action
+    is that of the largest in both cases.
+    """
+
+    @property
+    @abstractmethod
+    def hidden(self) -> int:
+        """Width of the hidden state."""
+
+    @abstractmethod
+    def step(
+        self, h: Float[Array, "*b n h"], local: Float[Array, "*b n d"]
+    ) -> Float[Array, "*b n h"]:
+        """The hidden state after one more step of local information."""
+
+    @abstractmethod
+    def unroll(
+        self, local: Float[Array, "B T n d"], first: Bool[Array, "B T"]
+    ) -> Float[Array, "B T n h"]:
+        """Hidden states of segments that start at zero; ``first`` starts episodes."""
+
+    @abstractmethod
+    def values(
+        self, h: Float[Array, "*b n h"], z: Float[Array, "*b n z"]
+    ) -> Float[Array, "*b n u"]:
+        """A number for every action."""

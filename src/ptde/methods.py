@@ -1,0 +1,227 @@
+"""Every method of the paper's Tables 1, 2, 4, 5 and 6, and the controls, by name.
+
+A method is a run with a few options set, and the role in it that is looked at: QMIX_KD is
+the student of QMIX_GIP's run, so that both are trained once.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import jax
+
+from ptde.check import known
+from ptde.config import Run
+from ptde.info import make_info
+from ptde.info.student import Student
+from ptde.ops.keys import new_key
+from ptde.types import EnvSpec
+
+LOCAL = "O_i history"
+STATE = "O_i history, state"
+"""What a team may read when it executes."""
+
+
+@dataclass(frozen=True)
+class Method:
+    """One row of a table."""
+
+    name: str
+    """As the paper writes it."""
+    about: str
+    reads: str
+    """What it reads when it executes: decides whether it is decentralised."""
+    options: Callable[[Run, EnvSpec], Run]
+    """Sets the method's options on a run; the rest stays."""
+    run: str
+    """Methods of the same word share a run."""
+    role: Literal["teacher", "student"] = "teacher"
+
+    @property
+    def centralised(self) -> bool:
+        """It needs more than local information when it executes."""
+        return self.reads != LOCAL
+
+
+def _set(**options: Any) -> Callable[[Run, EnvSpec], Run]:
+    infos = options.pop("infos", {})
+
+    def change(run: Run, spec: EnvSpec) -> Run:
+        return replace(run, infos=replace(run.infos, **infos), **options)
+
+    return change
+
+
+def _wide_qmix(run: Run, spec: EnvSpec) -> Run:
+    """Plain QMIX with hidden layers as wide as it takes to have GIP's parameters."""
+    goal = parameters(replace(run, info="gip"), spec)
+    plain = replace(run, info="none")
+    return _least(lambda n: replace(plain, hidden=n), goal, spec, at_least=run.hidden)
+
+
+def _wide_giu(run: Run, spec: EnvSpec) -> Run:
+    """GIU with an encoding as wide as it takes to have GIP's parameters."""
+    goal = parameters(replace(run, info="gip"), spec)
+
+    def wide(n: int) -> Run:
+        return replace(run, info="giu", infos=replace(run.infos, giu_hidden=n))
+
+    return _least(wide, goal, spec, at_least=run.infos.z)
+
+
+def _least(make: Callable[[int], Run], goal: int, spec: EnvSpec, at_least: int) -> Run:
+    """The run of the smallest width that has ``goal`` parameters."""
+    low, high = at_least, 2 * at_least
+    while parameters(make(high), spec) < goal:
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (
+            (middle, high) if parameters(make(middle), spec) < goal else (low, middle)
+        )
+    return make(high)
+
+
+def parameters(run: Run, spec: EnvSpec) -> int:
+    """Parameters that an agent of the run's teacher uses: network and information module."""
+
+    def teacher(key):
+        if run.algo == "mappo":
+            model = run.mappo_models(spec, key=key)[0]
+        else:
+            model = run.value_model(spec, key=key)
+        return model.network, model.info
+
+    return _count(jax.eval_shape(teacher, new_key(0)))
+
+
+def student_parameters(run: Run, spec: EnvSpec) -> int:
+    """Parameters that an agent of the run's decentralised team uses."""
+    if run.eyes == "all":  # CTDS: a network of its own
+        return parameters(replace(run, info="none", eyes="own", together=False), spec)
+
+    def module(key):
+        info = make_info(run.info, spec, run.infos, key=key)
+        return info, Student(spec.local_dim, info.z_dim, run.student.hidden, key=key)
+
+    info, student = jax.eval_shape(module, new_key(0))
+    whole = parameters(run, spec)
+    return whole - _count(info) + _count(student)
+
+
+def _count(tree: Any) -> int:
+    return sum(x.size for x in jax.tree.leaves(tree))
+
+
+def _kd(learner: str, run: str, options: Callable[[Run, EnvSpec], Run]) -> Method:
+    about = f"the distilled student of {learner}_GIP"
+    return Method(f"{learner}_KD", about, LOCAL, options, run, "student")
+
+
+def _family(learner: str, **fixed: Any) -> dict[str, Method]:
+    """A learner without information, with GIU, with GIP, and its student."""
+    low = learner.lower()
+    gip = _set(info="gip", **fixed)
+    return {
+        low: Method(learner, "no information", LOCAL, _set(info="none", **fixed), low),
+        f"{low}_giu": Method(
+            f"{learner}_GIU",
+            "the same information for all",
+            STATE,
+            _set(info="giu", **fixed),
+            f"{low}_giu",
+        ),
+        f"{low}_gip": Method(
+            f"{learner}_GIP", "personal information", STATE, gip, f"{low}_gip"
+        ),
+        f"{low}_kd": _kd(learner, f"{low}_gip", gip),
+    }
+
+
+_CTDS = _set(mixer="qmix", info="none", eyes="all", together=True)
+_TOGETHER = _set(mixer="qmix", info="gip", together=True)
+_FULL_SIGHT = "O_i history, unlimited sight"
+
+METHODS: dict[str, Method] = {
+    **_family("QMIX", mixer="qmix"),
+    "qplex": Method(
+        "QPLEX", "no information", LOCAL, _set(mixer="qplex", info="none"), "qplex"
+    ),
+    **_family("VDN", mixer="vdn"),
+    **_family("MAPPO", algo="mappo"),
+    "mappo_csrl": Method(
+        "MAPPO_CSRL",
+        "GIP without its distribution",
+        STATE,
+        _set(algo="mappo", info="csrl"),
+        "mappo_csrl",
+    ),
+    "csrl": Method(
+        "CSRL", "GIP without its distribution", STATE, _set(info="csrl"), "csrl"
+    ),
+    "csrl_4": Method(
+        "CSRL (T = 4)",
+        "the same, the state sent every 4 steps",
+        "O_i history, state every 4 steps",
+        _set(info="csrl", infos={"refresh": 4}),
+        "csrl_4",
+    ),
+    "copa": Method(
+        "COPA", "a coach with attention, T = 1", STATE, _set(info="copa"), "copa"
+    ),
+    "copa_4": Method(
+        "COPA (T = 4)",
+        "the same, a strategy every 4 steps",
+        "O_i history, z every 4 steps",
+        _set(info="copa", infos={"refresh": 4}),
+        "copa_4",
+    ),
+    "copa_lite": Method(
+        "COPA (lite)",
+        "what the paper's authors ran as COPA",
+        STATE,
+        _set(info="copa_lite"),
+        "copa_lite",
+    ),
+    "ctds_teacher": Method(
+        "CTDS, teacher", "unlimited sight, student beside it", _FULL_SIGHT, _CTDS, "ctds"
+    ),
+    "ctds": Method(
+        "CTDS", "its student, on action values", LOCAL, _CTDS, "ctds", "student"
+    ),
+    "together_teacher": Method(
+        "QMIX_GIP, student beside it", "simultaneous PTDE", STATE, _TOGETHER, "together"
+    ),
+    "together": Method(
+        "QMIX_KD, simultaneous",
+        "its student, on z",
+        LOCAL,
+        _TOGETHER,
+        "together",
+        "student",
+    ),
+    "qmix_wide": Method(
+        "QMIX, wide", "control: GIP's number of parameters", LOCAL, _wide_qmix, "qmix_wide"
+    ),
+    "giu_wide": Method(
+        "QMIX_GIU, wide", "control: the same for GIU", STATE, _wide_giu, "giu_wide"
+    ),
+    "gip_mean": Method(
+        "QMIX_GIP, z = mean",
+        "control: nothing is drawn",
+        STATE,
+        _set(info="gip", infos={"stochastic": False}),
+        "gip_mean",
+    ),
+    "raw_state": Method(
+        "QMIX, raw state", "control: z is the state", STATE, _set(info="state"), "raw_state"
+    ),
+}
+"""The methods by the name that `ptde run --method` and a comparison take."""
+
+
+def run_of(name: str, base: Run | None = None) -> Run:
+    """The run of a method. ValueError names the nearest method there is."""
+    known("method", name, METHODS)
+    base = base or Run()
+    return METHODS[name].options(base, base.env().spec)
