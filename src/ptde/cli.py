@@ -2,7 +2,7 @@
 
 import dataclasses
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -20,7 +20,8 @@ USAGE = """usage: ptde COMMAND [OPTIONS]      (ptde COMMAND --help says more)
   evaluate RUN      test teacher, student and baseline on the same battles
   resume RUN        go on with a run that was stopped or killed
   replay RUN        draw a battle as an animated GIF
-  list              worlds, maps, info modules, mixers, presets
+  compare PLAN      methods x maps x seeds: a table of the paper, or a plan in a file
+  list              worlds, maps, methods with their sizes, info modules, mixers, presets
 """
 
 
@@ -67,45 +68,52 @@ def _parse(kind: type, words: Sequence[str], command: str, default=None):
 def _configured(command: str, summary: str) -> Callable[[Sequence[str]], None]:
     def run_command(words: Sequence[str]) -> None:
         from ptde.config import Run
+        from ptde.methods import METHODS, run_of
         from ptde.pipeline import run
         from ptde.presets import PRESETS
 
-        words, name = _take_preset(words)
+        words, name = _take("preset", words, PRESETS)
+        words, method = _take("method", words, METHODS)
         start = PRESETS[name][1] if name else Run()
 
         @dataclass(frozen=True)
         class Command(Run):
             out: Path | None = None
             """The run folder to write, which must not exist; the default is
-            runs/WORLD-MAP-METHOD-SEED."""
+            runs/WORLD-MAP-METHOD-SEED. Besides these options, --preset NAME and --method
+            NAME set several at once (`ptde list` shows the names)."""
 
         Command.__doc__ = summary
         names = [field.name for field in dataclasses.fields(Run)]
         default = Command(**{n: getattr(start, n) for n in names})
         parsed = _parse(Command, words, command, default)
         config = Run(**{n: getattr(parsed, n) for n in names})
+        if method:
+            config = run_of(method, config)
         run(config, parsed.out, "teach" if command == "teach" else "run").show()
 
     return run_command
 
 
-def _take_preset(words: Sequence[str]) -> tuple[list[str], str | None]:
-    """The words without ``--preset NAME``, and the name."""
+def _take(
+    option: str, words: Sequence[str], names: Iterable[str]
+) -> tuple[list[str], str | None]:
+    """The words without ``--option NAME``, and the name, which must be one of ``names``."""
     from ptde.check import known
-    from ptde.presets import PRESETS
 
-    words = [w for word in words for w in _split_preset(word)]
-    if "--preset" not in words:
+    flag = f"--{option}"
+    words = [
+        part
+        for word in words
+        for part in (word.split("=", 1) if word.startswith(flag + "=") else [word])
+    ]
+    if flag not in words:
         return words, None
-    at = words.index("--preset")
+    at = words.index(flag)
     if at + 1 == len(words):
-        raise ValueError("--preset needs a name; `ptde list` shows them")
-    known("preset", words[at + 1], PRESETS)
+        raise ValueError(f"{flag} needs a name; `ptde list` shows them")
+    known(option, words[at + 1], names)
     return words[:at] + words[at + 2 :], words[at + 1]
-
-
-def _split_preset(word: str) -> list[str]:
-    return word.split("=", 1) if word.startswith("--preset=") else [word]
 
 
 def _distill(words: Sequence[str]) -> None:
@@ -187,7 +195,49 @@ def _replay(words: Sequence[str]) -> None:
     print(replay_run(parsed.run, parsed.role, parsed.episode, parsed.seed, parsed.out))
 
 
+def _compare(words: Sequence[str]) -> None:
+    from ptde.check import within
+    from ptde.compare.plan import PLANS, read_plan
+    from ptde.compare.runner import collect, compare, with_seeds
+    from ptde.config import Run
+
+    @dataclass(frozen=True)
+    class Command:
+        """Runs methods x maps x seeds, and writes one table and the learning curves.
+
+        What is finished in the folder is kept; the rest is run or resumed.
+        """
+
+        plan: Annotated[str, tyro.conf.Positional]
+        """table2, table4, table5, table6, controls, or a TOML file; `ptde compare FILE`
+        says what is wrong in it."""
+        out: Path | None = None
+        """The folder of the comparison; the default is runs/compare-PLAN."""
+        seeds: int | None = None
+        """How many seeds, >= 1; the default is the plan's."""
+        budget_scale: float = 1.0
+        """Share of every budget, for a quick look. > 0."""
+        table_only: bool = False
+        """Run nothing: write the table of what is finished."""
+
+    parsed = _parse(Command, words, "compare")
+    within("budget_scale", parsed.budget_scale, 0, open_low=True, example=0.05)
+    if parsed.seeds is not None:
+        within("seeds", parsed.seeds, 1, example=3)
+    if parsed.plan in PLANS:
+        plan, name = PLANS[parsed.plan][1], parsed.plan
+    else:
+        path = Path(parsed.plan)
+        plan = read_plan(path, lambda options: _parse(Run, options, "run"))
+        name = path.stem
+    plan = with_seeds(plan, parsed.seeds).scaled(parsed.budget_scale)
+    out = parsed.out or Path("runs") / f"compare-{name}"
+    (collect if parsed.table_only else compare)(plan, out)
+
+
 def _list(words: Sequence[str]) -> None:
+    from ptde.compare.plan import PLANS
+    from ptde.config import Run
     from ptde.envs.registry import WORLDS
     from ptde.info import INFOS
     from ptde.mixers import MIXERS
@@ -196,17 +246,41 @@ def _list(words: Sequence[str]) -> None:
 
     @dataclass(frozen=True)
     class Command:
-        """Shows the worlds, maps, info modules, mixers and presets there are."""
+        """Shows the worlds, maps, methods, parts, presets and comparisons there are."""
 
-    _parse(Command, words, "list")
+        map: str = Run.map
+        """The SMAX map on which the methods' parameters are counted."""
+
+    parsed = _parse(Command, words, "list")
     out = console()
     for name, world in WORLDS.items():
         out.print(f"--world {name}  --map {' | '.join(world.maps())}")
+    out.print(_methods(parsed.map))
     for flag, parts in (("info", INFOS), ("mixer", MIXERS)):
         for name, part in parts.items():
             out.print(f"--{flag} {name}: {_first_line(part)}")
     for name, (text, _) in PRESETS.items():
         out.print(f"--preset {name}: {text}")
+    for name, (text, _) in PLANS.items():
+        out.print(f"ptde compare {name}: {text}")
+
+
+def _methods(map_name: str):
+    from rich.table import Table
+
+    from ptde.config import Run
+    from ptde.methods import METHODS, parameters, run_of, student_parameters
+
+    base = Run(map=map_name)
+    spec = base.env().spec
+    table = Table(title=f"methods; parameters of an agent on {map_name}")
+    for column in ("--method", "name", "what it is", "reads at execution", "parameters"):
+        table.add_column(column, justify="right" if column == "parameters" else "left")
+    for name, method in METHODS.items():
+        count = student_parameters if method.role == "student" else parameters
+        number = f"{count(run_of(name, base), spec):,}"
+        table.add_row(name, method.name, method.about, method.reads, number)
+    return table
 
 
 def _first_line(part: object) -> str:
@@ -220,6 +294,7 @@ COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {
     "evaluate": _evaluate,
     "resume": _resume,
     "replay": _replay,
+    "compare": _compare,
     "list": _list,
 }
 

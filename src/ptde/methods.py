@@ -83,13 +83,13 @@ def _least(make: Callable[[int], Run], goal: int, spec: EnvSpec, at_least: int) 
 
 
 def parameters(run: Run, spec: EnvSpec) -> int:
-    """Parameters that an agent of the run's teacher uses: network and information module."""
+    """Parameters that the run's teacher uses: network and information module."""
 
     def teacher(key):
         if run.algo == "mappo":
-            model = run.mappo_models(spec, key=key)[0]
-        else:
-            model = run.value_model(spec, key=key)
+            actor, _ = run.mappo_models(spec, key=key)
+            return actor.network, actor.info
+        model = run.value_model(spec, key=key)
         return model.network, model.info
 
     return _count(jax.eval_shape(teacher, new_key(0)))

@@ -260,7 +260,7 @@ def evaluate_run(path: Path | str, episodes: int | None = None) -> Outcome:
             sample = config.z_test == "sample"
             test = teacher_test(env, episodes, config.seeds, sample_z=sample)
             returns = test(teacher, keys)
-        scores[role] = Score.of(returns)
+        scores[role] = Score.of(returns, env.spec.n_agents)
     if not scores:
         raise ValueError(
             f"{path} has no finished team yet: `ptde resume {path}` finishes it"

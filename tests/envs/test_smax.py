@@ -1,3 +1,5 @@
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -250,3 +252,23 @@ def test_an_unknown_map_names_the_nearest():
 def test_options_out_of_range_say_what_to_type(option, value):
     with pytest.raises((ValueError, TypeError), match=option.replace("_", ".")):
         SmaxConfig(**{option: value})
+
+
+@pytest.mark.parametrize("observation", ["smac", "native"])
+def test_unlimited_sight_is_ones_own_where_everything_is_within_sight(observation):
+    config = SmaxConfig(observation=observation, full_sight=True)
+    env, near = Smax("3m", config), Smax("3m", dataclasses.replace(config, sight=4.0))
+    assert env.spec.full_obs_dim == env.spec.obs_dim
+    step = jax.jit(lambda k: env.begin(key=k)[1])(jax.random.key(0))
+    close = jax.jit(lambda k: near.begin(key=k)[1])(jax.random.key(0))
+    np.testing.assert_array_equal(close.full_obs, close.local.obs)
+    np.testing.assert_array_equal(step.full_obs, close.full_obs)
+    assert (step.full_obs != step.local.obs).any()  # the enemies start out of sight
+
+
+def test_entities_share_out_the_whole_state():
+    spec = Smax("3s5z_vs_3s6z").spec
+    places = [place for entity in spec.entities for place in entity]
+    assert sorted(places) == list(range(spec.state_dim))
+    assert len(spec.entities) == 8 + 9
+    assert len({len(entity) for entity in spec.entities[8:]}) == 1

@@ -25,10 +25,14 @@ class Score:
     """All seeds together."""
     seeds: list[float]
     """Win rate of each seed."""
+    communication: float
+    """Share of agent-steps at which the agent was told something of the global state: 1
+    centralised at every step, 0 decentralised."""
 
     @classmethod
-    def of(cls, returns: Returns) -> "Score":
+    def of(cls, returns: Returns, n_agents: int) -> "Score":
         """From Returns [seeds, episodes]."""
+        agent_steps = n_agents * int(returns.length.sum())
         won = np.asarray(returns.won)
         low, high = win_interval(won)
         return cls(
@@ -39,6 +43,7 @@ class Score:
             length=float(returns.length.mean()),
             episodes=int(won.size),
             seeds=[float(x) for x in won.mean(axis=1)],
+            communication=int(returns.messages.sum()) / max(agent_steps, 1),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -86,14 +91,16 @@ class Result:
             title=f"{self.method} on {self.world}, {self.steps:,} steps{prr}",
             title_justify="left",
         )
-        for name in ("role", "execution", "win rate", "95 % interval", "return"):
-            table.add_column(name, justify="left" if name in ("role",) else "right")
-        table.add_column("episodes", justify="right")
+        for name in ("role", "execution", "told"):
+            table.add_column(name)
+        for name in ("win rate", "95 % interval", "return", "episodes"):
+            table.add_column(name, justify="right")
         for role, score in self.scores.items():
             central = role == "teacher" and self.centralised
             table.add_row(
                 role,
                 "centralised" if central else "decentralised",
+                f"{score.communication:.0%} of steps" if score.communication else "",
                 f"{score.win_rate:.3f}",
                 f"{score.low:.3f} - {score.high:.3f}",
                 f"{score.mean_return:.2f}",

@@ -1,0 +1,1 @@
+"""Methods x worlds x seeds: what to run, running it, and what came out."""

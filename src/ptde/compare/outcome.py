@@ -1,0 +1,247 @@
+"""What came out of a comparison, and how it is written.
+
+``table.md``, ``table.tex`` and ``table.csv`` have the layout of the paper's Table 2: a row
+for each method, a column for each map. ``marl_eval.json`` is the exchange format of the
+marl-eval tools (environment, task, algorithm, run, step).
+"""
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from ptde.compare.statistics import (
+    iqm,
+    iqm_interval,
+    mean_interval,
+    prr,
+    retention_interval,
+)
+from ptde.config import load_run
+from ptde.methods import METHODS, Method
+from ptde.report.statistics import Interval
+from ptde.run.record import Record, Row
+
+
+@dataclass
+class Entry:
+    """What one method did on one map."""
+
+    seeds: list[float] = field(default_factory=list)
+    """Final win rate of each seed."""
+    teacher: list[float] = field(default_factory=list)
+    """Of a student: its teacher's."""
+    returns: list[float] = field(default_factory=list)
+    episodes: int = 0
+    steps: int = 0
+    seconds: float = 0.0
+    communication: float = 0.0
+    """Share of agent-steps at which the centre spoke to an agent."""
+    records: list[tuple[int, list[Row]]] = field(default_factory=list)
+    """First seed and stage 1's rows of each run."""
+
+    def add(self, folder: Path, method: Method) -> None:
+        """One more finished run; its seeds join those that are there."""
+        result = json.loads((folder / "result.json").read_text())
+        score = result[method.role]
+        self.seeds += score["seeds"]
+        if method.role == "student":
+            self.teacher += result["teacher"]["seeds"]
+        self.returns.append(score["return"])
+        self.episodes += score["episodes"]
+        self.steps = result["steps"]
+        self.seconds += result["seconds"]
+        self.communication = score.get("communication", 0.0)
+        rows = Record(folder / "teacher" / "record.jsonl").rows()
+        self.records.append((load_run(folder)[0].seed, rows))
+
+
+Entries = Mapping[str, Mapping[str, Entry]]
+"""By method, then by map."""
+
+
+def gather(folders: Mapping[str, Iterable[tuple[str, Path]]]) -> Entries:
+    """Entries from run folders: for each method, (map, folder) of its finished runs."""
+    entries: dict[str, dict[str, Entry]] = {}
+    for name, runs in folders.items():
+        for where, folder in runs:
+            entry = entries.setdefault(name, {}).setdefault(where, Entry())
+            entry.add(folder, METHODS[name])
+    return entries
+
+
+def _range(interval: Interval | None) -> str:
+    return "" if interval is None else f" [{interval[0]:.2f}, {interval[1]:.2f}]"
+
+
+def _cells(entries: Entries, maps: Sequence[str]) -> list[list[str]]:
+    """The table's rows, as text."""
+    rows = []
+    for name, by_map in entries.items():
+        method = METHODS[name]
+        mark = "C" if method.centralised else "D"
+        row = [f"{method.name} ({mark})", method.reads]
+        for where in maps:
+            entry = by_map.get(where)
+            if entry is None:
+                row.append("")
+                continue
+            text = f"{np.mean(entry.seeds):.3f}{_range(mean_interval(entry.seeds))}"
+            if entry.teacher:
+                ratio = prr(entry.seeds, entry.teacher)
+                spread = retention_interval(entry.seeds, entry.teacher)
+                text += "" if ratio is None else f"; PRR {ratio:.2f}{_range(spread)}"
+            row.append(text)
+        scores = {where: entry.seeds for where, entry in by_map.items()}
+        pooled = np.concatenate([np.asarray(x, float) for x in scores.values()])
+        row.append(f"{iqm(pooled):.3f}{_range(iqm_interval(scores))}")
+        rows.append(row)
+    return rows
+
+
+def _header(entries: Entries, maps: Sequence[str]) -> list[str]:
+    titles = []
+    for where in maps:
+        steps = max((e[where].steps for e in entries.values() if where in e), default=0)
+        titles.append(f"{where} ({steps / 1e6:.3g}M)")
+    return ["method", "reads at execution", *titles, "IQM over maps"]
+
+
+def notes(entries: Entries) -> list[str]:
+    """What a reader must know to trust the table."""
+    counts = {len(e.seeds) for by_map in entries.values() for e in by_map.values()}
+    episodes = {
+        e.episodes // len(e.seeds) for by_map in entries.values() for e in by_map.values()
+    }
+    listing = lambda values: " or ".join(str(v) for v in sorted(values))  # noqa: E731
+    lines = [
+        f"Final win rate, mean over {listing(counts)} seed(s) of {listing(episodes)} test "
+        "episodes each; brackets are 95 % intervals: Student's over seeds, and bootstrap "
+        "over seeds (stratified by map) for IQM and PRR.",
+        "(C) centralised, (D) decentralised execution. PRR: the student's win rate / its "
+        "teacher's.",
+    ]
+    if min(counts, default=2) < 2:
+        lines.append("A single seed has no interval: run at least two, better ten.")
+    spoken = [
+        f"{METHODS[name].name} {np.mean([e.communication for e in by_map.values()]):.0%}"
+        for name, by_map in entries.items()
+        if METHODS[name].centralised
+    ]
+    if spoken:
+        lines.append("Agent-steps at which the centre spoke: " + ", ".join(spoken) + ".")
+    return lines
+
+
+def markdown(entries: Entries, maps: Sequence[str]) -> str:
+    """For a README or a page of documentation."""
+    rows = [_header(entries, maps), *_cells(entries, maps)]
+    lines = ["| " + " | ".join(row) + " |" for row in rows]
+    lines.insert(1, "|" + "---|" * len(rows[0]))
+    return "\n".join([*lines, "", *notes(entries), ""])
+
+
+def latex(entries: Entries, maps: Sequence[str]) -> str:
+    """A tabular for a paper; needs the booktabs package."""
+
+    def escape(text: str) -> str:
+        for plain, typeset in (("_", r"\_"), ("%", r"\%")):
+            text = text.replace(plain, typeset)
+        return text
+
+    rows = [_header(entries, maps), *_cells(entries, maps)]
+    lines = [" & ".join(escape(x) for x in row) + r" \\" for row in rows]
+    body = [lines[0], r"\midrule", *lines[1:]]
+    return "\n".join(
+        [
+            *(f"% {line}" for line in notes(entries)),
+            rf"\begin{{tabular}}{{{'l' * len(rows[0])}}}",
+            r"\toprule",
+            *body,
+            r"\bottomrule",
+            r"\end{tabular}",
+            "",
+        ]
+    )
+
+
+def comma_separated(entries: Entries, maps: Sequence[str]) -> str:
+    """One line for each method, map and seed, and nothing lost."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    columns = [
+        "method",
+        "execution",
+        "reads",
+        "map",
+        "steps",
+        "seed",
+        "win_rate",
+        "teacher_win_rate",
+    ]
+    writer.writerow(columns)
+    for name, by_map in entries.items():
+        method = METHODS[name]
+        mark = "centralised" if method.centralised else "decentralised"
+        for where in maps:
+            entry = by_map.get(where, Entry())
+            numbers = _seed_numbers(entry)
+            for i, win_rate in enumerate(entry.seeds):
+                teacher = entry.teacher[i] if entry.teacher else ""
+                row = [method.name, mark, method.reads, where, entry.steps]
+                writer.writerow([*row, numbers[i], win_rate, teacher])
+    return out.getvalue()
+
+
+def _seed_numbers(entry: Entry) -> list[int]:
+    return [
+        first + i
+        for first, rows in entry.records
+        for i in range(len(rows[0]["win_rate"]) if rows else 0)
+    ]
+
+
+def marl_eval(entries: Entries, world: str) -> dict:
+    """The exchange format of marl-eval: environment, task, algorithm, run, step."""
+    data: dict = {}
+    for name, by_map in entries.items():
+        for where, entry in by_map.items():
+            runs = data.setdefault(world, {}).setdefault(where, {})
+            algorithm = runs.setdefault(METHODS[name].name, {})
+            numbers = iter(_seed_numbers(entry))
+            finals = iter(entry.seeds)
+            for _, rows in entry.records:
+                for i in range(len(rows[0]["win_rate"]) if rows else 0):
+                    run = {}
+                    # A student's curve is in gradient steps: only its end belongs here.
+                    if METHODS[name].role == "teacher":
+                        for count, row in enumerate(rows):
+                            run[f"step_{count}"] = {
+                                "step_count": row["steps"],
+                                "elapsed_time": row["seconds"],
+                                "win_rate": [row["win_rate"][i]],
+                                "mean_episode_return": [row["return"][i]],
+                            }
+                    run["absolute_metrics"] = {"win_rate": [next(finals)]}
+                    algorithm[f"seed_{next(numbers)}"] = run
+    return data
+
+
+def write(entries: Entries, maps: Sequence[str], world: str, folder: Path) -> list[Path]:
+    """Writes every form of the table and the curves; returns the paths."""
+    from ptde.compare.curves import draw_comparison
+
+    forms: dict[str, Callable[[], str]] = {
+        "table.md": lambda: markdown(entries, maps),
+        "table.tex": lambda: latex(entries, maps),
+        "table.csv": lambda: comma_separated(entries, maps),
+        "marl_eval.json": lambda: json.dumps(marl_eval(entries, world), indent=1),
+    }
+    for name, make in forms.items():
+        (folder / name).write_text(make())
+    draw_comparison(entries, maps, folder / "curves.png")
+    return [folder / name for name in (*forms, "curves.png")]

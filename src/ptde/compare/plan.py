@@ -1,0 +1,195 @@
+"""What a comparison consists of: read from a file, or one of the paper's tables by name.
+
+A plan file is TOML:
+
+    methods = ["qmix", "qmix_gip", "qmix_kd"]      # names from `ptde list`
+    maps = ["3s_vs_5z", "5m_vs_6m"]
+    seeds = 3                                      # how many, or [5, 6, 7]
+    [steps]                                        # joint steps, by map
+    3s_vs_5z = 2_000_000
+    [run]                                          # any option of `ptde run`
+    observation = "smac"
+"""
+
+import tomllib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from ptde.check import known
+from ptde.config import Run
+from ptde.envs.registry import WORLDS
+from ptde.methods import METHODS, run_of
+from ptde.presets import PAPER_MAPS
+
+MILLION = 1_000_000
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One run of the comparison: all seeds of one method's run on one map."""
+
+    run: Run
+    map: str
+    name: str
+    """Of the run; methods of the same name share it."""
+
+    @property
+    def folder(self) -> Path:
+        """Where it is kept, below the comparison's folder."""
+        return Path(self.map) / self.name
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Methods x maps x seeds, and the options that all runs have in common."""
+
+    methods: tuple[str, ...]
+    maps: tuple[str, ...]
+    steps: dict[str, int] = field(default_factory=dict)
+    """Joint steps by map; a map that is missing takes ``base.steps``."""
+    base: Run = field(default_factory=Run)
+    """Its ``seed`` and ``seeds`` are the comparison's."""
+
+    def __post_init__(self):
+        for kind, names in (("method", self.methods), ("map", self.maps)):
+            if not names:
+                raise ValueError(f"the comparison names no {kind}: write {kind}s = [...]")
+            for name in names:
+                if names.count(name) > 1:
+                    raise ValueError(
+                        f"duplicate cell: {kind} {name!r} stands there "
+                        f"{names.count(name)} times; keep one"
+                    )
+        known("world", self.base.world, WORLDS)
+        for name in self.methods:
+            known("method", name, METHODS)
+        for name in self.maps:
+            known("map", name, WORLDS[self.base.world].maps())
+        for name in self.steps:
+            known("map", name, self.maps)
+
+    def scaled(self, share: float) -> "Plan":
+        """The same with a share of every budget, for a quick look."""
+        run, value = self.base, self.base.value
+        base = replace(
+            run,
+            steps=max(1, round(run.steps * share)),
+            value=replace(
+                value, epsilon_steps=max(1, round(value.epsilon_steps * min(share, 1.0)))
+            ),
+        )
+        steps = {name: max(1, round(n * share)) for name, n in self.steps.items()}
+        return replace(self, steps=steps, base=base)
+
+    def cells(self) -> list[Cell]:
+        """The runs to do, each once, map by map."""
+        cells: dict[Path, Cell] = {}
+        for name in self.maps:
+            base = replace(self.base, map=name, steps=self.steps.get(name, self.base.steps))
+            for method in self.methods:
+                shared = METHODS[method].run
+                cell = Cell(run_of(method, base), name, shared)
+                cells.setdefault(cell.folder, cell)
+        return list(cells.values())
+
+
+def _table(methods: str, budgets: dict[str, int]) -> Plan:
+    steps = {name: millions * MILLION for name, millions in budgets.items()}
+    return Plan(tuple(methods.split()), tuple(budgets), steps, Run(seeds=3))
+
+
+PLANS: dict[str, tuple[str, Plan]] = {
+    "table2": (
+        "QMIX with every kind of information on the six maps",
+        _table(
+            "csrl copa qmix_giu qmix_gip qmix_kd qmix qplex",
+            dict(zip(PAPER_MAPS, (2, 2, 5, 5, 10, 10), strict=True)),
+        ),
+    ),
+    "table4": (
+        "the same for VDN",
+        _table("vdn vdn_giu vdn_gip vdn_kd", {"3s_vs_5z": 5, "3s5z_vs_3s6z": 10}),
+    ),
+    "table5": (
+        "the same for MAPPO",
+        _table("mappo mappo_giu mappo_gip mappo_kd", {"3s_vs_5z": 10, "3s5z_vs_3s6z": 10}),
+    ),
+    "table6": (
+        "two stages against students that learn beside their teacher",
+        _table(
+            "qmix_gip qmix_kd ctds_teacher ctds together_teacher together",
+            {"5m_vs_6m": 2, "6h_vs_8z": 5, "3s5z_vs_3s7z": 10},
+        ),
+    ),
+    "controls": (
+        "is it the information, the parameters or the noise?",
+        _table(
+            "qmix qmix_wide qmix_giu giu_wide raw_state csrl gip_mean qmix_gip",
+            {"3s_vs_5z": 2},
+        ),
+    ),
+}
+"""Name: (what it is, the plan); budgets are the paper's."""
+
+
+def read_plan(path: Path, parse: Callable[[Sequence[str]], Run]) -> Plan:
+    """The plan of a TOML file; ``parse`` reads options as `ptde run` does.
+
+    Raises:
+        ValueError: names the file and what is wrong in it.
+    """
+    try:
+        data = tomllib.loads(path.read_text())
+    except FileNotFoundError:
+        raise ValueError(
+            f"{path} does not exist: type a plan file, or one of {', '.join(PLANS)}"
+        ) from None
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"{path} is not TOML: {error}") from error
+    try:
+        entries = ("methods", "maps", "seeds", "steps", "run")
+        for name in data:
+            if name not in entries:
+                raise ValueError(f"unknown entry {name!r}; write {', '.join(entries)}")
+        first, count = _seeds(data.get("seeds", 3))
+        base = replace(_options(data.get("run", {}), parse), seed=first, seeds=count)
+        steps = {name: int(n) for name, n in data.get("steps", {}).items()}
+        methods, maps = tuple(data.get("methods", ())), tuple(data.get("maps", ()))
+        return Plan(methods, maps, steps, base)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
+def _options(options: dict[str, Any], parse: Callable[[Sequence[str]], Run]) -> Run:
+    try:
+        return parse(_words(options))
+    except SystemExit as error:  # the parser has said what is wrong
+        raise ValueError(
+            "[run] holds an option that `ptde run` does not take (see above)"
+        ) from error
+
+
+def _seeds(value: Any) -> tuple[int, int]:
+    """First seed and how many."""
+    if isinstance(value, int):
+        return 0, value
+    seeds = [int(x) for x in value]
+    if not seeds or seeds != list(range(seeds[0], seeds[0] + len(seeds))):
+        raise ValueError(
+            f"seeds {value} do not follow one another: write a number, or [0, 1, 2]"
+        )
+    return seeds[0], len(seeds)
+
+
+def _words(options: dict[str, Any]) -> list[str]:
+    """Options as one would type them."""
+    words: list[str] = []
+    for name, value in options.items():
+        flag = "--" + name.replace("_", "-")
+        if isinstance(value, bool):
+            words.append(flag if value else "--no-" + flag[2:])
+        else:
+            words += [flag, str(value)]
+    return words

@@ -1,0 +1,71 @@
+"""What a set of runs says: means, interquartile means and retention, with intervals.
+
+Intervals of a mean are Student's; of everything else, bootstrap over the seeds, stratified
+by map (Agarwal et al. 2021). Seeds are few: the intervals are wide, and they should be.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from scipy import stats
+
+from ptde.report.statistics import Interval, retention, t_interval
+
+RESAMPLES = 2_000
+
+
+def iqm(scores: np.ndarray) -> float:
+    """The mean of the middle half."""
+    return float(stats.trim_mean(scores, 0.25))
+
+
+def mean_interval(seeds: Sequence[float]) -> Interval | None:
+    """Student's 95 % interval of a win rate, cut to [0, 1]; None for a single seed."""
+    if len(seeds) < 2:
+        return None
+    low, high = t_interval(seeds)
+    return max(low, 0.0), min(high, 1.0)
+
+
+def iqm_interval(strata: Mapping[str, Sequence[float]], seed: int = 0) -> Interval | None:
+    """The 95 % interval of the IQM over all maps' seeds: each map is resampled by itself.
+
+    None where a map has a single seed.
+    """
+    scores = [np.asarray(x, dtype=float) for x in strata.values()]
+    if not scores or min(len(x) for x in scores) < 2:
+        return None
+    random = np.random.default_rng(seed)
+    draws = np.concatenate(
+        [x[random.integers(len(x), size=(RESAMPLES, len(x)))] for x in scores], axis=1
+    )
+    low, high = np.quantile(stats.trim_mean(draws, 0.25, axis=1), (0.025, 0.975))
+    return float(low), float(high)
+
+
+def retention_interval(
+    student: Sequence[float], teacher: Sequence[float], seed: int = 0
+) -> Interval | None:
+    """The 95 % interval of the PRR, the ratio of the means over seeds.
+
+    A seed's student and teacher are drawn together. None for a single seed, or where a
+    draw could hold teachers that never win.
+    """
+    if len(student) < 2 or min(teacher) <= 0:
+        return None
+    result = stats.bootstrap(
+        (np.asarray(student), np.asarray(teacher)),
+        lambda s, t, axis: s.mean(axis=axis) / t.mean(axis=axis),
+        paired=True,
+        vectorized=True,
+        n_resamples=RESAMPLES,
+        method="percentile",
+        random_state=seed,
+    )
+    interval = result.confidence_interval
+    return float(interval.low), float(interval.high)
+
+
+def prr(student: Sequence[float], teacher: Sequence[float]) -> float | None:
+    """PRR of the means over seeds, as the paper's."""
+    return retention(float(np.mean(student)), float(np.mean(teacher)))

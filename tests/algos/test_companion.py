@@ -1,0 +1,100 @@
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from ptde.algos import ValueConfig
+from ptde.config import Run
+from ptde.envs import Probe
+from ptde.info import InfoSizes
+from ptde.mixers import MixerSizes
+from ptde.ops.local import information, local_information
+from ptde.run.collect import collect, start
+from ptde.run.loop import Schedule, initial
+from ptde.types import Info
+
+ENV = Probe("personal")
+SCHEDULE = Schedule(envs=4, segment=8, steps=10, test_every=10)
+RUN = Run(
+    world="probe",
+    map="personal",
+    info="none",
+    hidden=8,
+    infos=InfoSizes(z=4, hyper_hidden=4),
+    mixers=MixerSizes(embed=4, hypernet_hidden=4),
+    value=ValueConfig(buffer=8, batch=4, updates=1, lr=1e-2),
+)
+CTDS = dataclasses.replace(RUN, eyes="all", together=True)
+TOGETHER = dataclasses.replace(RUN, info="gip", together=True)
+
+
+def learn(run, times):
+    learner = run.learner(ENV.spec)
+
+    @jax.jit
+    def all_of_it(key):
+        state = initial(learner, ENV, SCHEDULE, key=key).learner
+
+        def once(state, key):
+            policy = learner.behave(state)
+            cursor = start(policy, ENV, SCHEDULE.envs, key=key)
+            rollout = collect(policy, ENV, cursor, SCHEDULE.segment, key=key)[1]
+            return learner.update(state, rollout, key=key)
+
+        return jax.lax.scan(once, state, jax.random.split(key, times))
+
+    return learner, *all_of_it(jax.random.key(0))
+
+
+@pytest.mark.parametrize("run", [CTDS, TOGETHER], ids=["ctds", "together"])
+def test_the_student_learns_and_the_teacher_does_not_notice(run):
+    learner, state, metrics = learn(run, 60)
+    loss = np.asarray(metrics["student_loss"])
+    assert np.isfinite(loss).all()
+    assert learner.team(state) is not None
+    # the same teacher without a student: not a bit of difference
+    _, alone, _ = learn(dataclasses.replace(run, together=False), 60)
+    for a, b in zip(
+        jax.tree.leaves(state.online), jax.tree.leaves(alone.online), strict=True
+    ):
+        np.testing.assert_array_equal(a, b)
+    assert alone.student is None
+    moved = jax.tree.leaves(state.student)
+    fresh = jax.tree.leaves(learner.companion.init(key=jax.random.key(9)))
+    assert len(moved) == len(fresh)
+
+
+def test_ctds_regresses_all_action_values():
+    learner = CTDS.learner(ENV.spec)
+    student = learner.companion.init(key=jax.random.key(0))
+    policy = TOGETHER.learner(ENV.spec)
+    state = initial(policy, ENV, SCHEDULE, key=jax.random.key(1)).learner
+    acts = policy.behave(state)
+    cursor = start(acts, ENV, 4, key=jax.random.key(2))
+    batch = collect(acts, ENV, cursor, 8, key=jax.random.key(3))[1]
+    local = local_information(batch.steps.local)
+    h = student.unroll(local, batch.steps.first)
+    q = student.values(h, jnp.zeros((*h.shape[:-1], 0)))
+    nothing = Info(jnp.zeros((4, 9, 2, 0)), jnp.zeros((4, 9, 2, 0)))
+    loss = lambda q: learner.companion.loss(student, batch, q, nothing)  # noqa: E731
+    assert loss(q) == 0
+    # one wrong by 2 for each of 2 agents and 2 actions: 2 * 2 * 4
+    np.testing.assert_allclose(loss(q + 2.0), 16.0, rtol=1e-5)
+    team = learner.team(dataclasses.replace(state, student=student))
+    assert team.network is student
+
+
+def test_a_teacher_without_unlimited_sight_gets_the_state_appended():
+    _, step = ENV.reset(key=jax.random.key(0))
+    seen = information(step, "all")
+    assert seen.shape[-1] == ENV.spec.with_full_sight().local_dim
+    obs, state = ENV.spec.obs_dim, ENV.spec.state_dim
+    np.testing.assert_array_equal(seen[:, obs : obs + state], jnp.stack([step.state] * 2))
+    np.testing.assert_array_equal(information(step, "own"), local_information(step.local))
+
+
+def test_a_teacher_that_knows_no_more_is_refused():
+    with pytest.raises(ValueError, match="type --eyes all"):
+        dataclasses.replace(RUN, together=True)

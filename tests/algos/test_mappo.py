@@ -1,0 +1,175 @@
+import dataclasses
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from ptde.algos.mappo import MappoConfig, Scale
+from ptde.config import Run
+from ptde.envs import Probe
+from ptde.info import InfoSizes
+from ptde.ops.local import local_information
+from ptde.ops.losses import clipped_surrogate, clipped_value_loss
+from ptde.ops.select import log_probability, masked
+from ptde.run.collect import collect, start
+from ptde.run.loop import Schedule, initial
+
+RUN = Run(
+    world="probe",
+    map="memory",
+    algo="mappo",
+    hidden=8,
+    infos=InfoSizes(z=4, hyper_hidden=4),
+    mappo=MappoConfig(epochs=2),
+)
+ENV = Probe("memory")
+SCHEDULE = Schedule(envs=4, segment=9, steps=10, test_every=10)
+
+
+@functools.cache
+def played(info):
+    learner = dataclasses.replace(RUN, info=info).learner(ENV.spec)
+    begin = jax.jit(lambda key: initial(learner, ENV, SCHEDULE, key=key))
+    state = begin(jax.random.key(0)).learner
+
+    @jax.jit
+    def roll(state):
+        policy, key = learner.behave(state), jax.random.key(1)
+        cursor = start(policy, ENV, 4, key=key)
+        return collect(policy, ENV, cursor, 9, key=key)[1]
+
+    return learner, state, roll(state)
+
+
+@pytest.mark.parametrize("info", ["gip", "csrl"])
+def test_the_ratio_is_1_before_the_first_update(info):
+    learner, state, batch = played(info)
+    assert (batch.noise is None) == (info == "csrl")
+    _, lesson = jax.jit(learner.lesson)(state, batch)
+    _, metrics = jax.jit(learner.actor_loss)(state.actor, lesson)
+    np.testing.assert_allclose(metrics["ratio"], 1.0, atol=1e-6)
+    assert metrics["clipped"] == 0
+
+
+def test_replayed_noise_gives_the_probabilities_of_the_collection():
+    _, state, batch = played("gip")
+    actor = state.actor
+    logits_of = jax.jit(lambda batch: actor.logits(batch))
+    replayed = logits_of(batch)
+
+    @jax.jit
+    def alone(h, t):
+        step = jax.tree.map(lambda x: x[:, t], batch.steps)
+        local = local_information(step.local)
+        h = actor.network.step(jnp.where(step.first[:, None, None], 0.0, h), local)
+        info = actor.info(local, step.state, noise=batch.noise[:, t])
+        return h, masked(actor.network.values(h, info.z), step.local.legal)
+
+    h = jnp.zeros((4, 2, 8))
+    for t in range(9):
+        h, logits = alone(h, t)
+        np.testing.assert_allclose(logits, replayed[:, t], atol=1e-5)
+    fresh = dataclasses.replace(batch, noise=batch.noise + 1.0)
+    assert jnp.abs(logits_of(fresh) - replayed).max() > 1e-6
+
+
+@pytest.mark.parametrize("info", ["none", "gip"])
+def test_an_update_moves_every_part(info):
+    learner, state, batch = played(info)
+    after, metrics = jax.jit(lambda s, b: learner.update(s, b, key=jax.random.key(2)))(
+        state, batch
+    )
+    assert all(jnp.isfinite(v) for v in metrics.values())
+    for part in ("actor", "critic"):
+        pairs = zip(
+            jax.tree.leaves(getattr(after, part)),
+            jax.tree.leaves(getattr(state, part)),
+            strict=True,
+        )
+        assert any(bool((a != b).any()) for a, b in pairs)
+    assert after.steps == 36
+
+
+def test_the_dead_and_the_restarts_teach_nothing():
+    learner, state, batch = played("gip")
+    alive = batch.steps.local.alive.at[:, :, 1].set(False)
+    local = dataclasses.replace(batch.steps.local, alive=alive)
+    dead = dataclasses.replace(batch, steps=dataclasses.replace(batch.steps, local=local))
+    _, lesson = jax.jit(learner.lesson)(state, dead)
+    assert not lesson.counts[..., 1].any()
+    restarts = np.asarray(batch.steps.first)[:, 1:]
+    assert not np.asarray(lesson.counts)[restarts].any()
+    assert lesson.counts[..., 0].any()
+    odd = dataclasses.replace(lesson, advantage=lesson.advantage.at[..., 1].add(7.0))
+    loss = jax.jit(lambda x: learner.actor_loss(state.actor, x)[0])
+    np.testing.assert_allclose(loss(lesson), loss(odd), rtol=1e-6)
+
+
+def test_advantages_are_generalised_advantage_estimates():
+    learner, state, batch = played("none")
+    _, lesson = jax.jit(learner.lesson)(state, batch)
+    steps, c = batch.steps, learner.config
+    values = jax.jit(lambda s: state.critic(s.state, s.local.alive, s.first))
+    v = np.asarray(values(steps))
+    first, reward = np.asarray(steps.first), np.asarray(steps.reward)
+    discount = c.gamma * np.asarray(steps.discount)
+    expected = np.zeros((4, 9, 2))
+    for b in range(4):
+        following = np.zeros(2)
+        for t in reversed(range(9)):
+            delta = reward[b, t + 1] + discount[b, t + 1] * v[b, t + 1] - v[b, t]
+            cut = t + 2 > 9 or first[b, t + 2]  # step t + 1 is its episode's last
+            going = 0.0 if cut else discount[b, t + 1] * c.gae_lambda
+            following = delta + going * following
+            expected[b, t] = following
+    counts = np.asarray(lesson.counts)
+    kept = expected[counts]
+    wanted = (expected - kept.mean()) / (kept.std() + 1e-5)
+    np.testing.assert_allclose(
+        np.asarray(lesson.advantage)[counts], wanted[counts], atol=1e-4
+    )
+
+
+def test_clipped_losses_by_hand():
+    ratio = jnp.array([1.5, 1.5, 0.5, 0.5])
+    advantage = jnp.array([1.0, -1.0, 1.0, -1.0])
+    gain = clipped_surrogate(ratio, advantage, 0.2)
+    np.testing.assert_allclose(gain, [1.2, -1.5, 0.5, -0.8], rtol=1e-6)
+    one = jnp.ones(1)
+    loss = clipped_value_loss(one, 0 * one, one, 0.2, 10.0)
+    np.testing.assert_allclose(loss, 0.5 * 0.8**2, rtol=1e-6)
+    far = clipped_value_loss(0 * one, 0 * one, 13 * one, 0.2, 10.0)
+    np.testing.assert_allclose(far, 10 * (13 - 5), rtol=1e-6)
+
+
+def test_the_scale_is_the_mean_and_spread_of_all_returns_so_far():
+    x = jnp.array([1.0, 3.0, 99.0])
+    scale = Scale.new()
+    assert scale.std == 1.0
+    scale = scale.update(x, jnp.array([True, True, False]))
+    np.testing.assert_allclose([scale.mean, scale.std], [2.0, 1.0], rtol=1e-6)
+    scale = scale.update(x + 4.0, jnp.array([True, True, False]))
+    np.testing.assert_allclose([scale.mean, scale.std], [4.0, 5.0**0.5], rtol=1e-6)
+
+
+def test_illegal_actions_have_no_probability():
+    legal = jnp.array([[True, False, True]] * 3)
+    log_p = log_probability(masked(jnp.zeros((3, 3)), legal), jnp.arange(3))
+    np.testing.assert_allclose(jnp.exp(log_p), [0.5, 0.0, 0.5], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("gamma", 1.5), ("lr", 0.0), ("epochs", 0), ("clip", -1.0), ("entropy", -0.1)],
+)
+def test_values_out_of_range_say_what_to_type(field, value):
+    with pytest.raises(ValueError, match=f"for example --mappo.{field}"):
+        MappoConfig(**{field: value})
+
+
+@pytest.mark.parametrize("options", [{"eyes": "all"}, {"together": True}])
+def test_what_mappo_cannot_do_is_refused(options):
+    with pytest.raises(ValueError, match="type --algo value"):
+        dataclasses.replace(RUN, **options)

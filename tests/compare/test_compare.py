@@ -1,0 +1,99 @@
+"""One tiny comparison, run for real."""
+
+import csv
+import json
+
+import pytest
+
+from ptde.cli import main
+
+PLAN = """
+methods = ["qmix", "together_teacher", "together"]
+maps = ["personal", "recoverable"]
+seeds = 2
+[steps]
+personal = 96
+[run]
+world = "probe"
+steps = 64
+envs = 4
+segment = 8
+hidden = 8
+z = 4
+hyper_hidden = 4
+embed = 4
+hypernet_hidden = 4
+buffer = 16
+batch = 4
+test_every = 32
+test_episodes = 4
+episodes = 16
+"student.hidden" = 8
+"""
+
+
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("compare")
+    (folder / "plan.toml").write_text(PLAN)
+    arguments = ["compare", str(folder / "plan.toml"), "--out", str(folder / "out")]
+    assert main(arguments) == 0
+    return arguments, folder / "out"
+
+
+def test_every_form_of_the_table_is_written(compared):
+    _, out = compared
+    table = (out / "table.md").read_text()
+    assert "| QMIX (D) | O_i history |" in table
+    assert "| QMIX_GIP, student beside it (C) | O_i history, state |" in table
+    assert "2 seed(s) of 16 test episodes" in table
+    assert "student beside it 100%" in table
+    assert r"QMIX\_KD, simultaneous" in (out / "table.tex").read_text()
+    assert (out / "curves.png").stat().st_size > 10_000
+    rows = list(csv.DictReader((out / "table.csv").open()))
+    assert len(rows) == 3 * 2 * 2  # methods, maps, seeds
+    assert {row["seed"] for row in rows} == {"0", "1"}
+    assert {row["teacher_win_rate"] == "" for row in rows if row["method"] == "QMIX"} == {
+        True
+    }
+    steps = {row["map"]: row["steps"] for row in rows}
+    assert steps == {"personal": "96", "recoverable": "64"}
+
+
+def test_the_exchange_format_is_marl_evals(compared):
+    data = json.loads((compared[1] / "marl_eval.json").read_text())
+    run = data["probe"]["personal"]["QMIX"]["seed_1"]
+    assert list(run) == ["step_0", "step_1", "step_2", "absolute_metrics"]
+    assert run["step_2"]["step_count"] == 96
+    assert set(run["step_0"]) == {
+        "step_count",
+        "elapsed_time",
+        "win_rate",
+        "mean_episode_return",
+    }
+    assert len(run["step_0"]["win_rate"]) == 1
+    student = data["probe"]["personal"]["QMIX_KD, simultaneous"]["seed_0"]
+    assert list(student) == ["absolute_metrics"]
+
+
+def test_what_is_finished_is_not_run_again(compared, capsys):
+    arguments, out = compared
+    before = {path: path.stat().st_mtime_ns for path in out.rglob("result.json")}
+    assert len(before) == 4
+    assert main(arguments) == 0
+    assert "running" not in capsys.readouterr().out
+    assert main([*arguments, "--table-only"]) == 0
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+
+
+def test_other_options_in_the_same_folder_are_refused(compared, capsys):
+    arguments, _ = compared
+    assert main([*arguments, "--seeds", "3"]) == 2
+    assert "was run with other options (seeds): type another --out" in (
+        capsys.readouterr().err
+    )
+
+
+def test_a_bad_share_is_refused(compared, capsys):
+    assert main([*compared[0], "--budget-scale", "0"]) == 2
+    assert "for example --budget-scale 0.05" in capsys.readouterr().err

@@ -1,0 +1,96 @@
+import dataclasses
+
+import pytest
+
+from ptde.cli import _parse
+from ptde.compare.plan import PLANS, Plan, read_plan
+from ptde.config import Run
+
+GOOD = """
+methods = ["qmix", "qmix_gip", "qmix_kd"]
+maps = ["3m", "5m_vs_6m"]
+seeds = [4, 5]
+[steps]
+3m = 1_000
+[run]
+observation = "native"
+steps = 2_000
+baseline = false
+"student.steps" = 7
+"""
+
+
+def read(tmp_path, text):
+    path = tmp_path / "plan.toml"
+    path.write_text(text)
+    return read_plan(path, lambda words: _parse(Run, words, "run"))
+
+
+def test_a_plan_is_read(tmp_path):
+    plan = read(tmp_path, GOOD)
+    cells = plan.cells()
+    assert [str(cell.folder) for cell in cells] == [
+        "3m/qmix",
+        "3m/qmix_gip",
+        "5m_vs_6m/qmix",
+        "5m_vs_6m/qmix_gip",
+    ]
+    first = cells[0].run
+    assert (first.map, first.info, first.steps) == ("3m", "none", 1_000)
+    assert (first.seed, first.seeds, first.smax.observation) == (4, 2, "native")
+    assert cells[3].run.steps == 2_000
+    assert cells[3].run.student.steps == 7
+
+
+def test_maps_of_different_action_counts_are_runs_of_their_own(tmp_path):
+    cells = read(tmp_path, GOOD).cells()
+    actions = {cell.map: cell.run.env().spec.n_actions for cell in cells}
+    assert actions == {"3m": 8, "5m_vs_6m": 11}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('"qmix_gip"', '"qmix_gipp"', "did you mean --method qmix_gip"),
+        ('"qmix_gip"', '"qmix"', "duplicate cell: method 'qmix' stands there 2 times"),
+        ('"5m_vs_6m"', '"3m"', "duplicate cell: map '3m'"),
+        ('"5m_vs_6m"', '"5m_vs_7m"', "did you mean --map 5m_vs_6m"),
+        ("seeds = [4, 5]", "seeds = [4, 6]", "do not follow one another"),
+        ("seeds = [4, 5]", "seeds = 0", "--seeds must lie in"),
+        ("3m = 1_000", "25m = 1_000", "unknown map '25m'"),
+        ("methods =", "method =", "unknown entry 'method'; write methods"),
+        ("steps = 2_000", "steps = -1", "does not take"),
+        ("[steps]", "[steps", "is not TOML"),
+        ('methods = ["qmix", "qmix_gip", "qmix_kd"]', "methods = []", "names no method"),
+    ],
+)
+def test_a_wrong_file_is_named_with_what_is_wrong(tmp_path, old, new, message):
+    assert old in GOOD
+    with pytest.raises(ValueError, match=message) as error:
+        read(tmp_path, GOOD.replace(old, new))
+    assert "plan.toml" in str(error.value)
+
+
+def test_a_file_that_is_missing_is_named_with_the_tables(tmp_path):
+    with pytest.raises(ValueError, match="does not exist: type a plan file, or one of"):
+        read_plan(tmp_path / "none.toml", lambda words: Run())
+
+
+@pytest.mark.parametrize("name", PLANS)
+def test_the_papers_tables_are_plans(name):
+    plan = PLANS[name][1]
+    assert plan.base.seeds == 3
+    assert plan.steps["3s_vs_5z" if name != "table6" else "5m_vs_6m"] >= 2_000_000
+    assert len({cell.folder for cell in plan.cells()}) == len(plan.cells())
+
+
+def test_a_share_of_the_budget():
+    plan = PLANS["table2"][1].scaled(0.01)
+    assert plan.steps["3s_vs_5z"] == 20_000
+    assert plan.base.value.epsilon_steps == 1_000
+    assert dataclasses.replace(plan, steps={}).base.steps == 20_000
+
+
+def test_a_plan_without_maps_says_so():
+    with pytest.raises(ValueError, match="names no map"):
+        Plan(("qmix",), ())
