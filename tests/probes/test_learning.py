@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from ptde.algos import ValueConfig
+from ptde.algos.mappo import MappoConfig
 from ptde.config import Run
 from ptde.envs.probes import KEYS
 from ptde.info import InfoSizes
@@ -33,6 +34,7 @@ BASE = Run(
         steps=1_500, batch=256, lr=3e-3, hidden=32, data_steps=4_000, tests=1
     ),
 )
+MAPPO = MappoConfig(lr=3e-3, epochs=5)
 
 
 def scores(tmp_path, **changes):
@@ -113,3 +115,24 @@ def test_every_mixer_learns_with_gip(tmp_path, mixer):
 
 def test_csrl_reaches_the_optimum(tmp_path):
     assert scores(tmp_path, map="state", info="csrl")["teacher"] > 0.98
+
+
+def test_mappo_carries_a_cue_to_the_end(tmp_path):
+    reached = scores(tmp_path, map="memory", algo="mappo", info="none", mappo=MAPPO)
+    assert reached["teacher"] > 0.97
+
+
+def test_mappo_gip_reaches_the_optimum_that_needs_personal_information(tmp_path):
+    reached = scores(tmp_path, map="personal", algo="mappo", info="gip", mappo=MAPPO)
+    assert reached["teacher"] > 0.97
+
+
+def test_ctds_its_teacher_reaches_what_its_student_cannot(tmp_path):
+    reached = scores(tmp_path, map="state", info="none", eyes="all", together=True)
+    assert reached["teacher"] > 0.97
+    assert reached["student"] == pytest.approx(0.5, abs=0.08)
+
+
+def test_together_the_student_keeps_what_it_can_see(tmp_path):
+    reached = scores(tmp_path, map="recoverable", info="gip", together=True)
+    assert reached["student"] > 0.97

@@ -13,9 +13,7 @@ import numpy as np
 from ptde.compare.outcome import Entries, Entry
 from ptde.compare.statistics import mean_interval
 from ptde.methods import METHODS
-
-SMOOTH = 5
-"""Tests that are averaged: each has few episodes."""
+from ptde.report.curves import smooth
 
 
 def draw_comparison(entries: Entries, maps: Sequence[str], path: Path) -> Path:
@@ -56,13 +54,10 @@ def _line(axis: plt.Axes, entry: Entry, name: str, colour: str) -> None:
         [np.array([row["win_rate"] for row in rows[:length]]) for _, rows in entry.records],
         axis=1,
     )
-    width = min(SMOOTH, length)
-    kernel = np.ones(width) / width
-    smooth = np.array([np.convolve(seed, kernel, "valid") for seed in rates.T])
-    steps = steps[width - 1 :]
-    axis.plot(steps, smooth.mean(0), color=colour, label=method.name)
-    if len(smooth) > 1:
-        band = np.array([mean_interval(at.tolist()) for at in smooth.T])
+    rates = smooth(rates)
+    axis.plot(steps, rates.mean(1), color=colour, label=method.name)
+    if rates.shape[1] > 1:
+        band = np.array([mean_interval(at) for at in rates.tolist()])
         axis.fill_between(
             steps, band[:, 0], band[:, 1], color=colour, alpha=0.15, linewidth=0
         )

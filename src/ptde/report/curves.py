@@ -67,14 +67,14 @@ def draw_curves(
 
 def _line(axis: plt.Axes, rows: list[Row], value: str, role: str) -> None:
     steps = np.array([row["steps"] for row in rows])
-    seeds = _smooth(np.array([row[value] for row in rows]))
+    seeds = smooth(np.array([row[value] for row in rows]))
     axis.plot(steps, seeds.mean(axis=1), color=COLOURS[role], label=role)
     if seeds.shape[1] > 1:
         low, high = seeds.min(axis=1), seeds.max(axis=1)
         axis.fill_between(steps, low, high, color=COLOURS[role], alpha=0.2, linewidth=0)
 
 
-def _smooth(values: np.ndarray, width: int = 5) -> np.ndarray:
+def smooth(values: np.ndarray, width: int = 5) -> np.ndarray:
     """The mean of up to ``width`` tests that end at each: a test has few episodes."""
     sums = np.cumsum(values, axis=0)
     sums[width:] = sums[width:] - sums[:-width]
