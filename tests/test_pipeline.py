@@ -100,7 +100,7 @@ def arrays(folder):
     env = held.run.env()
     models = [
         held.teacher("teacher", held.run, env),
-        held.student(held.run, env),
+        held.team(held.run, env),
     ]
     clocks = ("seconds", "steps_per_second")
     rows = [
