@@ -28,7 +28,7 @@ class InfoSizes:
     variational: float = 1e-3
     """COPA: weight of the variational objective. >= 0."""
     giu_hidden: int = 0
-    """GIU: width of the state's encoding. Units; >= 0, where 0 takes that of z (the paper's)."""
+    """GIU: width of the state's encoding. Units; >= 0; 0 takes that of z (the paper's)."""
     state_encoder: int = 0
     """GIP only: encode the state to this width before the generated layer, which then
     costs that much less. Units; 0 reads the raw state, as the paper does."""
