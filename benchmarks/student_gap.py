@@ -16,7 +16,6 @@ import jax.numpy as jnp
 import optax
 import tyro
 
-from ptde.agents import TeacherPolicy
 from ptde.info import Student
 from ptde.ops.local import local_information
 from ptde.pipeline import RunFolder
@@ -40,7 +39,7 @@ class Gap:
 
 def roll(config, env, teacher, rolls: int):
     """O_i, h, state, z and who is alive, with leading axes [rolls, envs, T + 1]."""
-    policy = TeacherPolicy(teacher.network, teacher.info, 0.05, True)
+    policy = teacher.policy(0.05, sample_z=True)
 
     def one(key):
         cursor = start(policy, env, config.envs, key=key)

@@ -20,7 +20,7 @@ import numpy as np
 import tyro
 
 from ptde.config import Run, load_run
-from ptde.report.statistics import retention, t_interval
+from ptde.report.statistics import rate_interval, retention
 from ptde.run.record import Record
 
 
@@ -69,8 +69,8 @@ def interval(values: list[float]) -> str:
     """Mean and interval; one seed has none."""
     if len(values) < 2:
         return f"{values[0]:.3f} (one seed)"
-    low, high = t_interval(values)
-    return f"{np.mean(values):.3f} [{max(low, 0):.2f}, {min(high, 1):.2f}]"
+    low, high = rate_interval(values)
+    return f"{np.mean(values):.3f} [{low:.2f}, {high:.2f}]"
 
 
 def table(groups: dict[str, list[Finished]]) -> str:

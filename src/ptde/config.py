@@ -55,10 +55,10 @@ class Run:
     state."""
     eyes: Eyes = "own"
     """``all``: the teacher's network reads observations of unlimited sight (CTDS). Only for
-    --algo value."""
+    --algo value and --info none."""
     together: bool = False
     """The student learns beside its teacher, from the same replay, instead of in a second
-    stage: with --eyes all as CTDS, else on z. Only for --algo value."""
+    stage: with --info none --eyes all as CTDS, else on z. Only for --algo value."""
     steps: int = 2_000_000
     """Joint steps of stage 1, all copies of the world together. >= 1."""
     seed: int = 0
@@ -113,10 +113,15 @@ class Run:
                     f"--{option} is for --algo value alone: type --algo value, or leave "
                     f"--{option} away"
                 )
+        if self.eyes == "all" and self.info != "none":
+            raise ValueError(
+                "--eyes all goes with --info none: unlimited sight takes the place of "
+                "what an info module tells (CTDS is --info none --eyes all --together)"
+            )
         if self.together and self.info == "none" and self.eyes == "own":
             raise ValueError(
                 "--together needs a teacher that knows more than its student: type "
-                "--eyes all (CTDS) or --info gip"
+                "--info none --eyes all (CTDS), or --info gip"
             )
 
     @property

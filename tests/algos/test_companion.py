@@ -96,5 +96,10 @@ def test_a_teacher_without_unlimited_sight_gets_the_state_appended():
 
 
 def test_a_teacher_that_knows_no_more_is_refused():
-    with pytest.raises(ValueError, match="type --eyes all"):
+    with pytest.raises(ValueError, match="--eyes all"):
         dataclasses.replace(RUN, together=True)
+
+
+def test_unlimited_sight_and_an_information_module_exclude_each_other():
+    with pytest.raises(ValueError, match="goes with --info none"):
+        dataclasses.replace(RUN, eyes="all", info="gip")

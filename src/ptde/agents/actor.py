@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Key
 
-from ptde.agents.base import AbstractNetwork
+from ptde.agents.base import AbstractNetwork, informed
 from ptde.nn.linear import LayerNorm, Linear, orthogonal
 from ptde.nn.recurrent import GRU, unroll_rows
 
@@ -76,11 +76,7 @@ class ActorNetwork(AbstractNetwork):
         self, h: Float[Array, "*b n h"], z: Float[Array, "*b n z"]
     ) -> Float[Array, "*b n u"]:
         """Logits of every action."""
-        h = self.body.norms[3](h)
-        if self.bridge is None:
-            return self.head(h)
-        h_o = jax.nn.relu(self.bridge(h))
-        return self.head(jnp.concatenate([h_o, z], axis=-1))
+        return informed(self.bridge, self.head, self.body.norms[3](h), z)
 
 
 class Critic(eqx.Module):

@@ -3,7 +3,11 @@
 from abc import abstractmethod
 
 import equinox as eqx
+import jax
+import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
+
+from ptde.nn.linear import Linear
 
 
 class AbstractNetwork(eqx.Module):
@@ -35,3 +39,15 @@ class AbstractNetwork(eqx.Module):
         self, h: Float[Array, "*b n h"], z: Float[Array, "*b n z"]
     ) -> Float[Array, "*b n u"]:
         """A number for every action."""
+
+
+def informed(
+    bridge: Linear | None,
+    head: Linear,
+    h: Float[Array, "*b n h"],
+    z: Float[Array, "*b n z"],
+) -> Float[Array, "*b n u"]:
+    """The head on [h_o ; z] (Paper Fig. 1 (a) and 3); on h alone where there is no z."""
+    if bridge is None:
+        return head(h)
+    return head(jnp.concatenate([jax.nn.relu(bridge(h)), z], axis=-1))

@@ -20,6 +20,27 @@ class Memory(eqx.Module):
     h: Float[Array, "B n h"]
     info: Carry
 
+    @classmethod
+    def blank(
+        cls, network: AbstractNetwork, info: AbstractInfo, copies: int, n_agents: int
+    ) -> "Memory":
+        """At the start of an episode."""
+        h = jnp.zeros((copies, n_agents, network.hidden))
+        return cls(h, info.start(copies, n_agents))
+
+    def advance(
+        self,
+        network: AbstractNetwork,
+        info: AbstractInfo,
+        local: Float[Array, "B n d"],
+        state: Float[Array, "B s"],
+        noise: Float[Array, "B n z"] | None,
+    ) -> tuple["Memory", Float[Array, "B n u"]]:
+        """One step on, and what the network makes of it for every action."""
+        h = network.step(self.h, local)
+        told, what = info.step(self.info, local, state, noise=noise)
+        return Memory(h, told), network.values(h, what.z)
+
 
 class FullPolicy(eqx.Module):
     """Acts on the whole time step: in training, and in centralised execution."""
@@ -66,8 +87,7 @@ class TeacherPolicy(FullPolicy):
     eyes: Eyes = eqx.field(static=True, default="own")
 
     def start(self, copies: int, n_agents: int) -> Memory:
-        h = jnp.zeros((copies, n_agents, self.network.hidden))
-        return Memory(h, self.info.start(copies, n_agents))
+        return Memory.blank(self.network, self.info, copies, n_agents)
 
     def __call__(
         self, carry: Memory, step: TimeStep, *, key: Key[Array, ""]
@@ -75,11 +95,9 @@ class TeacherPolicy(FullPolicy):
         key_z, key_action = jax.random.split(key)
         local = information(step, self.eyes)
         noise = self.info.draw(local.shape[:-1], key=key_z) if self.sample_z else None
-        h = self.network.step(carry.h, local)
-        told, info = self.info.step(carry.info, local, step.state, noise=noise)
-        q = self.network.values(h, info.z)
+        carry, q = carry.advance(self.network, self.info, local, step.state, noise)
         action = epsilon_greedy(q, step.local.legal, self.epsilon, key=key_action)
-        return Memory(h, told), Decision(action)
+        return carry, Decision(action)
 
     def sent(self, before: Memory, after: Memory) -> Int[Array, " B"]:
         copies, n_agents, _ = after.h.shape
@@ -96,8 +114,7 @@ class SamplingPolicy(FullPolicy):
     info: AbstractInfo
 
     def start(self, copies: int, n_agents: int) -> Memory:
-        h = jnp.zeros((copies, n_agents, self.network.hidden))
-        return Memory(h, self.info.start(copies, n_agents))
+        return Memory.blank(self.network, self.info, copies, n_agents)
 
     def __call__(
         self, carry: Memory, step: TimeStep, *, key: Key[Array, ""]
@@ -105,11 +122,10 @@ class SamplingPolicy(FullPolicy):
         key_z, key_action = jax.random.split(key)
         local = local_information(step.local)
         noise = self.info.draw(local.shape[:-1], key=key_z)
-        h = self.network.step(carry.h, local)
-        told, info = self.info.step(carry.info, local, step.state, noise=noise)
-        logits = masked(self.network.values(h, info.z), step.local.legal)
+        carry, logits = carry.advance(self.network, self.info, local, step.state, noise)
+        logits = masked(logits, step.local.legal)
         action = jax.random.categorical(key_action, logits).astype(jnp.int32)
-        return Memory(h, told), Decision(action, noise)
+        return carry, Decision(action, noise)
 
 
 class StudentPolicy(LocalPolicy):

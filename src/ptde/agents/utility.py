@@ -1,10 +1,9 @@
 """The agents' network: local history and information in, action values out."""
 
 import jax
-import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Key
 
-from ptde.agents.base import AbstractNetwork
+from ptde.agents.base import AbstractNetwork, informed
 from ptde.nn.linear import Linear
 from ptde.nn.recurrent import GRU, unroll_rows
 
@@ -53,7 +52,4 @@ class UtilityNetwork(AbstractNetwork):
         self, h: Float[Array, "*b n h"], z: Float[Array, "*b n z"]
     ) -> Float[Array, "*b n u"]:
         """Q_i of every action."""
-        if self.bridge is None:
-            return self.head(h)
-        h_o = jax.nn.relu(self.bridge(h))
-        return self.head(jnp.concatenate([h_o, z], axis=-1))
+        return informed(self.bridge, self.head, h, z)

@@ -8,7 +8,7 @@ marl-eval tools (environment, task, algorithm, run, step).
 import csv
 import io
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -35,10 +35,8 @@ class Entry:
     """Final win rate of each seed."""
     teacher: list[float] = field(default_factory=list)
     """Of a student: its teacher's."""
-    returns: list[float] = field(default_factory=list)
     episodes: int = 0
     steps: int = 0
-    seconds: float = 0.0
     communication: float = 0.0
     """Share of agent-steps at which the centre spoke to an agent."""
     records: list[tuple[int, list[Row]]] = field(default_factory=list)
@@ -51,13 +49,17 @@ class Entry:
         self.seeds += score["seeds"]
         if method.role == "student":
             self.teacher += result["teacher"]["seeds"]
-        self.returns.append(score["return"])
         self.episodes += score["episodes"]
         self.steps = result["steps"]
-        self.seconds += result["seconds"]
         self.communication = score.get("communication", 0.0)
         rows = Record(folder / "teacher" / "record.jsonl").rows()
         self.records.append((load_run(folder)[0].seed, rows))
+
+    def curves(self) -> Iterator[tuple[int, int, list[Row]]]:
+        """Each seed in the order of ``seeds``: number, place in its record, the rows."""
+        for first, rows in self.records:
+            for place in range(len(rows[0]["win_rate"]) if rows else 0):
+                yield first + place, place, rows
 
 
 Entries = Mapping[str, Mapping[str, Entry]]
@@ -189,46 +191,41 @@ def comma_separated(entries: Entries, maps: Sequence[str]) -> str:
         mark = "centralised" if method.centralised else "decentralised"
         for where in maps:
             entry = by_map.get(where, Entry())
-            numbers = _seed_numbers(entry)
-            for i, win_rate in enumerate(entry.seeds):
-                teacher = entry.teacher[i] if entry.teacher else ""
+            teachers = [str(x) for x in entry.teacher] or [""] * len(entry.seeds)
+            each = zip(entry.curves(), entry.seeds, teachers, strict=True)
+            for (seed, _, _), win_rate, teacher in each:
                 row = [method.name, mark, method.reads, where, entry.steps]
-                writer.writerow([*row, numbers[i], win_rate, teacher])
+                writer.writerow([*row, seed, win_rate, teacher])
     return out.getvalue()
-
-
-def _seed_numbers(entry: Entry) -> list[int]:
-    return [
-        first + i
-        for first, rows in entry.records
-        for i in range(len(rows[0]["win_rate"]) if rows else 0)
-    ]
 
 
 def marl_eval(entries: Entries, world: str) -> dict:
     """The exchange format of marl-eval: environment, task, algorithm, run, step."""
     data: dict = {}
     for name, by_map in entries.items():
+        method = METHODS[name]
         for where, entry in by_map.items():
             runs = data.setdefault(world, {}).setdefault(where, {})
-            algorithm = runs.setdefault(METHODS[name].name, {})
-            numbers = iter(_seed_numbers(entry))
-            finals = iter(entry.seeds)
-            for _, rows in entry.records:
-                for i in range(len(rows[0]["win_rate"]) if rows else 0):
-                    run = {}
-                    # A student's curve is in gradient steps: only its end belongs here.
-                    if METHODS[name].role == "teacher":
-                        for count, row in enumerate(rows):
-                            run[f"step_{count}"] = {
-                                "step_count": row["steps"],
-                                "elapsed_time": row["seconds"],
-                                "win_rate": [row["win_rate"][i]],
-                                "mean_episode_return": [row["return"][i]],
-                            }
-                    run["absolute_metrics"] = {"win_rate": [next(finals)]}
-                    algorithm[f"seed_{next(numbers)}"] = run
+            algorithm = runs.setdefault(method.name, {})
+            for (seed, place, rows), final in zip(entry.curves(), entry.seeds, strict=True):
+                # A student's curve is in gradient steps: only its end belongs here.
+                run = _steps(rows, place) if method.role == "teacher" else {}
+                run["absolute_metrics"] = {"win_rate": [final]}
+                algorithm[f"seed_{seed}"] = run
     return data
+
+
+def _steps(rows: list[Row], place: int) -> dict[str, dict]:
+    """One seed's tests."""
+    return {
+        f"step_{count}": {
+            "step_count": row["steps"],
+            "elapsed_time": row["seconds"],
+            "win_rate": [row["win_rate"][place]],
+            "mean_episode_return": [row["return"][place]],
+        }
+        for count, row in enumerate(rows)
+    }
 
 
 def write(entries: Entries, maps: Sequence[str], world: str, folder: Path) -> list[Path]:

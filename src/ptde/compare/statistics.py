@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from scipy import stats
 
-from ptde.report.statistics import Interval, retention, t_interval
+from ptde.report.statistics import Interval, rate_interval, retention
 
 RESAMPLES = 2_000
 
@@ -21,10 +21,7 @@ def iqm(scores: np.ndarray) -> float:
 
 def mean_interval(seeds: Sequence[float]) -> Interval | None:
     """Student's 95 % interval of a win rate, cut to [0, 1]; None for a single seed."""
-    if len(seeds) < 2:
-        return None
-    low, high = t_interval(seeds)
-    return max(low, 0.0), min(high, 1.0)
+    return None if len(seeds) < 2 else rate_interval(seeds)
 
 
 def iqm_interval(strata: Mapping[str, Sequence[float]], seed: int = 0) -> Interval | None:

@@ -21,7 +21,12 @@ def win_interval(won: np.ndarray) -> Interval:
         result = stats.binomtest(int(won.sum()), won.size)
         interval = result.proportion_ci(0.95, method="wilson")
         return float(interval.low), float(interval.high)
-    low, high = t_interval(won.mean(axis=1))
+    return rate_interval(won.mean(axis=1))
+
+
+def rate_interval(seeds: Sequence[float] | np.ndarray) -> Interval:
+    """Student's 95 % interval of the mean rate of at least two seeds, cut to [0, 1]."""
+    low, high = t_interval(seeds)
     return max(low, 0.0), min(high, 1.0)
 
 
