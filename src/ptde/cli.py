@@ -1,13 +1,17 @@
 """The command line: argument handling and nothing else."""
 
 import dataclasses
+import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
+
+if TYPE_CHECKING:
+    from ptde.config import Run
 
 Role = Literal["teacher", "student", "baseline"]
 RunPath = Annotated[Path, tyro.conf.Positional]
@@ -20,6 +24,7 @@ USAGE = """usage: ptde COMMAND [OPTIONS]      (ptde COMMAND --help says more)
   evaluate RUN      test teacher, student and baseline on the same battles
   resume RUN        go on with a run that was stopped or killed
   replay RUN        draw a battle as an animated GIF
+  rank RUN FILE     rank a LETOR file with a team that was taught to, in TREC's format
   compare PLAN      methods x maps x seeds: a table of the paper, or a plan in a file
   list              worlds, maps, methods with their sizes, info modules, mixers, presets
 """
@@ -72,9 +77,9 @@ def _configured(command: str, summary: str) -> Callable[[Sequence[str]], None]:
         from ptde.pipeline import run
         from ptde.presets import PRESETS
 
-        words, name = _take("preset", words, PRESETS)
+        words, name = _take("preset", _world_words(words), PRESETS)
         words, method = _take("method", words, METHODS)
-        start = PRESETS[name][1] if name else Run()
+        start = PRESETS[name][1] if name else _default_of(words)
 
         @dataclass(frozen=True)
         class Command(Run):
@@ -93,6 +98,27 @@ def _configured(command: str, summary: str) -> Callable[[Sequence[str]], None]:
         run(config, parsed.out, "teach" if command == "teach" else "run").show()
 
     return run_command
+
+
+def _world_words(words: Sequence[str]) -> list[str]:
+    """``env:NAME`` and ``--env.OPTION`` are ``--world NAME`` and ``--OPTION``."""
+    spelt: list[str] = []
+    for word in words:
+        if word.startswith("env:"):
+            spelt += ["--world", word.removeprefix("env:")]
+        else:
+            spelt.append(re.sub(r"^--env\.", "--", word))
+    return spelt
+
+
+def _default_of(words: Sequence[str]) -> "Run":
+    """What a run in the world that the words name starts from."""
+    from ptde.config import Run
+    from ptde.presets import WORLD_DEFAULTS
+
+    text = " ".join(words).replace("--world=", "--world ").split()
+    at = text.index("--world") + 1 if "--world" in text else len(text)
+    return WORLD_DEFAULTS.get("".join(text[at : at + 1]), Run())
 
 
 def _take(
@@ -195,6 +221,33 @@ def _replay(words: Sequence[str]) -> None:
     print(replay_run(parsed.run, parsed.role, parsed.episode, parsed.seed, parsed.out))
 
 
+def _rank(words: Sequence[str]) -> None:
+    from ptde.rank import rank_file
+
+    @dataclass(frozen=True)
+    class Command:
+        """Ranks the documents of a LETOR file: `qid Q0 document rank score run` each."""
+
+        run: RunPath
+        """The run folder of a team that ranks (--world ranking)."""
+        file: RunPath
+        """The LETOR file, plain or gzip."""
+        role: Role | None = None
+        """Who ranks; the default is the student, if the run has one."""
+        out: Path | None = None
+        """The file to write; the default is FILE.run in the run folder."""
+        seed: int | None = None
+        """Which of the run's seeds ranks; the default is its first."""
+        features: int = 0
+        """Features of a row, >= 0; 0 takes the largest id in the file."""
+
+    parsed = _parse(Command, words, "rank")
+    role = parsed.role or ""
+    print(
+        rank_file(parsed.run, parsed.file, role, parsed.out, parsed.seed, parsed.features)
+    )
+
+
 def _compare(words: Sequence[str]) -> None:
     from ptde.check import within
     from ptde.compare.plan import PLANS, read_plan
@@ -294,6 +347,7 @@ COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {
     "evaluate": _evaluate,
     "resume": _resume,
     "replay": _replay,
+    "rank": _rank,
     "compare": _compare,
     "list": _list,
 }

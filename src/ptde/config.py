@@ -19,8 +19,8 @@ from ptde.algos.mappo import Actor, MappoConfig, MappoLearner
 from ptde.algos.value import ValueConfig, ValueLearner, ValueModel
 from ptde.check import known, within
 from ptde.envs.base import AbstractEnv
-from ptde.envs.registry import make_env
-from ptde.envs.settings import SmaxConfig
+from ptde.envs.registry import WORLDS, make_env
+from ptde.envs.settings import RankingConfig, SmaxConfig
 from ptde.info import INFOS, InfoSizes, make_info
 from ptde.mixers import MIXERS, MixerSizes
 from ptde.ops.keys import new_key
@@ -44,8 +44,9 @@ class Run:
 
     world: str = "smax"
     """Family of worlds; `ptde list` shows them."""
-    map: str = "3s_vs_5z"
-    """Map of the world; `ptde list` shows them."""
+    map: str = ""
+    """Map of the world; `ptde list` shows them. Where none is named: 3s_vs_5z of smax,
+    letor of ranking."""
     algo: Literal["value", "mappo"] = "value"
     """Who learns: ``value`` (VDN, QMIX, QPLEX), or ``mappo`` with options --mappo.*."""
     mixer: str = "qmix"
@@ -89,9 +90,12 @@ class Run:
     mixers: Annotated[MixerSizes, _FLAT] = field(default_factory=MixerSizes)
     mappo: MappoConfig = field(default_factory=MappoConfig)
     smax: Annotated[SmaxConfig, _FLAT] = field(default_factory=SmaxConfig)
+    ranking: Annotated[RankingConfig, _FLAT] = field(default_factory=RankingConfig)
     student: DistillConfig = field(default_factory=DistillConfig)
 
     def __post_init__(self):
+        if not self.map and self.world in WORLDS:
+            object.__setattr__(self, "map", WORLDS[self.world].default)
         known("algo", self.algo, ("value", "mappo"))
         known("eyes", self.eyes, ("own", "all"))
         known("mixer", self.mixer, MIXERS)
@@ -154,7 +158,7 @@ class Run:
         """The world. ValueError names the nearest map there is."""
         full_sight = self.smax.full_sight or self.eyes == "all"
         smax = replace(self.smax, full_sight=full_sight)
-        return make_env(self.world, self.map, {"smax": smax})
+        return make_env(self.world, self.map, {"smax": smax, "ranking": self.ranking})
 
     def value_model(self, spec: EnvSpec, *, key: Key[Array, ""]) -> ValueModel:
         """Untrained networks of the value learner."""
@@ -182,7 +186,10 @@ class Run:
         if self.algo == "mappo":
             return MappoLearner(lambda key: self.mappo_models(spec, key=key), self.mappo)
         return ValueLearner(
-            lambda key: self.value_model(spec, key=key), self.value, self._companion(spec)
+            lambda key: self.value_model(spec, key=key),
+            self.value,
+            self._companion(spec),
+            total=self.steps,
         )
 
     def _companion(self, spec: EnvSpec) -> AbstractCompanion | None:
@@ -240,6 +247,7 @@ _GROUPS = {
     "mixers": MixerSizes,
     "mappo": MappoConfig,
     "smax": SmaxConfig,
+    "ranking": RankingConfig,
     "student": DistillConfig,
 }
 

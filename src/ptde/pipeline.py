@@ -52,7 +52,9 @@ class Outcome:
         """Prints the table and the paths."""
         out = console()
         out.print(self.result.table())
-        for name in ("result.json", "curves.png", "replay.gif"):
+        if (self.folder / "ranking.md").exists():
+            out.print((self.folder / "ranking.md").read_text(), markup=False)
+        for name in ("result.json", "curves.png", "replay.gif", "ranking.md"):
             if (self.folder / name).exists():
                 out.print(f"{self.folder / name}", soft_wrap=True)
 
@@ -167,6 +169,7 @@ def run(config: Run, out: Path | str | None = None, goal: Goal = "run") -> Outco
         )
     path = Path(out) if out is not None else default_folder(config)
     folder = RunFolder.create(config, path, goal)
+    env.keep(path)
     return _continue(folder, env)
 
 
@@ -273,6 +276,7 @@ def evaluate_run(path: Path | str, episodes: int | None = None) -> Outcome:
         seconds=sum(rows[-1]["seconds"] for rows in records.values() if rows),
         scores=scores,
         centralised=config.centralised,
+        measure=env.spec.measure,
     )
     (folder.path / "result.json").write_text(json.dumps(result.to_json(), indent=1))
     _draw(folder, env, result, records)
@@ -280,13 +284,22 @@ def evaluate_run(path: Path | str, episodes: int | None = None) -> Outcome:
 
 
 def _draw(folder: RunFolder, env: AbstractEnv, result: Result, records) -> None:
+    config = folder.run
     from ptde.report.curves import draw_curves
 
     finals = {role: score.win_rate for role, score in result.scores.items()}
     title = f"{result.method} on {result.world}"
-    draw_curves(records, finals, folder.path / "curves.png", title)
+    draw_curves(records, finals, folder.path / "curves.png", title, env.spec.measure)
+    from ptde.envs.ranking import Ranking
+
+    if isinstance(env, Ranking):
+        from ptde.report.ranking import report_ranking
+
+        seeds = range(config.seed, config.seed + config.seeds)
+        roles = {r: [team_policy(folder, env, r, s) for s in seeds] for r in result.scores}
+        report_ranking(env, roles, folder.path)
     best = "student" if "student" in result.scores else "teacher"
-    if env.spec.name.startswith("smax/") and not (folder.path / "replay.gif").exists():
+    if config.world == "smax" and not (folder.path / "replay.gif").exists():
         replay_run(folder.path, best)
 
 
@@ -320,17 +333,19 @@ def replay_run(
     if not isinstance(env, Smax):
         raise ValueError(f"{env.spec.name} has no replays: battles (--world smax) do")
     seed = config.seed if seed is None else seed
-    if not config.seed <= seed < config.seed + config.seeds:
-        last = config.seed + config.seeds - 1
-        raise ValueError(f"--seed {seed} is not in this run: {config.seed} to {last} are")
-    policy = _policy(folder, env, role, seed - config.seed)
+    policy = team_policy(folder, env, role, seed)
     key = jax.random.fold_in(new_key(seed), EVALUATION + 1 + episode)
     target = Path(out) if out is not None else folder.path / "replay.gif"
     return draw_replay(battle_scenes(env, policy, key=key), target)
 
 
-def _policy(folder: RunFolder, env: AbstractEnv, role: str, index: int) -> FullPolicy:
+def team_policy(folder: RunFolder, env: AbstractEnv, role: str, seed: int) -> FullPolicy:
+    """A finished role of a run, greedy. ValueError for a seed that the run has not."""
     config = folder.run
+    if not config.seed <= seed < config.seed + config.seeds:
+        last = config.seed + config.seeds - 1
+        raise ValueError(f"--seed {seed} is not in this run: {config.seed} to {last} are")
+    index = seed - config.seed
     if role == "student":
         team = jax.tree.map(lambda x: x[index], folder.team(config, env))
         return localise(team.policy())

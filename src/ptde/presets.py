@@ -20,6 +20,26 @@ PAPER_MAPS = (
 _BUDGETS = (2, 2, 5, 5, 10, 10)
 """Their budgets there, in millions of joint steps."""
 
+WORLD_DEFAULTS = {
+    "ranking": Run(
+        world="ranking",
+        steps=400_000,
+        envs=128,
+        segment=1,
+        test_every=20_000,
+        value=ValueConfig(
+            lr=5e-4,
+            buffer=4_096,
+            batch=256,
+            updates=1,
+            target_period=4_096,
+            epsilon_steps=100_000,
+        ),
+        student=DistillConfig(data_steps=30_000, batch=1_000),
+    ),
+}
+"""What a run starts from in worlds that are unlike battles."""
+
 PRESETS: dict[str, tuple[str, Run]] = {
     "demo": (
         "the main job in a few minutes: GIP, its student and plain QMIX on 3m",

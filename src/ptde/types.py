@@ -25,6 +25,8 @@ class EnvSpec:
     """The longest episode, in joint steps."""
     full_obs_dim: int = 0
     """Width of ``TimeStep.full_obs``; 0 if the world has none."""
+    measure: str = "win rate"
+    """What the mean of ``TimeStep.won`` is called in this world."""
     entities: tuple[tuple[int, ...], ...] = ()
     """Where in the state each entity is described: the agents first, in their order, then
     the others. Empty if the world does not say."""
@@ -66,8 +68,8 @@ class TimeStep(eqx.Module):
     """0 where the task ended; 1 elsewhere, a time limit included."""
     first: Bool[Array, "*b"]
     """A new episode starts here: carries are reset."""
-    won: Bool[Array, "*b"]
-    """The episode that ends here was won."""
+    won: Float[Array, "*b"]
+    """How well the episode that ends here went, in [0, 1]; of a battle, 1 won, 0 lost."""
     full_obs: Float[Array, "*b n f"] | None = None
     """Observations with unlimited sight, for CTDS's teacher, where the world has them."""
 

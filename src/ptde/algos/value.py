@@ -42,6 +42,9 @@ class ValueConfig:
     """Trace decay of the TD(lambda) targets: 0 one-step, 1 Monte Carlo. In [0, 1]."""
     lr: float = 2e-3
     """Adam's learning rate. > 0."""
+    lr_end: float = 1.0
+    """Share of the learning rate that is left at the end of the run; it falls linearly. In
+    [0, 1]."""
     max_grad_norm: float = 10.0
     """Global norm at which gradients are clipped. > 0."""
     buffer: int = 1000
@@ -66,6 +69,7 @@ class ValueConfig:
             default = type(self).__dataclass_fields__[share].default
             within(share, getattr(self, share), 0, 1, example=default)
         within("lr", self.lr, 0, open_low=True, example=2e-3)
+        within("lr_end", self.lr_end, 0, 1, example=0.0)
         within("max_grad_norm", self.max_grad_norm, 0, open_low=True, example=10)
         for count in ("buffer", "batch", "updates", "target_period", "epsilon_steps"):
             default = type(self).__dataclass_fields__[count].default
@@ -136,7 +140,10 @@ class ValueLearner(AbstractAlgorithm[ValueState]):
         make_model: Callable[[Key[Array, ""]], ValueModel],
         config: ValueConfig,
         companion: AbstractCompanion | None = None,
+        total: int = 1,
     ):
+        """``total`` joint steps are what the run has: the learning rate falls over them."""
+        self.total = total
         self.make_model = make_model
         self.config = config
         self.companion = companion
@@ -175,6 +182,10 @@ class ValueLearner(AbstractAlgorithm[ValueState]):
         done = jnp.minimum(steps / c.epsilon_steps, 1.0)
         return c.epsilon_start + done * (c.epsilon_end - c.epsilon_start)
 
+    def rate(self, steps: Int[Array, ""]) -> Float[Array, ""]:
+        """Share of the learning rate after so many joint steps."""
+        return 1.0 - (1.0 - self.config.lr_end) * jnp.minimum(steps / self.total, 1.0)
+
     def behave(self, state: ValueState) -> TeacherPolicy:
         """Epsilon-greedy, with z drawn from its distribution as in the paper's code."""
         return self.teacher(state).policy(self.epsilon(state.steps), sample_z=True)
@@ -202,7 +213,8 @@ class ValueLearner(AbstractAlgorithm[ValueState]):
         def one(learnt, key):
             key_sample, key_z = jax.random.split(key)
             batch = self.replay.sample(replay, key_sample).experience
-            return self.learn(learnt, state.target, batch, key=key_z)
+            rate = self.rate(state.steps)
+            return self.learn(learnt, state.target, batch, rate, key=key_z)
 
         def learn(learnt):
             learnt, metrics = jax.lax.scan(one, learnt, keys)
@@ -234,24 +246,33 @@ class ValueLearner(AbstractAlgorithm[ValueState]):
         return state, metrics
 
     def learn(
-        self, learnt: Learnt, target: ValueModel, batch: Rollout, *, key: Key[Array, ""]
+        self,
+        learnt: Learnt,
+        target: ValueModel,
+        batch: Rollout,
+        rate: Float[Array, ""] | float = 1.0,
+        *,
+        key: Key[Array, ""],
     ) -> tuple[Learnt, Metrics]:
         """One gradient step on a batch; a companion makes its own on the same."""
         loss = jax.value_and_grad(self.loss, has_aux=True)
         (_, (metrics, q, info)), gradient = loss(learnt.online, target, batch, key=key)
         metrics["grad_norm"] = optax.global_norm(gradient)
-        online, optimiser = self._step(gradient, learnt.optimiser, learnt.online)
+        online, optimiser = self._step(gradient, learnt.optimiser, learnt.online, rate)
         student, student_optimiser = learnt.student, learnt.student_optimiser
         if self.companion is not None:
             loss = jax.value_and_grad(self.companion.loss)
             q, info = jax.lax.stop_gradient((q, info))
             value, gradient = loss(student, batch, q, info)
             metrics["student_loss"] = value
-            student, student_optimiser = self._step(gradient, student_optimiser, student)
+            student, student_optimiser = self._step(
+                gradient, student_optimiser, student, rate
+            )
         return Learnt(online, optimiser, student, student_optimiser), metrics
 
-    def _step(self, gradient, optimiser, model):
+    def _step(self, gradient, optimiser, model, rate):
         change, optimiser = self.optimiser.update(gradient, optimiser, model)
+        change = jax.tree.map(lambda x: rate * x, change)
         return optax.apply_updates(model, change), optimiser
 
     def loss(

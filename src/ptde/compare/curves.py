@@ -16,8 +16,12 @@ from ptde.methods import METHODS
 from ptde.report.curves import smooth
 
 
-def draw_comparison(entries: Entries, maps: Sequence[str], path: Path) -> Path:
+def draw_comparison(
+    entries: Entries, maps: Sequence[str], path: Path, measure: str = "win rate"
+) -> Path:
     """Test win rates of stage 1, mean over seeds with Student's 95 % interval.
+
+    In a world that measures something else, ``measure`` names it.
 
     A method that is a student, whose steps are others, is a dashed line at its final rate.
     """
@@ -28,11 +32,13 @@ def draw_comparison(entries: Entries, maps: Sequence[str], path: Path) -> Path:
         for number, (name, by_map) in enumerate(entries.items()):
             if where in by_map:
                 _line(axis, by_map[where], name, f"C{number}")
-        axis.set(title=where, xlabel="joint steps", ylim=(-0.02, 1.02))
+        axis.set(title=where, xlabel="joint steps")
+        if measure == "win rate":
+            axis.set_ylim(-0.02, 1.02)
         axis.xaxis.set_major_formatter(matplotlib.ticker.EngFormatter(sep=""))
         axis.grid(alpha=0.25)
         axis.spines[["top", "right"]].set_visible(False)
-    axes[0, 0].set_ylabel("test win rate")
+    axes[0, 0].set_ylabel(f"test {measure}")
     axes[0, -1].legend(frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
     figure.tight_layout()
     figure.savefig(path, dpi=120)

@@ -1,6 +1,7 @@
 """What a world is."""
 
 from abc import ABC, abstractmethod
+from pathlib import Path
 from typing import TypeAlias, TypeVar
 
 import jax
@@ -34,9 +35,28 @@ class AbstractEnv(ABC):
         ``discount`` is 0 where the task ended and 1 at a time limit.
         """
 
+    def held_out(self) -> "AbstractEnv":
+        """The world in which teams are tested: this one, unless it keeps data apart."""
+        return self
+
+    def episodes(self, asked: int) -> int:
+        """Episodes of a test: ``asked``, unless the world has so many and no more."""
+        return asked
+
+    def keep(self, folder: Path) -> None:  # noqa: B027
+        """Writes what a team needs beside its networks to be used elsewhere."""
+
+    def resets(self, copies: int, *, key: Key[Array, ""]) -> tuple[EnvState, TimeStep]:
+        """``copies`` new episodes."""
+        return jax.vmap(lambda k: self.reset(key=k))(jax.random.split(key, copies))
+
     def reset(self, *, key: Key[Array, ""]) -> tuple[EnvState, TimeStep]:
         """A new episode, as ``step`` takes it."""
-        state, step = self.begin(key=key)
+        return self._restartable(self.begin(key=key))
+
+    @staticmethod
+    def _restartable(begun: tuple[EnvState, TimeStep]) -> tuple[EnvState, TimeStep]:
+        state, step = begun
         return _typed(((state, jnp.zeros((), bool)), step))
 
     def step(

@@ -13,6 +13,8 @@ from ptde.envs.probes import PROBES, Probe
 class World:
     """A family of maps. Backends are imported when a map is listed or made, not before."""
 
+    default: str
+    """The map that is taken where none is named."""
     maps: Callable[[], tuple[str, ...]]
     make: Callable[[str, Mapping[str, Any]], AbstractEnv]
     """From a map's name and the run's options, by group: ``options["smax"]``."""
@@ -30,11 +32,20 @@ def _smax(name: str, options: Mapping[str, Any]) -> AbstractEnv:
     return Smax(name, options.get("smax"))
 
 
+def _ranking(name: str, options: Mapping[str, Any]) -> AbstractEnv:
+    from ptde.envs.ranking import Ranking, ranking_data
+    from ptde.envs.settings import RankingConfig
+
+    config = options.get("ranking") or RankingConfig()
+    return Ranking(ranking_data(name, config), config)
+
+
 WORLDS = {
-    "smax": World(_smax_maps, _smax),
-    "probe": World(lambda: PROBES, lambda name, options: Probe(name)),
+    "smax": World("3s_vs_5z", _smax_maps, _smax),
+    "ranking": World("letor", lambda: ("letor", "synthetic"), _ranking),
+    "probe": World("constant", lambda: PROBES, lambda name, options: Probe(name)),
 }
-"""Add a world of your own here: ``WORLDS["mine"] = World(maps, make)``."""
+"""Add a world of your own here: ``WORLDS["mine"] = World(default, maps, make)``."""
 
 
 def make_env(

@@ -7,6 +7,39 @@ from ptde.check import known, within
 
 
 @dataclass(frozen=True)
+class RankingConfig:
+    """Which documents are ranked, and how that is rewarded."""
+
+    data: str = ""
+    """For --map letor: a LETOR / SVMlight file (plain or gzip), or a folder of them, such
+    as the one of MSLR-WEB30K."""
+    features: int = 0
+    """Features that a row of the file may have; 0 takes the largest id in it. >= 0."""
+    docs: int = 10
+    """Documents of a list, which are the agents. >= 2."""
+    lists: int = 0
+    """Lists, each of a query of its own; 0 takes all there are, at most 10,000."""
+    train_share: float = 0.7
+    """Share of the queries to learn from; the others test. In [0.01, 0.99]."""
+    k: int = 10
+    """The reward is NDCG@k. >= 1."""
+    jitter: float = 0.0
+    """Standard deviation of noise on the (standardised) features of training lists, against
+    learning them by heart. >= 0."""
+    data_seed: int = 0
+    """Draws the lists and the split. >= 0."""
+
+    def __post_init__(self):
+        within("features", self.features, 0, example=136)
+        within("docs", self.docs, 2, example=10)
+        within("lists", self.lists, 0, example=0)
+        within("train_share", self.train_share, 0.01, 0.99, example=0.7)
+        within("k", self.k, 1, example=10)
+        within("jitter", self.jitter, 0, example=0.5)
+        within("data_seed", self.data_seed, 0, example=0)
+
+
+@dataclass(frozen=True)
 class SmaxConfig:
     """How an SMAX battle is seen and fought."""
 

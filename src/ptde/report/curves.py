@@ -20,6 +20,7 @@ def draw_curves(
     finals: Mapping[str, float],
     path: Path,
     title: str,
+    measure: str = "win rate",
 ) -> Path:
     """Win rate and return over training, one line a role, seeds as a band (min to max).
 
@@ -28,17 +29,19 @@ def draw_curves(
             get an axis of their own.
         path: the PNG to write.
         title: of the picture.
+        measure: what the win rates are in this world.
         finals: final win rates, drawn as dashed lines on the student's axis.
     """
     stages = [role for role in ("teacher", "baseline") if records.get(role)]
     student = records.get("student")
     columns = 2 + bool(student)
     figure, axes = plt.subplots(1, columns, figsize=(4.6 * columns, 3.6))
-    for axis, value in zip(axes[:2], ("win_rate", "return"), strict=True):
+    values = {"win_rate": measure, "return": "return"}
+    for axis, (value, name) in zip(axes[:2], values.items(), strict=True):
         for role in stages:
             _line(axis, records[role], value, role)
         axis.set_xlabel("joint steps")
-        axis.set_ylabel(f"test {value.replace('_', ' ')}")
+        axis.set_ylabel(f"test {name}")
     if student:
         _line(axes[2], student, "win_rate", "student")
         for role, win_rate in finals.items():
@@ -50,7 +53,7 @@ def draw_curves(
                     label=f"{role}, final",
                 )
         axes[2].set_xlabel("gradient steps of the distillation")
-        axes[2].set_ylabel("test win rate")
+        axes[2].set_ylabel(f"test {measure}")
     for axis in axes:
         axis.grid(alpha=0.25)
         axis.legend(frameon=False, loc="best")

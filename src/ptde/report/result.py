@@ -15,6 +15,7 @@ class Score:
     """What one role reached in its test episodes."""
 
     win_rate: float
+    """Or what else the world measures (``EnvSpec.measure``), as the seeds below."""
     low: float
     """Of the 95 % interval of the win rate: over episodes for one seed, else over seeds."""
     high: float
@@ -65,6 +66,8 @@ class Result:
     scores: dict[str, Score] = field(default_factory=dict)
     centralised: bool = True
     """The teacher reads the global state when it acts."""
+    measure: str = "win rate"
+    """What the win rates are in this world."""
 
     @property
     def prr(self) -> float | None:
@@ -79,6 +82,7 @@ class Result:
             **{role: score.to_json() for role, score in self.scores.items()},
             "prr": self.prr,
             "world": self.world,
+            "measure": self.measure,
             "method": self.method,
             "steps": self.steps,
             "seconds": round(self.seconds, 1),
@@ -93,7 +97,7 @@ class Result:
         )
         for name in ("role", "execution", "told"):
             table.add_column(name)
-        for name in ("win rate", "95 % interval", "return", "episodes"):
+        for name in (self.measure, "95 % interval", "return", "episodes"):
             table.add_column(name, justify="right")
         for role, score in self.scores.items():
             central = role == "teacher" and self.centralised

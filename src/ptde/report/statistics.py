@@ -11,12 +11,15 @@ Interval = tuple[float, float]
 def win_interval(won: np.ndarray) -> Interval:
     """The 95 % interval of a win rate.
 
-    One seed: Wilson's score interval over its episodes. Several seeds: Student's t over the
-    seeds' win rates, cut to [0, 1], because seeds differ far more than episodes do.
+    One seed: Wilson's score interval over its episodes, or Student's t where an episode has
+    degrees. Several seeds: Student's t over the seeds' win rates, cut to [0, 1], because
+    seeds differ far more than episodes do.
 
     Args:
-        won: [seeds, episodes], true where an episode was won.
+        won: [seeds, episodes], 1 where an episode was won, 0 where lost.
     """
+    if len(won) == 1 and won.size > 1 and not np.isin(won, (0, 1)).all():
+        return rate_interval(won[0])
     if len(won) == 1:
         result = stats.binomtest(int(won.sum()), won.size)
         interval = result.proportion_ci(0.95, method="wilson")
@@ -24,9 +27,9 @@ def win_interval(won: np.ndarray) -> Interval:
     return rate_interval(won.mean(axis=1))
 
 
-def rate_interval(seeds: Sequence[float] | np.ndarray) -> Interval:
-    """Student's 95 % interval of the mean rate of at least two seeds, cut to [0, 1]."""
-    low, high = t_interval(seeds)
+def rate_interval(rates: Sequence[float] | np.ndarray) -> Interval:
+    """Student's 95 % interval of the mean of at least two rates, cut to [0, 1]."""
+    low, high = t_interval(rates)
     return max(low, 0.0), min(high, 1.0)
 
 

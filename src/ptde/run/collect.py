@@ -24,8 +24,7 @@ def start(
     policy: FullPolicy, env: AbstractEnv, copies: int, *, key: Key[Array, ""]
 ) -> Cursor:
     """``copies`` new episodes."""
-    keys = jax.random.split(key, copies)
-    env_state, step = jax.vmap(lambda k: env.reset(key=k))(keys)
+    env_state, step = env.resets(copies, key=key)
     return Cursor(env_state, step, policy.start(copies, env.spec.n_agents))
 
 

@@ -3,7 +3,7 @@
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int, Key
+from jaxtyping import Array, Float, Int, Key
 
 from ptde.agents.policy import FullPolicy
 from ptde.envs.base import AbstractEnv
@@ -13,7 +13,8 @@ from ptde.run.collect import advance, forget, start
 class Returns(eqx.Module):
     """One row for each test episode."""
 
-    won: Bool[Array, " episodes"]
+    won: Float[Array, " episodes"]
+    """1 for a battle won and 0 for one lost; see ``TimeStep.won``."""
     reward: Float[Array, " episodes"]
     """Undiscounted return."""
     length: Int[Array, " episodes"]
@@ -33,7 +34,7 @@ def evaluate(
     key_start, key_steps = jax.random.split(key)
     cursor = start(policy, env, episodes, key=key_start)
     returns = Returns(
-        won=jnp.zeros(episodes, bool),
+        won=jnp.zeros(episodes),
         reward=jnp.zeros(episodes),
         length=jnp.zeros(episodes, jnp.int32),
         messages=jnp.zeros(episodes, jnp.int32),
@@ -49,7 +50,7 @@ def evaluate(
         cursor, _ = advance(policy, env, cursor, key=jax.random.fold_in(key_steps, time))
         over = over | cursor.step.first
         returns = Returns(
-            won=returns.won | (cursor.step.won & ~over),
+            won=returns.won + jnp.where(over, 0.0, cursor.step.won),
             reward=returns.reward + jnp.where(over, 0.0, cursor.step.reward),
             length=returns.length + ~over,
             messages=returns.messages

@@ -142,6 +142,8 @@ def teacher_test(
     env: AbstractEnv, episodes: int, seeds: int, *, sample_z: bool
 ) -> Callable[[Teacher, Key[Array, " seeds"]], Returns]:
     """The compiled test of greedy teachers: Returns [seeds, episodes]."""
+    env = env.held_out()
+    episodes = env.episodes(episodes)
 
     def run(teacher: Teacher, key: Key[Array, ""]) -> Returns:
         policy = teacher.policy(0.0, sample_z=sample_z)
@@ -154,6 +156,8 @@ def student_test(
     env: AbstractEnv, episodes: int, seeds: int
 ) -> Callable[[Team, Key[Array, " seeds"]], Returns]:
     """The compiled test of decentralised teams: Returns [seeds, episodes]."""
+    env = env.held_out()
+    episodes = env.episodes(episodes)
 
     def run(team: Team, key: Key[Array, ""]) -> Returns:
         return evaluate(localise(team.policy()), env, episodes, key=key)

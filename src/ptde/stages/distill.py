@@ -249,7 +249,8 @@ def distill(task: Distillation, teacher: Teacher, folder: Path) -> Team:
             tracker.update(
                 steps,
                 f"held-out loss {np.mean(row['held_out_loss']):.3f}  "
-                f"R2 {np.mean(row['r2']):.2f}  win rate {np.mean(row['win_rate']):.2f}",
+                f"R2 {np.mean(row['r2']):.2f}  "
+                f"{task.env.spec.measure} {np.mean(row['win_rate']):.2f}",
             )
             if stop.requested or steps >= total:
                 checkpoints.save(steps, fit)

@@ -121,7 +121,7 @@ def teach(training: Training, folder: Path) -> tuple[Teacher, Team | None]:
             seconds += time.monotonic() - began
             row = _row(steps, seconds, schedule, taken, outcome, metrics)
             record.append(row)
-            tracker.update(steps, _text(row))
+            tracker.update(steps, _text(row, training.env.spec.measure))
             last = done == schedule.periods
             if stop.requested or last or steps - saved >= training.checkpoint_every:
                 checkpoints.save(steps, state)
@@ -185,10 +185,10 @@ def _row(
     }
 
 
-def _text(row: Row) -> str:
+def _text(row: Row, measure: str) -> str:
     text = (
         f"{row['steps_per_second']:,.0f} steps/s  "
-        f"win rate {np.mean(row['win_rate']):.2f}  return {np.mean(row['return']):.1f}"
+        f"{measure} {np.mean(row['win_rate']):.2f}  return {np.mean(row['return']):.1f}"
     )
     for name in ("student_win_rate", "epsilon", "entropy"):
         if name in row:

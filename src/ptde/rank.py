@@ -1,0 +1,107 @@
+"""Ranks the documents of a LETOR file with a team that was taught to, in TREC's format."""
+
+import json
+from pathlib import Path
+
+import jax
+import numpy as np
+
+from ptde.check import known
+from ptde.data import Preparation, Queries, read_letor
+from ptde.data.letor import document_ids
+from ptde.envs.ranking import PREPARATION, Ranking
+from ptde.ops.keys import new_key
+from ptde.pipeline import RunFolder, team_policy
+from ptde.run.cache import use_compilation_cache
+
+
+def rank_file(
+    path: Path | str,
+    file: Path | str,
+    role: str = "",
+    out: Path | str | None = None,
+    seed: int | None = None,
+    features: int = 0,
+) -> Path:
+    """Writes ``qid Q0 document rank score run`` for every document of a file.
+
+    A document is called by the ``docid`` in its row's comment, else by its row's number.
+    Queries may have any number of documents: they are dealt at random into lists as long
+    as those that the team was taught on, the last one filled up with documents once more.
+    A student scores each document from its own features; a teacher reads its list.
+
+    Args:
+        path: the run folder.
+        file: a LETOR file, plain or gzip.
+        role: student, teacher or baseline; "" is the student, if the run has one.
+        out: the file to write; None is ``FILE.run`` in the run folder.
+        seed: which of the run's seeds; None is its first.
+        features: how many a row has, if its last ones may be absent; 0 takes the largest.
+
+    Raises:
+        ValueError: the run is no ranking team, or the file has other features.
+    """
+    use_compilation_cache()
+    folder = RunFolder(Path(path))
+    config, file = folder.run, Path(file)
+    if config.world != "ranking":
+        raise ValueError(
+            f"{path} is a team of {config.world}, not one that ranks: "
+            "`ptde run --world ranking --data PATH` teaches one"
+        )
+    role = role or ("student" if folder.has("student") else "teacher")
+    known("role", role, ("student", "teacher", "baseline"))
+    if not folder.has(role):
+        raise ValueError(f"{path} has no finished {role}")
+    text = (folder.path / PREPARATION).read_text()
+    preparation = Preparation.from_json(json.loads(text))
+    if not file.is_file():
+        raise ValueError(f"{file} is not a file: type the path of a LETOR file")
+    (queries,) = read_letor(file, features)
+    width = queries.features.shape[1]
+    if width != preparation.features:
+        raise ValueError(
+            f"{file} has {width} features, the team of {path} was taught on "
+            f"{preparation.features}. If its rows leave out features that are 0, type "
+            f"--features {preparation.features}"
+        )
+    env = Ranking.blank(preparation, config.ranking)
+    policy = team_policy(folder, env, role, config.seed if seed is None else seed)
+    lists = _deal(queries, config.ranking.docs)
+
+    @jax.jit
+    def act(policy, features):
+        step = jax.vmap(env.show)(features)
+        memory = policy.start(len(features), env.spec.n_agents)
+        return policy(memory, step, key=new_key(0))[1].action
+
+    scores = np.zeros(len(queries.labels))
+    for part in np.array_split(np.arange(len(lists)), max(1, len(lists) // 1024)):
+        prepared = preparation(queries.features[lists[part]])
+        scores[lists[part].reshape(-1)] = np.asarray(act(policy, prepared)).reshape(-1)
+    target = Path(out) if out is not None else folder.path / f"{file.name}.run"
+    target.write_text(_trec(queries, scores, document_ids(file), f"ptde-{role}"))
+    return target
+
+
+def _deal(queries: Queries, docs: int) -> np.ndarray:
+    """Rows of the file in lists of ``docs``, [lists, docs]."""
+    draw = np.random.default_rng(0)
+    lists = []
+    for first, size in zip(queries.starts, queries.sizes, strict=False):
+        order = first + draw.permutation(size)
+        lists.append(np.resize(order, (-(-size // docs), docs)))
+    return np.concatenate(lists)
+
+
+def _trec(queries: Queries, scores: np.ndarray, names: list[str], run: str) -> str:
+    """Lines in rank order. Equal scores stand in a drawn order, told apart by 1e-4."""
+    draw = np.random.default_rng(0)
+    lines = []
+    for q, first, size in zip(queries.ids, queries.starts, queries.sizes, strict=False):
+        rows = first + draw.permutation(size)
+        rows = rows[np.argsort(-scores[rows], kind="stable")]
+        for rank, row in enumerate(rows, 1):
+            score = scores[row] - 1e-4 * rank
+            lines.append(f"{q} Q0 {names[row]} {rank} {score:.4f} {run}\n")
+    return "".join(lines)

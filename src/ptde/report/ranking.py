@@ -1,0 +1,182 @@
+"""How well lists are ranked: NDCG@1, 3, 5, 10 on the held-out lists, beside plain rankers.
+
+All rankers meet the same lists, so differences are paired. Intervals are bootstrap
+intervals over lists; they say nothing about other training seeds.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import jax
+import numpy as np
+from scipy import stats
+
+from ptde.agents.policy import FullPolicy
+from ptde.data import Lists
+from ptde.envs.ranking import SCORES, Ranking
+from ptde.ops.keys import new_key
+from ptde.ops.ranking import expected_ndcg
+from ptde.run.collect import start
+
+CUTS = (1, 3, 5, 10)
+"""The k of NDCG@k."""
+ARRAYS, TABLE = "ndcg.npz", "ranking.md"
+"""In a run folder: NDCG of every role, [seeds, lists, cuts], and the table of it."""
+RESAMPLES = 2_000
+
+
+def list_ndcg(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """NDCG of every list at every cut, [lists, cuts]; equal scores on average."""
+    at = lambda k: jax.vmap(lambda s, y: expected_ndcg(s, y, k))  # noqa: E731
+    return np.stack([np.asarray(at(k)(scores, labels)) for k in CUTS], axis=1)
+
+
+def team_ndcg(env: Ranking, policy: FullPolicy) -> np.ndarray:
+    """NDCG of the lists that a team ranks, [lists, cuts]; ``env`` is held out."""
+
+    @jax.jit
+    def act(policy):
+        cursor = start(policy, env, len(env.features), key=new_key(0))
+        _, decision = policy(cursor.memory, cursor.step, key=new_key(1))
+        (_, labels), _ = cursor.env_state
+        return decision.action, labels
+
+    actions, labels = act(policy)
+    return list_ndcg(np.asarray(actions), np.asarray(labels))
+
+
+def plain_rankers(env: Ranking) -> dict[str, np.ndarray]:
+    """NDCG of rankers that are no teams, [lists, cuts] each, on the held-out lists.
+
+    LightGBM's are there if it is installed (``pip install 'ptde[ranking]'``).
+    """
+    train, test = Ranking(env.data, env.config).lists, env.held_out().lists
+    nothing = np.zeros(test.labels.shape)
+    found = {"random order": list_ndcg(nothing, test.labels)}
+    best, sign = _best_feature(train)
+    found["best single feature"] = list_ndcg(sign * test.features[..., best], test.labels)
+    for name, (seen, scores) in _boosted(train, test).items():
+        found[name] = list_ndcg(scores, test.labels)
+        found[f"{name}, ten scores"] = list_ndcg(ten_scores(seen, scores), test.labels)
+    return found
+
+
+def _best_feature(lists: Lists) -> tuple[int, int]:
+    """The feature, and its sign, that ranks the training lists best."""
+    width = lists.features.shape[-1]
+    signed = [(i, sign) for i in range(width) for sign in (1, -1)]
+    value = [
+        list_ndcg(sign * lists.features[..., i], lists.labels)[:, -1].mean()
+        for i, sign in signed
+    ]
+    return signed[int(np.argmax(value))]
+
+
+def ten_scores(seen: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """Scores as whole numbers 0 .. 9, each as often among the ``seen`` ones."""
+    edges = np.quantile(seen, np.linspace(0, 1, SCORES + 1)[1:-1])
+    return np.searchsorted(edges, scores)
+
+
+def _boosted(train: Lists, test: Lists) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """LightGBM's scores of the training rows, and of the test lists [L, N]."""
+    try:
+        import lightgbm
+    except ImportError:
+        return {}
+    count, docs, width = train.features.shape
+    rows, labels = train.features.reshape(-1, width), train.labels.reshape(-1)
+    found = {}
+    for objective in ("lambdarank", "regression"):
+        data = lightgbm.Dataset(rows, labels, group=[docs] * count)
+        options = {
+            "objective": objective,
+            "learning_rate": 0.05,
+            "num_leaves": 15,
+            "min_data_in_leaf": 50,
+            "label_gain": [2**i - 1 for i in range(31)],
+            "verbose": -1,
+            "seed": 0,
+            "deterministic": True,
+            "num_threads": 2,
+        }
+        model = lightgbm.train(options, data, num_boost_round=200)
+        scores = np.asarray(model.predict(test.features.reshape(-1, width)))
+        seen = np.asarray(model.predict(rows))
+        found[f"LightGBM {objective}"] = seen, scores.reshape(test.labels.shape)
+    return found
+
+
+def mean_ci(values: np.ndarray) -> tuple[float, float]:
+    """Bootstrap 95 % interval of the mean over lists."""
+    result = stats.bootstrap(
+        (values,),
+        np.mean,
+        n_resamples=RESAMPLES,
+        method="percentile",
+        rng=np.random.default_rng(0),
+    )
+    return float(result.confidence_interval.low), float(result.confidence_interval.high)
+
+
+def ranking_table(
+    teams: Mapping[str, np.ndarray], plain: Mapping[str, np.ndarray], env: Ranking
+) -> str:
+    """Markdown: a row for each ranker.
+
+    Args:
+        teams: NDCG [seeds, lists, cuts] by name.
+        plain: NDCG [lists, cuts] by name; the last of those without "ten scores" is what
+            differences are taken to.
+        env: the held-out lists.
+    """
+    reference = [name for name in plain if "ten scores" not in name][-1]
+    decided, total = len(env.lists.labels), len(env.data.test.labels)
+    cuts = " | ".join(f"@{k}" for k in CUTS)
+    lines = [
+        f"| NDCG | {cuts} | @10, 95 % interval | @10 minus {reference}, paired | "
+        "@10 of all lists | seeds, @10 |",
+        "|" + "---|" * (len(CUTS) + 5),
+    ]
+    for name, values in {**{n: v[None] for n, v in plain.items()}, **teams}.items():
+        lists = values.mean(0)
+        last = lists[:, -1]
+        low, high = mean_ci(last)
+        difference = ""
+        if name != reference:
+            gap = last - plain[reference][:, -1]
+            down, up = mean_ci(gap)
+            difference = f"{gap.mean():+.3f} [{down:+.3f}, {up:+.3f}]"
+        every = (last.sum() + total - decided) / total
+        seeds = ", ".join(f"{x:.3f}" for x in values[:, :, -1].mean(1))
+        means = " | ".join(f"{x:.3f}" for x in lists.mean(0))
+        lines.append(
+            f"| {name} | {means} | [{low:.3f}, {high:.3f}] | {difference} | {every:.3f} | "
+            f"{seeds if name in teams else ''} |"
+        )
+    lines += [
+        "",
+        f"{env.spec.name}: {decided} held-out lists of {env.spec.n_agents} documents whose "
+        f'labels differ; "all lists" are {total}, where the others count as 1. Intervals: '
+        "bootstrap over lists.",
+    ]
+    if "synthetic" in env.spec.name:
+        lines.append("The data are synthetic.")
+    if not any("LightGBM" in name for name in plain):
+        lines.append(
+            "LightGBM is not installed: pip install 'ptde[ranking]' adds its rows."
+        )
+    return "\n".join([*lines, ""])
+
+
+def report_ranking(
+    env: Ranking, policies: Mapping[str, list[FullPolicy]], folder: Path
+) -> None:
+    """Writes the arrays and the table of a run; a list of policies is one for each seed."""
+    test = env.held_out()
+    teams = {
+        role: np.stack([team_ndcg(test, policy) for policy in seeds])
+        for role, seeds in policies.items()
+    }
+    np.savez(folder / ARRAYS, **teams)  # type: ignore[arg-type]
+    (folder / TABLE).write_text(ranking_table(teams, plain_rankers(env), test))
