@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(USAGE)
         return 0 if words else 2
     from ptde.check import known
-    from ptde.run.interrupt import Interrupted
+    from ptde.run.interrupt import Interrupted, WorkerFailed
     from ptde.stages.teach import Diverged
 
     command, rest = words[0], words[1:]
@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         COMMANDS[command](rest)
     except (ValueError, OSError) as error:
         return _fail(f"error: {error}", 2)
-    except Diverged as error:
+    except (Diverged, WorkerFailed) as error:
         return _fail(f"stopped: {error}", 1)
     except Interrupted as error:
         return _fail(f"stopped: {error}", 130)
@@ -251,7 +251,7 @@ def _rank(words: Sequence[str]) -> None:
 def _compare(words: Sequence[str]) -> None:
     from ptde.check import within
     from ptde.compare.plan import PLANS, read_plan
-    from ptde.compare.runner import collect, compare, with_seeds
+    from ptde.compare.runner import collect, compare, with_data, with_seeds
     from ptde.config import Run
 
     @dataclass(frozen=True)
@@ -262,14 +262,19 @@ def _compare(words: Sequence[str]) -> None:
         """
 
         plan: Annotated[str, tyro.conf.Positional]
-        """table2, table4, table5, table6, controls, or a TOML file; `ptde compare FILE`
-        says what is wrong in it."""
+        """table2, table4, table5, table6, figure6, controls, or a TOML file; `ptde compare
+        FILE` says what is wrong in it."""
         out: Path | None = None
         """The folder of the comparison; the default is runs/compare-PLAN."""
         seeds: int | None = None
         """How many seeds, >= 1; the default is the plan's."""
         budget_scale: float = 1.0
         """Share of every budget, for a quick look. > 0."""
+        data: str = ""
+        """The LETOR file or folder of figure6."""
+        workers: int = 1
+        """Runs at once, each in a process on a core of its own, >= 1; on a CPU, as many as
+        there are cores is fastest."""
         table_only: bool = False
         """Run nothing: write the table of what is finished."""
 
@@ -281,11 +286,17 @@ def _compare(words: Sequence[str]) -> None:
         plan, name = PLANS[parsed.plan][1], parsed.plan
     else:
         path = Path(parsed.plan)
-        plan = read_plan(path, lambda options: _parse(Run, options, "run"))
-        name = path.stem
+        parse = lambda words: _parse(Run, words, "run", _default_of(words))  # noqa: E731
+        plan, name = read_plan(path, parse), path.stem
+    if parsed.data:
+        plan = with_data(plan, parsed.data)
+    within("workers", parsed.workers, 1, example=2)
     plan = with_seeds(plan, parsed.seeds).scaled(parsed.budget_scale)
     out = parsed.out or Path("runs") / f"compare-{name}"
-    (collect if parsed.table_only else compare)(plan, out)
+    if parsed.table_only:
+        collect(plan, out)
+    else:
+        compare(plan, out, parsed.workers)
 
 
 def _list(words: Sequence[str]) -> None:

@@ -27,6 +27,7 @@ from ptde.ops.keys import new_key
 from ptde.ops.local import Eyes
 from ptde.run.checkpoint import size_of
 from ptde.run.loop import Schedule
+from ptde.run.progress import Reading
 from ptde.stages.distill import Distillation, DistillConfig
 from ptde.stages.teach import Training
 from ptde.types import EnvSpec
@@ -158,7 +159,8 @@ class Run:
         """The world. ValueError names the nearest map there is."""
         full_sight = self.smax.full_sight or self.eyes == "all"
         smax = replace(self.smax, full_sight=full_sight)
-        return make_env(self.world, self.map, {"smax": smax, "ranking": self.ranking})
+        options = {"smax": smax, "ranking": self.ranking, "progress": Reading()}
+        return make_env(self.world, self.map, options)
 
     def value_model(self, spec: EnvSpec, *, key: Key[Array, ""]) -> ValueModel:
         """Untrained networks of the value learner."""

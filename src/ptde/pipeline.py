@@ -169,7 +169,6 @@ def run(config: Run, out: Path | str | None = None, goal: Goal = "run") -> Outco
         )
     path = Path(out) if out is not None else default_folder(config)
     folder = RunFolder.create(config, path, goal)
-    env.keep(path)
     return _continue(folder, env)
 
 
@@ -208,6 +207,7 @@ def distill_run(path: Path | str, config: Run | None = None) -> Outcome:
 
 def _continue(folder: RunFolder, env: AbstractEnv) -> Outcome:
     config = folder.run
+    env.keep(folder.path)
     roles = ["teacher"]
     if config.together or (folder.meta["goal"] == "run" and config.distils):
         roles.append("student")

@@ -3,8 +3,10 @@
 from dataclasses import replace
 from typing import Any
 
+from ptde.algos.mappo import MappoConfig
 from ptde.algos.value import ValueConfig
 from ptde.config import Run
+from ptde.envs.settings import RankingConfig
 from ptde.stages.distill import DistillConfig
 
 PAPER_MAPS = (
@@ -23,19 +25,24 @@ _BUDGETS = (2, 2, 5, 5, 10, 10)
 WORLD_DEFAULTS = {
     "ranking": Run(
         world="ranking",
-        steps=400_000,
-        envs=128,
+        steps=1_000_000,
+        envs=512,
         segment=1,
-        test_every=20_000,
+        test_every=50_000,
+        checkpoint_every=500_000,
         value=ValueConfig(
-            lr=5e-4,
-            buffer=4_096,
-            batch=256,
+            gamma=0.0,
+            lr=1e-3,
+            lr_end=0.0,
+            buffer=2_048,
+            batch=512,
             updates=1,
-            target_period=4_096,
+            epsilon_end=0.1,
             epsilon_steps=100_000,
         ),
-        student=DistillConfig(data_steps=30_000, batch=1_000),
+        mappo=MappoConfig(epochs=3),
+        ranking=RankingConfig(jitter=0.5),
+        student=DistillConfig(data_steps=100_000, batch=1_000),
     ),
 }
 """What a run starts from in worlds that are unlike battles."""

@@ -42,32 +42,13 @@ def rank_file(
         ValueError: the run is no ranking team, or the file has other features.
     """
     use_compilation_cache()
-    folder = RunFolder(Path(path))
-    config, file = folder.run, Path(file)
-    if config.world != "ranking":
-        raise ValueError(
-            f"{path} is a team of {config.world}, not one that ranks: "
-            "`ptde run --world ranking --data PATH` teaches one"
-        )
-    role = role or ("student" if folder.has("student") else "teacher")
-    known("role", role, ("student", "teacher", "baseline"))
-    if not folder.has(role):
-        raise ValueError(f"{path} has no finished {role}")
-    text = (folder.path / PREPARATION).read_text()
-    preparation = Preparation.from_json(json.loads(text))
-    if not file.is_file():
-        raise ValueError(f"{file} is not a file: type the path of a LETOR file")
-    (queries,) = read_letor(file, features)
-    width = queries.features.shape[1]
-    if width != preparation.features:
-        raise ValueError(
-            f"{file} has {width} features, the team of {path} was taught on "
-            f"{preparation.features}. If its rows leave out features that are 0, type "
-            f"--features {preparation.features}"
-        )
+    folder, file = RunFolder(Path(path)), Path(file)
+    role = _role(folder, role)
+    preparation = Preparation.from_json(json.loads((folder.path / PREPARATION).read_text()))
+    queries = _queries(file, features, preparation.features)
+    config = folder.run
     env = Ranking.blank(preparation, config.ranking)
     policy = team_policy(folder, env, role, config.seed if seed is None else seed)
-    lists = _deal(queries, config.ranking.docs)
 
     @jax.jit
     def act(policy, features):
@@ -75,13 +56,42 @@ def rank_file(
         memory = policy.start(len(features), env.spec.n_agents)
         return policy(memory, step, key=new_key(0))[1].action
 
+    lists = _deal(queries, config.ranking.docs)
     scores = np.zeros(len(queries.labels))
-    for part in np.array_split(np.arange(len(lists)), max(1, len(lists) // 1024)):
-        prepared = preparation(queries.features[lists[part]])
-        scores[lists[part].reshape(-1)] = np.asarray(act(policy, prepared)).reshape(-1)
+    for part in np.array_split(lists, max(1, len(lists) // 1024)):
+        prepared = preparation(queries.features[part])
+        scores[part.reshape(-1)] = np.asarray(act(policy, prepared)).reshape(-1)
     target = Path(out) if out is not None else folder.path / f"{file.name}.run"
     target.write_text(_trec(queries, scores, document_ids(file), f"ptde-{role}"))
     return target
+
+
+def _role(folder: RunFolder, role: str) -> str:
+    """The role that ranks. ValueError if the run has none that could."""
+    if folder.run.world != "ranking":
+        raise ValueError(
+            f"{folder.path} is a team of {folder.run.world}, not one that ranks: "
+            "`ptde run --world ranking --data PATH` teaches one"
+        )
+    role = role or ("student" if folder.has("student") else "teacher")
+    known("role", role, ("student", "teacher", "baseline"))
+    if not folder.has(role):
+        raise ValueError(f"{folder.path} has no finished {role}")
+    return role
+
+
+def _queries(file: Path, features: int, taught: int) -> Queries:
+    """The file's. ValueError if it is none, or has not as many features as ``taught``."""
+    if not file.is_file():
+        raise ValueError(f"{file} is not a file: type the path of a LETOR file")
+    (queries,) = read_letor(file, features)
+    width = queries.features.shape[1]
+    if width != taught:
+        raise ValueError(
+            f"{file} has {width} features, the team was taught on {taught}. If its rows "
+            f"leave out features that are 0, type --features {taught}"
+        )
+    return queries
 
 
 def _deal(queries: Queries, docs: int) -> np.ndarray:

@@ -130,6 +130,42 @@ def test_a_time_limit_bootstraps_and_an_end_does_not(ready):
     assert abs(last_return(1.0) - reward) > 1e-4
 
 
+def test_without_a_future_the_target_is_the_reward(ready):
+    _, state, batch = ready
+    value = dataclasses.replace(RUN.value, gamma=0.0)
+    now = dataclasses.replace(RUN, value=value).learner(ENV.spec)
+    key = jax.random.key(2)
+    _, (metrics, q, info) = jax.jit(
+        lambda b: now.loss(state.online, state.target, b, key=key)
+    )(batch)
+    rewards = batch.steps.reward[:, 1:]
+    valid = ~batch.steps.first[:, 1:]
+    np.testing.assert_allclose(metrics["target"], rewards[valid].mean(), rtol=1e-5)
+    q_all, _ = state.online.values(batch, key=None)
+    q_cut, cut = state.online.values(batch, key=None, last=False)
+    np.testing.assert_allclose(q_cut[:, :-1], q_all[:, :-1], rtol=1e-5, atol=1e-6)
+    assert q.shape == q_all.shape and info.z.shape == cut.z.shape
+    # Nothing of the last step, or of the target network, is looked at.
+    ruined = jax.tree.map(lambda x: jnp.full_like(x, jnp.nan), state.target)
+    loss, _ = now.loss(state.online, ruined, batch, key=key)
+    assert jnp.isfinite(loss)
+
+
+def test_the_learning_rate_falls_to_the_end_of_the_run():
+    value = dataclasses.replace(RUN.value, lr_end=0.5)
+    learner = dataclasses.replace(RUN, value=value, steps=100).learner(ENV.spec)
+    rates = [float(learner.rate(jnp.asarray(n))) for n in (0, 50, 100, 200)]
+    assert rates == [1.0, 0.75, 0.5, 0.5]
+    state = learner_and_state()[1]
+    grad = jax.tree.map(jnp.ones_like, state.online)
+    step = lambda rate: learner._step(grad, state.optimiser, state.online, rate)[0]  # noqa: E731
+    moved = [
+        np.abs(jax.tree.leaves(step(rate))[0] - jax.tree.leaves(state.online)[0]).max()
+        for rate in (1.0, 0.25)
+    ]
+    np.testing.assert_allclose(moved[1], 0.25 * moved[0], rtol=1e-3)
+
+
 def test_targets_are_copied_when_due():
     config = ValueConfig(buffer=8, batch=4, target_period=8)
     learner, state = learner_and_state(dataclasses.replace(RUN, value=config))

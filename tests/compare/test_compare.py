@@ -1,11 +1,17 @@
 """One tiny comparison, run for real."""
 
 import csv
+import dataclasses
 import json
+import shutil
 
+import psutil
 import pytest
 
 from ptde.cli import main
+from ptde.compare.workers import run_side_by_side
+from ptde.pipeline import RunFolder
+from ptde.run.interrupt import Interrupted, WorkerFailed
 
 PLAN = """
 methods = ["qmix", "together_teacher", "together"]
@@ -37,7 +43,7 @@ def compared(tmp_path_factory):
     folder = tmp_path_factory.mktemp("compare")
     (folder / "plan.toml").write_text(PLAN)
     arguments = ["compare", str(folder / "plan.toml"), "--out", str(folder / "out")]
-    assert main(arguments) == 0
+    assert main([*arguments, "--workers", "2"]) == 0
     return arguments, folder / "out"
 
 
@@ -97,3 +103,38 @@ def test_other_options_in_the_same_folder_are_refused(compared, capsys):
 def test_a_bad_share_is_refused(compared, capsys):
     assert main([*compared[0], "--budget-scale", "0"]) == 2
     assert "for example --budget-scale 0.05" in capsys.readouterr().err
+
+
+def test_a_cell_that_is_stopped_goes_on_and_one_that_fails_says_why(compared, tmp_path):
+    arguments, out = compared
+    for path in out.rglob("result.json"):
+        copy = tmp_path / "out" / path.parent.relative_to(out)
+        shutil.copytree(path.parent, copy)
+    broken = tmp_path / "out" / "personal" / "qmix"
+    (broken / "result.json").unlink()
+    arguments = [*arguments[:-1], str(tmp_path / "out")]
+    assert main([*arguments, "--workers", "2"]) == 0  # from its finished networks
+    assert (broken / "result.json").exists()
+    (broken / "result.json").unlink()
+    shutil.rmtree(broken / "teacher" / "model")
+    (broken / "teacher" / "model").write_text("no folder")
+    with pytest.raises(WorkerFailed, match=r"personal/qmix failed"):
+        run_side_by_side([broken], 2, lambda folders: None)
+
+
+def test_ctrl_c_stops_the_processes_and_saves(compared, tmp_path):
+    shutil.copytree(compared[1] / "personal" / "qmix", tmp_path / "run")
+    folder = RunFolder(tmp_path / "run")
+    folder.rewrite(dataclasses.replace(folder.run, steps=2_000_000))
+    shutil.rmtree(tmp_path / "run" / "teacher")
+    begun = []
+
+    def stop(folders):
+        begun.extend(folders)
+        raise KeyboardInterrupt
+
+    with pytest.raises(Interrupted, match="goes on"):
+        run_side_by_side([tmp_path / "run"], 1, stop)
+    assert begun == [tmp_path / "run"]
+    mine = [p for p in psutil.Process().children(True) if "resume" in str(p.cmdline())]
+    assert not mine

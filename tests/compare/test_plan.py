@@ -4,6 +4,7 @@ import pytest
 
 from ptde.cli import _parse
 from ptde.compare.plan import PLANS, Plan, read_plan
+from ptde.compare.runner import with_data
 from ptde.config import Run
 
 GOOD = """
@@ -76,12 +77,28 @@ def test_a_file_that_is_missing_is_named_with_the_tables(tmp_path):
         read_plan(tmp_path / "none.toml", lambda words: Run())
 
 
-@pytest.mark.parametrize("name", PLANS)
+@pytest.mark.parametrize("name", [name for name in PLANS if name != "figure6"])
 def test_the_papers_tables_are_plans(name):
     plan = PLANS[name][1]
     assert plan.base.seeds == 3
     assert plan.steps["3s_vs_5z" if name != "table6" else "5m_vs_6m"] >= 2_000_000
     assert len({cell.folder for cell in plan.cells()}) == len(plan.cells())
+
+
+def test_figure_6_needs_data(tmp_path):
+    plan = PLANS["figure6"][1]
+    assert plan.base.world == "ranking" and plan.base.seeds == 5
+    with pytest.raises(ValueError, match="needs --data"):
+        plan.cells()
+    assert with_data(plan, "x.txt").base.ranking.data == "x.txt"
+
+
+def test_a_stage_2_is_run_only_where_its_student_is_asked_for():
+    plan = Plan(("qmix_giu", "qmix_gip", "qmix_kd", "together"), ("3m",))
+    goals = {cell.name: cell.goal for cell in plan.cells()}
+    assert goals == {"qmix_giu": "teach", "qmix_gip": "run", "together": "run"}
+    alone = dataclasses.replace(plan, methods=("qmix_kd",)).cells()
+    assert [(cell.name, cell.roles) for cell in alone] == [("qmix_gip", {"student"})]
 
 
 def test_a_share_of_the_budget():

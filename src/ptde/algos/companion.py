@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 from typing import Generic, TypeVar
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
@@ -90,9 +91,10 @@ class InfoStudent(AbstractCompanion[Student]):
         q: Float[Array, "B T n u"],
         info: Info,
     ) -> Float[Array, ""]:
-        local = batch.steps.local
+        local = jax.tree.map(lambda x: x[:, :-1], batch.steps.local)
+        valid = valid_transitions(batch.steps.first)[..., None] & local.alive
         z = student(local_information(local))
-        return distillation_loss(z, info.mean, local.alive)
+        return distillation_loss(z, info.mean[:, :-1], valid)
 
     def team(self, student: Student, teacher: AbstractNetwork) -> Team:
         return Team(teacher, student)

@@ -37,7 +37,7 @@ class ValueConfig:
     """How the value learner learns."""
 
     gamma: float = 0.99
-    """Discount per joint step. In [0, 1]."""
+    """Discount per joint step. In [0, 1]; 0, for one-step episodes, needs no targets."""
     td_lambda: float = 0.8
     """Trace decay of the TD(lambda) targets: 0 one-step, 1 Monte Carlo. In [0, 1]."""
     lr: float = 2e-3
@@ -92,15 +92,25 @@ class ValueModel(eqx.Module):
     eyes: Eyes = eqx.field(static=True, default="own")
 
     def values(
-        self, rollout: Rollout, *, key: Key[Array, ""] | None
+        self, rollout: Rollout, *, key: Key[Array, ""] | None, last: bool = True
     ) -> tuple[Float[Array, "B T n u"], Info]:
-        """Q_i of every action at every step, and z. ``key`` draws z; None: its mean."""
+        """Q_i of every action at every step, and z. ``key`` draws z; None: its mean.
+
+        Without ``last``, a segment's last step repeats the one before: only bootstrapping
+        needs it, and in one-step episodes it is half the work.
+        """
         steps = rollout.steps
+        if not last:
+            steps = jax.tree.map(lambda x: x[:, :-1], steps)
         local = information(steps, self.eyes)
         h = self.network.unroll(local, steps.first)
         noise = None if key is None else self.info.draw(local.shape[:-1], key=key)
         info = self.info.unroll(local, steps.state, steps.first, noise=noise)
-        return self.network.values(h, info.z), info
+        q = self.network.values(h, info.z)
+        if not last:
+            again = lambda x: jnp.concatenate([x, x[:, -1:]], axis=1)  # noqa: E731
+            q, info = jax.tree.map(again, (q, info))
+        return q, info
 
 
 class ValueState(eqx.Module):
@@ -286,17 +296,19 @@ class ValueLearner(AbstractAlgorithm[ValueState]):
         """Paper Eq. 7 with TD(lambda) targets; what to log of it, action values and z."""
         steps, valid = batch.steps, valid_transitions(batch.steps.first)
         key_online, key_target = jax.random.split(key)
-        q, info = online.values(batch, key=key_online)
+        bootstraps = self.config.gamma > 0
+        q, info = online.values(batch, key=key_online, last=bootstraps)
         legal = steps.local.legal
         best = jnp.max(masked(q, legal), axis=-1)
         chosen = take(q[:, :-1], batch.action)
         q_tot = online.mixer(
             Utilities(chosen, best[:, :-1], batch.action), steps.state[:, :-1]
         )
-        q_next = greedy(jax.lax.stop_gradient(q), legal)[:, 1:]
-        returns = jax.lax.stop_gradient(
-            self._returns(target, batch, q_next, key=key_target)
-        )
+        returns = steps.reward[:, 1:]
+        if bootstraps:
+            q_next = greedy(jax.lax.stop_gradient(q), legal)[:, 1:]
+            returns = self._returns(target, batch, q_next, key=key_target)
+            returns = jax.lax.stop_gradient(returns)
         td_error = q_tot - returns
         loss = td_loss(td_error, valid) + online.info.auxiliary(batch, info)
         metrics = {

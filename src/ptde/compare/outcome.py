@@ -39,6 +39,8 @@ class Entry:
     steps: int = 0
     communication: float = 0.0
     """Share of agent-steps at which the centre spoke to an agent."""
+    measure: str = "win rate"
+    """What the numbers above are in this world."""
     records: list[tuple[int, list[Row]]] = field(default_factory=list)
     """First seed and stage 1's rows of each run."""
 
@@ -52,6 +54,7 @@ class Entry:
         self.episodes += score["episodes"]
         self.steps = result["steps"]
         self.communication = score.get("communication", 0.0)
+        self.measure = result.get("measure", self.measure)
         rows = Record(folder / "teacher" / "record.jsonl").rows()
         self.records.append((load_run(folder)[0].seed, rows))
 
@@ -113,6 +116,12 @@ def _header(entries: Entries, maps: Sequence[str]) -> list[str]:
     return ["method", "reads at execution", *titles, "IQM over maps"]
 
 
+def measure_of(entries: Entries) -> str:
+    """What the numbers of a comparison are."""
+    names = {e.measure for by_map in entries.values() for e in by_map.values()}
+    return " or ".join(sorted(names)) or "win rate"
+
+
 def notes(entries: Entries) -> list[str]:
     """What a reader must know to trust the table."""
     counts = {len(e.seeds) for by_map in entries.values() for e in by_map.values()}
@@ -121,10 +130,10 @@ def notes(entries: Entries) -> list[str]:
     }
     listing = lambda values: " or ".join(str(v) for v in sorted(values))  # noqa: E731
     lines = [
-        f"Final win rate, mean over {listing(counts)} seed(s) of {listing(episodes)} test "
-        "episodes each; brackets are 95 % intervals: Student's over seeds, and bootstrap "
-        "over seeds (stratified by map) for IQM and PRR.",
-        "(C) centralised, (D) decentralised execution. PRR: the student's win rate / its "
+        f"Final {measure_of(entries)}, mean over {listing(counts)} seed(s) of "
+        f"{listing(episodes)} test episodes each; brackets are 95 % intervals: Student's "
+        "over seeds, and bootstrap over seeds (stratified by map) for IQM and PRR.",
+        "(C) centralised, (D) decentralised execution. PRR: the student's result / its "
         "teacher's.",
     ]
     if min(counts, default=2) < 2:
@@ -240,5 +249,5 @@ def write(entries: Entries, maps: Sequence[str], world: str, folder: Path) -> li
     }
     for name, make in forms.items():
         (folder / name).write_text(make())
-    draw_comparison(entries, maps, folder / "curves.png")
+    draw_comparison(entries, maps, folder / "curves.png", measure_of(entries))
     return [folder / name for name in (*forms, "curves.png")]

@@ -15,13 +15,13 @@ import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from ptde.check import known
 from ptde.config import Run
 from ptde.envs.registry import WORLDS
 from ptde.methods import METHODS, run_of
-from ptde.presets import PAPER_MAPS
+from ptde.presets import PAPER_MAPS, WORLD_DEFAULTS
 
 MILLION = 1_000_000
 
@@ -34,6 +34,13 @@ class Cell:
     map: str
     name: str
     """Of the run; methods of the same name share it."""
+    roles: frozenset[str] = frozenset({"teacher"})
+    """Whose results are asked for."""
+
+    @property
+    def goal(self) -> Literal["teach", "run"]:
+        """Stage 1 alone, if nobody asks for its student."""
+        return "run" if "student" in self.roles else "teach"
 
     @property
     def folder(self) -> Path:
@@ -85,19 +92,27 @@ class Plan:
 
     def cells(self) -> list[Cell]:
         """The runs to do, each once, map by map."""
-        cells: dict[Path, Cell] = {}
+        roles: dict[str, set[str]] = {}
+        for method in self.methods:
+            roles.setdefault(METHODS[method].run, set()).add(METHODS[method].role)
+        first = {METHODS[method].run: method for method in reversed(self.methods)}
+        cells = []
         for name in self.maps:
             base = replace(self.base, map=name, steps=self.steps.get(name, self.base.steps))
-            for method in self.methods:
-                shared = METHODS[method].run
-                cell = Cell(run_of(method, base), name, shared)
-                cells.setdefault(cell.folder, cell)
-        return list(cells.values())
+            for shared, asked in roles.items():
+                run = run_of(first[shared], base)
+                cells.append(Cell(run, name, shared, frozenset(asked)))
+        return cells
 
 
 def _table(methods: str, budgets: dict[str, int]) -> Plan:
     steps = {name: millions * MILLION for name, millions in budgets.items()}
     return Plan(tuple(methods.split()), tuple(budgets), steps, Run(seeds=3))
+
+
+def _ranking() -> Plan:
+    base = replace(WORLD_DEFAULTS["ranking"], seeds=5)
+    return Plan(("qmix", "qmix_giu", "qmix_gip", "qmix_kd"), ("letor",), {}, base)
 
 
 PLANS: dict[str, tuple[str, Plan]] = {
@@ -123,6 +138,7 @@ PLANS: dict[str, tuple[str, Plan]] = {
             {"5m_vs_6m": 2, "6h_vs_8z": 5, "3s5z_vs_3s7z": 10},
         ),
     ),
+    "figure6": ("learning to rank, on --data", _ranking()),
     "controls": (
         "is it the information, the parameters or the noise?",
         _table(

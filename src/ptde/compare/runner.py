@@ -2,28 +2,39 @@
 
 import json
 import time
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from rich.table import Table
 
 from ptde.compare.outcome import Entries, gather, markdown, write
 from ptde.compare.plan import Cell, Plan
+from ptde.compare.ranking import write_ranking
+from ptde.compare.workers import last_row, run_side_by_side
 from ptde.config import load_run
+from ptde.envs.ranking import Ranking
 from ptde.methods import METHODS
-from ptde.pipeline import resume, run
+from ptde.pipeline import RunFolder, resume
 from ptde.run.progress import console
 
 
-def compare(plan: Plan, out: Path) -> Entries:
+def compare(plan: Plan, out: Path, workers: int = 1) -> Entries:
     """Runs the cells that are missing or unfinished in ``out``, then writes the tables.
 
     Each cell is a run folder of its own, ``out/MAP/RUN``: a comparison that was stopped
     goes on where it stood, and one that is extended runs the new cells alone.
 
+    Args:
+        plan: what is compared.
+        out: the comparison's folder.
+        workers: cells that run at once, each in a process on a core of its own; 1 runs them
+            here, one after another, on all cores.
+
     Raises:
         ValueError: a cell cannot be run, or ``out`` holds a cell with other options.
         Interrupted: Ctrl-C; the same command goes on.
+        WorkerFailed: a cell ended badly in its process.
     """
     cells = plan.cells()
     for cell in cells:  # everything that can be wrong, before anything long starts
@@ -31,42 +42,59 @@ def compare(plan: Plan, out: Path) -> Entries:
         cell.run.check_memory(cell.run.env())
     if plan.base.seeds < 2:
         console().print("one seed: no interval can be given; type --seeds 3 for intervals")
-    todo = [cell for cell in cells if not _finished(out / cell.folder)]
-    spent, behind = 0.0, 0
-    for number, cell in enumerate(todo, 1):
-        console().print(_overview(cells, out, cell, spent, behind, todo[number - 1 :]))
-        began = time.monotonic()
-        folder = out / cell.folder
-        if (folder / "run.json").exists():
+    board = _Board(cells, out)
+    folders = [_begin(cell, out) for cell in board.missing()]
+    if workers > 1:
+        run_side_by_side(folders, workers, lambda now: console().print(board.show(now)))
+    else:
+        for folder in folders:
+            console().print(board.show([folder]))
             resume(folder)
-        else:
-            run(cell.run, folder)
-        spent += time.monotonic() - began
-        behind += cell.run.steps * cell.run.seeds
     return collect(plan, out)
 
 
 def collect(plan: Plan, out: Path) -> Entries:
     """The entries of the finished cells in ``out``; writes and shows the table."""
     folders = {
-        name: [
-            (where, out / where / METHODS[name].run)
+        name: {
+            where: out / where / METHODS[name].run
             for where in plan.maps
-            if _finished(out / where / METHODS[name].run)
-        ]
+            if METHODS[name].role in _result(out / where / METHODS[name].run)
+        }
         for name in plan.methods
     }
-    entries = gather({name: runs for name, runs in folders.items() if runs})
+    entries = gather({name: runs.items() for name, runs in folders.items() if runs})
     out.mkdir(parents=True, exist_ok=True)
     paths = write(entries, plan.maps, plan.base.world, out)
     console().print(markdown(entries, plan.maps), soft_wrap=True, markup=False)
+    for where in plan.maps if plan.base.world == "ranking" else ():
+        env = replace(plan.base, map=where).env()
+        assert isinstance(env, Ranking)
+        runs = {name: found[where] for name, found in folders.items() if where in found}
+        paths.append(out / f"ranking-{where}.md")
+        text = write_ranking(runs, env, paths[-1])
+        console().print(text, soft_wrap=True, markup=False)
     for path in paths:
         console().print(str(path), soft_wrap=True)
     return entries
 
 
-def _finished(folder: Path) -> bool:
-    return (folder / "result.json").exists()
+def _result(folder: Path) -> dict[str, Any]:
+    """What a run came to, by role; empty while it has not ended."""
+    path = folder / "result.json"
+    return json.loads(path.read_text()) if path.exists() else {}
+
+
+def _begin(cell: Cell, out: Path) -> Path:
+    """The cell's run folder, made or told that it is to have a student as well."""
+    path = out / cell.folder
+    if not (path / "run.json").exists():
+        RunFolder.create(cell.run, path, cell.goal)
+        return path
+    folder = RunFolder(path)
+    if cell.goal == "run" and folder.meta["goal"] != "run":
+        folder.rewrite(folder.run, goal="run")
+    return path
 
 
 def _check(cell: Cell, out: Path) -> None:
@@ -81,47 +109,61 @@ def _check(cell: Cell, out: Path) -> None:
         )
 
 
-def _overview(
-    cells: list[Cell],
-    out: Path,
-    current: Cell,
-    spent: float,
-    behind: int,
-    ahead: list[Cell],
-) -> Table:
+@dataclass
+class _Board:
     """All cells at a glance, and the time left at the pace so far."""
-    left = ""
-    if behind:
-        pace = spent / behind
-        minutes = pace * sum(c.run.steps * c.run.seeds for c in ahead) / 60
-        left = f", about {minutes:.0f} min left"
-    done = len(cells) - len(ahead)
-    table = Table(title=f"{done} of {len(cells)} runs done{left}", title_justify="left")
-    maps = list(dict.fromkeys(cell.map for cell in cells))
-    table.add_column("run")
-    for where in maps:
-        table.add_column(where, justify="right")
-    for name in dict.fromkeys(cell.name for cell in cells):
-        row = [name]
+
+    cells: list[Cell]
+    out: Path
+    began: float = field(default_factory=time.monotonic)
+
+    def __post_init__(self):
+        self.todo = self.missing()
+
+    def missing(self) -> list[Cell]:
+        """Those that lack a role's result."""
+        return [c for c in self.cells if not c.roles <= _result(self.out / c.folder).keys()]
+
+    def show(self, running: list[Path]) -> Table:
+        """As a table; ``running`` are the folders at work."""
+        ahead = self.missing()
+        work = lambda cells: sum(c.run.steps * c.run.seeds for c in cells)  # noqa: E731
+        done, left = work(self.todo) - work(ahead), ""
+        if done:
+            pace = (time.monotonic() - self.began) / done
+            left = f", about {pace * work(ahead) / 60:.0f} min left"
+        count = len(self.cells) - len(ahead)
+        title = f"{count} of {len(self.cells)} runs done{left}"
+        table = Table(title=title, title_justify="left")
+        maps = list(dict.fromkeys(cell.map for cell in self.cells))
+        table.add_column("run")
         for where in maps:
-            cell = next((c for c in cells if (c.map, c.name) == (where, name)), None)
-            row.append("" if cell is None else _state(cell, current, out))
-        table.add_row(*row)
-    return table
+            table.add_column(where, justify="right")
+        for name in dict.fromkeys(cell.name for cell in self.cells):
+            row = [name]
+            for where in maps:
+                mine = [c for c in self.cells if (c.map, c.name) == (where, name)]
+                row.append("".join(self._state(cell, running) for cell in mine))
+            table.add_row(*row)
+        return table
 
-
-def _state(cell: Cell, current: Cell, out: Path) -> str:
-    folder = out / cell.folder
-    if _finished(folder):
-        result = json.loads((folder / "result.json").read_text())
-        return " / ".join(
-            f"{result[role]['win_rate']:.2f}"
-            for role in ("teacher", "student")
-            if role in result
-        )
-    return "running" if cell is current else "waits"
+    def _state(self, cell: Cell, running: list[Path]) -> str:
+        folder = self.out / cell.folder
+        if folder in running:
+            return last_row(folder)
+        result = _result(folder)
+        if not cell.roles <= result.keys():
+            return "waits"
+        roles = ("teacher", "student")
+        return " / ".join(f"{result[r]['win_rate']:.2f}" for r in roles if r in result)
 
 
 def with_seeds(plan: Plan, seeds: int | None) -> Plan:
     """The plan with another number of seeds."""
     return plan if seeds is None else replace(plan, base=replace(plan.base, seeds=seeds))
+
+
+def with_data(plan: Plan, data: str) -> Plan:
+    """The plan with another data file, for worlds that read one."""
+    ranking = replace(plan.base.ranking, data=data)
+    return replace(plan, base=replace(plan.base, ranking=ranking))

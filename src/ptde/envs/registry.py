@@ -17,7 +17,8 @@ class World:
     """The map that is taken where none is named."""
     maps: Callable[[], tuple[str, ...]]
     make: Callable[[str, Mapping[str, Any]], AbstractEnv]
-    """From a map's name and the run's options, by group: ``options["smax"]``."""
+    """From a map's name and the run's options, by group: ``options["smax"]``; and
+    ``options["progress"]`` is told how far data files are read (see ``read_letor``)."""
 
 
 def _smax_maps() -> tuple[str, ...]:
@@ -37,7 +38,7 @@ def _ranking(name: str, options: Mapping[str, Any]) -> AbstractEnv:
     from ptde.envs.settings import RankingConfig
 
     config = options.get("ranking") or RankingConfig()
-    return Ranking(ranking_data(name, config), config)
+    return Ranking(ranking_data(name, config, options.get("progress")), config)
 
 
 WORLDS = {

@@ -14,14 +14,29 @@ def console() -> Console:
     return Console(width=narrow, highlight=False)
 
 
+class Reading:
+    """Shows how far data files are read: called with name, bytes read, and all bytes."""
+
+    def __init__(self) -> None:
+        self.tracker: Tracker | None = None
+
+    def __call__(self, name: str, done: int, total: int) -> None:
+        if self.tracker is None:
+            self.tracker = Tracker(name, total, "bytes", waiting="reading").__enter__()
+        self.tracker.update(done, "")
+        if done >= total:
+            self.tracker.__exit__()
+            self.tracker = None
+
+
 class Tracker:
     """Shows one long piece of work: what is done, how fast, how good, time left."""
 
     LINES = 20
     """Lines that a log gets for one piece of work."""
 
-    def __init__(self, name: str, total: int, unit: str):
-        self.name, self.total, self.unit = name, total, unit
+    def __init__(self, name: str, total: int, unit: str, waiting: str = "compiling"):
+        self.name, self.total, self.unit, self.waiting = name, total, unit, waiting
         self.console = console()
         self.printed = -1
         self.began = time.monotonic()
@@ -38,9 +53,9 @@ class Tracker:
                 console=self.console,
             )
             self.bar.start()
-            self.task = self.bar.add_task(self.name, total=self.total, text="compiling")
+            self.task = self.bar.add_task(self.name, total=self.total, text=self.waiting)
         else:
-            self.console.print(f"{self.name}: compiling")
+            self.console.print(f"{self.name}: {self.waiting}")
         return self
 
     def __exit__(self, *_: Any) -> None:
