@@ -43,8 +43,8 @@ class ValueConfig:
     lr: float = 2e-3
     """Adam's learning rate. > 0."""
     lr_end: float = 1.0
-    """Share of the learning rate that is left at the end of the run; it falls linearly. In
-    [0, 1]."""
+    """Share of the learning rate that is left at the end of the run, falling linearly.
+    In [0, 1]."""
     max_grad_norm: float = 10.0
     """Global norm at which gradients are clipped. > 0."""
     buffer: int = 1000

@@ -18,7 +18,7 @@ class RankingConfig:
     docs: int = 10
     """Documents of a list, which are the agents. >= 2."""
     lists: int = 0
-    """Lists, each of a query of its own; 0 takes all there are, at most 10,000."""
+    """Lists, each of a query of its own. >= 0; 0 takes all there are, at most 10,000."""
     train_share: float = 0.7
     """Share of the queries to learn from; the others test. In [0.01, 0.99]."""
     k: int = 10
