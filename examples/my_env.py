@@ -50,7 +50,7 @@ class Meet(AbstractEnv):
         )
 
 
-WORLDS["meet"] = World(lambda: ("line",), lambda name, options: Meet())
+WORLDS["meet"] = World("line", lambda: ("line",), lambda name, options: Meet())
 
 if __name__ == "__main__":
     steps = int(sys.argv[1]) if len(sys.argv) > 1 else 150_000

@@ -1,17 +1,13 @@
 """The command line: argument handling and nothing else."""
 
 import dataclasses
-import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import tyro
-
-if TYPE_CHECKING:
-    from ptde.config import Run
 
 Role = Literal["teacher", "student", "baseline"]
 RunPath = Annotated[Path, tyro.conf.Positional]
@@ -107,12 +103,13 @@ def _world_words(words: Sequence[str]) -> list[str]:
         if word.startswith("env:"):
             spelt += ["--world", word.removeprefix("env:")]
         else:
-            spelt.append(re.sub(r"^--env\.", "--", word))
+            short = word.removeprefix("--env.")
+            spelt.append(word if short == word else f"--{short}")
     return spelt
 
 
-def _default_of(words: Sequence[str]) -> "Run":
-    """What a run in the world that the words name starts from."""
+def _default_of(words: Sequence[str]) -> Any:
+    """The ``Run`` that starts a run in the world that the words name."""
     from ptde.config import Run
     from ptde.presets import WORLD_DEFAULTS
 

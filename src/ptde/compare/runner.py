@@ -2,10 +2,13 @@
 
 import json
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from rich.live import Live
 from rich.table import Table
 
 from ptde.compare.outcome import Entries, gather, markdown, write
@@ -45,7 +48,8 @@ def compare(plan: Plan, out: Path, workers: int = 1) -> Entries:
     board = _Board(cells, out)
     folders = [_begin(cell, out) for cell in board.missing()]
     if workers > 1:
-        run_side_by_side(folders, workers, lambda now: console().print(board.show(now)))
+        with board.watch() as look:
+            run_side_by_side(folders, workers, look)
     else:
         for folder in folders:
             console().print(board.show([folder]))
@@ -123,6 +127,24 @@ class _Board:
     def missing(self) -> list[Cell]:
         """Those that lack a role's result."""
         return [c for c in self.cells if not c.roles <= _result(self.out / c.folder).keys()]
+
+    @contextmanager
+    def watch(self) -> Iterator[Callable[[list[Path]], None]]:
+        """What is called with the folders at work, again and again, shows the table: in
+        place on a terminal; in a log, when other folders are at work.
+        """
+        out, before = console(), [Path()]
+        if out.is_terminal:
+            with Live(console=out, auto_refresh=False) as live:
+                yield lambda running: live.update(self.show(running), refresh=True)
+            return
+
+        def look(running: list[Path]) -> None:
+            if running != before:
+                out.print(self.show(running))
+                before[:] = running
+
+        yield look
 
     def show(self, running: list[Path]) -> Table:
         """As a table; ``running`` are the folders at work."""

@@ -29,14 +29,14 @@ LOOK = 2.0
 
 
 def run_side_by_side(
-    folders: Sequence[Path], workers: int, changed: Callable[[list[Path]], None]
+    folders: Sequence[Path], workers: int, look: Callable[[list[Path]], None]
 ) -> None:
     """Finishes run folders, ``workers`` at a time; each writes ``log.txt`` in its folder.
 
     Args:
         folders: of runs that were begun.
         workers: how many at once.
-        changed: is called with those that run, when one begins.
+        look: is called with those that run, every two seconds.
 
     Raises:
         WorkerFailed: a run ended badly; the others were stopped, and saved.
@@ -53,7 +53,7 @@ def run_side_by_side(
             while waiting and free:
                 core, folder = free.pop(0), waiting.pop(0)
                 running[folder] = _start(folder, core), core
-                changed(list(running))
+            look(list(running))
             time.sleep(LOOK)
             for folder, (process, core) in list(running.items()):
                 if process.poll() is None:
