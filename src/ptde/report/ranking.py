@@ -53,23 +53,26 @@ def plain_rankers(env: Ranking) -> dict[str, np.ndarray]:
     train, test = Ranking(env.data, env.config).lists, env.held_out().lists
     nothing = np.zeros(test.labels.shape)
     found = {"random order": list_ndcg(nothing, test.labels)}
-    best, sign = _best_feature(train)
-    found["best single feature"] = list_ndcg(sign * test.features[..., best], test.labels)
-    for name, (seen, scores) in _boosted(train, test).items():
+    for name, (seen, scores) in {
+        "best single feature": _best_feature(train, test),
+        **_boosted(train, test),
+    }.items():
         found[name] = list_ndcg(scores, test.labels)
         found[f"{name}, ten scores"] = list_ndcg(ten_scores(seen, scores), test.labels)
     return found
 
 
-def _best_feature(lists: Lists) -> tuple[int, int]:
-    """The feature, and its sign, that ranks the training lists best."""
-    width = lists.features.shape[-1]
-    signed = [(i, sign) for i in range(width) for sign in (1, -1)]
-    value = [
-        list_ndcg(sign * lists.features[..., i], lists.labels)[:, -1].mean()
-        for i, sign in signed
-    ]
-    return signed[int(np.argmax(value))]
+Scores = tuple[np.ndarray, np.ndarray]
+"""Of the training rows, and of the test lists [L, N]."""
+
+
+def _best_feature(train: Lists, test: Lists) -> Scores:
+    """The feature, with a sign, that ranks the training lists best."""
+    columns = np.moveaxis(np.concatenate([train.features, -train.features], -1), -1, 0)
+    value = [list_ndcg(column, train.labels)[:, -1].mean() for column in columns]
+    best = int(np.argmax(value))
+    shown = np.concatenate([test.features, -test.features], -1)
+    return columns[best].reshape(-1), shown[..., best]
 
 
 def ten_scores(seen: np.ndarray, scores: np.ndarray) -> np.ndarray:
@@ -78,8 +81,8 @@ def ten_scores(seen: np.ndarray, scores: np.ndarray) -> np.ndarray:
     return np.searchsorted(edges, scores)
 
 
-def _boosted(train: Lists, test: Lists) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """LightGBM's scores of the training rows, and of the test lists [L, N]."""
+def _boosted(train: Lists, test: Lists) -> dict[str, Scores]:
+    """LightGBM's scores, if it is installed."""
     try:
         import lightgbm
     except ImportError:
@@ -125,40 +128,51 @@ def ranking_table(
     """Markdown: a row for each ranker.
 
     Args:
-        teams: NDCG [seeds, lists, cuts] by name.
-        plain: NDCG [lists, cuts] by name; the last of those without "ten scores" is what
-            differences are taken to.
+        teams: NDCG [seeds, lists, cuts] by name; differences are taken to the first.
+        plain: NDCG [lists, cuts] by name; and to the last that is not "ten scores".
         env: the held-out lists.
     """
-    reference = [name for name in plain if "ten scores" not in name][-1]
     decided, total = len(env.lists.labels), len(env.data.test.labels)
-    cuts = " | ".join(f"@{k}" for k in CUTS)
-    lines = [
-        f"| NDCG | {cuts} | @10, 95 % interval | @10 minus {reference}, paired | "
-        "@10 of all lists | seeds, @10 |",
-        "|" + "---|" * (len(CUTS) + 5),
+    lists = {**plain, **{name: values.mean(0) for name, values in teams.items()}}
+    best = [name for name in plain if "ten scores" not in name][-1]
+    against = [best, *list(teams)[:1]]
+    columns = [
+        "NDCG",
+        *(f"@{k}" for k in CUTS),
+        "@10, 95 % interval",
+        *(f"@10 minus {name}" for name in against),
+        "@10 of all lists",
+        "seeds, @10",
     ]
-    for name, values in {**{n: v[None] for n, v in plain.items()}, **teams}.items():
-        lists = values.mean(0)
-        last = lists[:, -1]
-        low, high = mean_ci(last)
-        difference = ""
-        if name != reference:
-            gap = last - plain[reference][:, -1]
-            down, up = mean_ci(gap)
-            difference = f"{gap.mean():+.3f} [{down:+.3f}, {up:+.3f}]"
-        every = (last.sum() + total - decided) / total
-        seeds = ", ".join(f"{x:.3f}" for x in values[:, :, -1].mean(1))
-        means = " | ".join(f"{x:.3f}" for x in lists.mean(0))
-        lines.append(
-            f"| {name} | {means} | [{low:.3f}, {high:.3f}] | {difference} | {every:.3f} | "
-            f"{seeds if name in teams else ''} |"
-        )
-    lines += [
-        "",
+    lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
+    for name, values in lists.items():
+        last = values[:, -1]
+        seeds = teams[name][:, :, -1].mean(1) if name in teams else ()
+        cells = [
+            name,
+            *(f"{x:.3f}" for x in values.mean(0)),
+            "{:.3f} - {:.3f}".format(*mean_ci(last)),
+            *("" if name == o else _difference(last - lists[o][:, -1]) for o in against),
+            f"{(last.sum() + total - decided) / total:.3f}",
+            ", ".join(f"{x:.3f}" for x in seeds),
+        ]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join([*lines, "", *_notes(env, plain, decided, total), ""])
+
+
+def _difference(values: np.ndarray) -> str:
+    low, high = mean_ci(values)
+    return f"{values.mean():+.3f} ({low:+.3f} to {high:+.3f})"
+
+
+def _notes(
+    env: Ranking, plain: Mapping[str, np.ndarray], decided: int, total: int
+) -> list[str]:
+    """What a reader must know to trust the table."""
+    lines = [
         f"{env.spec.name}: {decided} held-out lists of {env.spec.n_agents} documents whose "
         f'labels differ; "all lists" are {total}, where the others count as 1. Intervals: '
-        "bootstrap over lists.",
+        "bootstrap over lists, differences paired; a team's lists are averaged over seeds.",
     ]
     if "synthetic" in env.spec.name:
         lines.append("The data are synthetic.")
@@ -166,7 +180,7 @@ def ranking_table(
         lines.append(
             "LightGBM is not installed: pip install 'ptde[ranking]' adds its rows."
         )
-    return "\n".join([*lines, ""])
+    return lines
 
 
 def report_ranking(
