@@ -270,8 +270,9 @@ def _compare(words: Sequence[str]) -> None:
         data: str = ""
         """The LETOR file or folder of figure6."""
         workers: int = 1
-        """Runs at once, each in a process on a core of its own, >= 1; on a CPU, as many as
-        there are cores is fastest."""
+        """Runs of one seed that go on at once, each in a process on a core of its own;
+        >= 1. On a CPU as many as there are cores is fastest; 1 runs the seeds of a cell in
+        one program."""
         table_only: bool = False
         """Run nothing: write the table of what is finished."""
 

@@ -142,6 +142,11 @@ class Run:
         return "_".join(parts).upper()
 
     @property
+    def seed_name(self) -> str:
+        """``0`` for one seed; ``0+3`` for three, from 0 on."""
+        return f"{self.seed}" if self.seeds == 1 else f"{self.seed}+{self.seeds}"
+
+    @property
     def centralised(self) -> bool:
         """The teacher needs the global state, or unlimited sight, when it acts."""
         return self.info != "none" or self.eyes == "all"

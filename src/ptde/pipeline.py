@@ -142,8 +142,7 @@ class RunFolder:
 
 def default_folder(run: Run) -> Path:
     """``runs/WORLD-MAP-METHOD-SEED``, with a number behind it if that exists."""
-    seeds = f"{run.seed}" if run.seeds == 1 else f"{run.seed}+{run.seeds}"
-    name = f"{run.world}-{run.map}-{run.method.lower()}-{seeds}"
+    name = f"{run.world}-{run.map}-{run.method.lower()}-{run.seed_name}"
     path, count = Path("runs") / name, 1
     while path.exists():
         count += 1

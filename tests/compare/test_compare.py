@@ -1,15 +1,19 @@
 """One tiny comparison, run for real."""
 
 import csv
-import dataclasses
 import json
 import shutil
+from dataclasses import replace
+from pathlib import Path
 
 import psutil
 import pytest
 
-from ptde.cli import main
+from ptde.cli import _parse, main
+from ptde.compare.plan import read_plan
+from ptde.compare.runner import _apart
 from ptde.compare.workers import run_side_by_side
+from ptde.config import Run
 from ptde.pipeline import RunFolder
 from ptde.run.interrupt import Interrupted, WorkerFailed
 
@@ -43,7 +47,7 @@ def compared(tmp_path_factory):
     folder = tmp_path_factory.mktemp("compare")
     (folder / "plan.toml").write_text(PLAN)
     arguments = ["compare", str(folder / "plan.toml"), "--out", str(folder / "out")]
-    assert main([*arguments, "--workers", "2"]) == 0
+    assert main(arguments) == 0
     return arguments, folder / "out"
 
 
@@ -94,10 +98,20 @@ def test_what_is_finished_is_not_run_again(compared, capsys):
 
 def test_other_options_in_the_same_folder_are_refused(compared, capsys):
     arguments, _ = compared
-    assert main([*arguments, "--seeds", "3"]) == 2
-    assert "was run with other options (seeds): type another --out" in (
+    assert main([*arguments, "--budget-scale", "2"]) == 2
+    assert "was run with other options (steps): type another --out" in (
         capsys.readouterr().err
     )
+
+
+def test_more_seeds_are_run_alone(compared):
+    arguments, out = compared
+    plan = read_plan(Path(arguments[1]), lambda words: _parse(Run, words, "run"))
+    whole = replace(plan.cells()[0], run=replace(plan.cells()[0].run, seeds=5))
+    seeds = lambda cells: [c.run.seed_name for c in cells]  # noqa: E731
+    assert seeds(_apart(whole, out, single=True)) == ["0+2", "2", "3", "4"]
+    assert seeds(_apart(whole, out, single=False)) == ["0+2", "2+3"]
+    assert seeds(_apart(whole, out / "new", single=False)) == ["0+5"]
 
 
 def test_a_bad_share_is_refused(compared, capsys):
@@ -110,7 +124,7 @@ def test_a_cell_that_is_stopped_goes_on_and_one_that_fails_says_why(compared, tm
     for path in out.rglob("result.json"):
         copy = tmp_path / "out" / path.parent.relative_to(out)
         shutil.copytree(path.parent, copy)
-    broken = tmp_path / "out" / "personal" / "qmix"
+    broken = tmp_path / "out" / "personal" / "qmix" / "0+2"
     (broken / "result.json").unlink()
     arguments = [*arguments[:-1], str(tmp_path / "out")]
     assert main([*arguments, "--workers", "2"]) == 0  # from its finished networks
@@ -118,14 +132,14 @@ def test_a_cell_that_is_stopped_goes_on_and_one_that_fails_says_why(compared, tm
     (broken / "result.json").unlink()
     shutil.rmtree(broken / "teacher" / "model")
     (broken / "teacher" / "model").write_text("no folder")
-    with pytest.raises(WorkerFailed, match=r"personal/qmix failed"):
+    with pytest.raises(WorkerFailed, match=r"personal/qmix/0.2 failed"):
         run_side_by_side([broken], 2, lambda folders: None)
 
 
 def test_ctrl_c_stops_the_processes_and_saves(compared, tmp_path):
-    shutil.copytree(compared[1] / "personal" / "qmix", tmp_path / "run")
+    shutil.copytree(compared[1] / "personal" / "qmix" / "0+2", tmp_path / "run")
     folder = RunFolder(tmp_path / "run")
-    folder.rewrite(dataclasses.replace(folder.run, steps=2_000_000))
+    folder.rewrite(replace(folder.run, steps=2_000_000))
     shutil.rmtree(tmp_path / "run" / "teacher")
     begun = []
 

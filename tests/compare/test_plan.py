@@ -31,10 +31,10 @@ def test_a_plan_is_read(tmp_path):
     plan = read(tmp_path, GOOD)
     cells = plan.cells()
     assert [str(cell.folder) for cell in cells] == [
-        "3m/qmix",
-        "3m/qmix_gip",
-        "5m_vs_6m/qmix",
-        "5m_vs_6m/qmix_gip",
+        "3m/qmix/4+2",
+        "3m/qmix_gip/4+2",
+        "5m_vs_6m/qmix/4+2",
+        "5m_vs_6m/qmix_gip/4+2",
     ]
     first = cells[0].run
     assert (first.map, first.info, first.steps) == ("3m", "none", 1_000)

@@ -28,7 +28,7 @@ MILLION = 1_000_000
 
 @dataclass(frozen=True)
 class Cell:
-    """One run of the comparison: all seeds of one method's run on one map."""
+    """A run of the comparison: some seeds, or all, of one method's run on one map."""
 
     run: Run
     map: str
@@ -45,7 +45,7 @@ class Cell:
     @property
     def folder(self) -> Path:
         """Where it is kept, below the comparison's folder."""
-        return Path(self.map) / self.name
+        return Path(self.map) / self.name / self.run.seed_name
 
 
 @dataclass(frozen=True)

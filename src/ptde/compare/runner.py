@@ -15,7 +15,7 @@ from ptde.compare.outcome import Entries, gather, markdown, write
 from ptde.compare.plan import Cell, Plan
 from ptde.compare.ranking import write_ranking
 from ptde.compare.workers import last_row, run_side_by_side
-from ptde.config import load_run
+from ptde.config import Run, load_run
 from ptde.envs.ranking import Ranking
 from ptde.methods import METHODS
 from ptde.pipeline import RunFolder, resume
@@ -23,25 +23,24 @@ from ptde.run.progress import console
 
 
 def compare(plan: Plan, out: Path, workers: int = 1) -> Entries:
-    """Runs the cells that are missing or unfinished in ``out``, then writes the tables.
+    """Runs the seeds that are missing or unfinished in ``out``, then writes the tables.
 
-    Each cell is a run folder of its own, ``out/MAP/RUN``: a comparison that was stopped
-    goes on where it stood, and one that is extended runs the new cells alone.
+    A run folder is ``out/MAP/RUN/SEEDS``: a comparison that was stopped goes on where it
+    stood, and one that gets more methods, maps or seeds runs the new ones alone.
 
     Args:
         plan: what is compared.
         out: the comparison's folder.
-        workers: cells that run at once, each in a process on a core of its own; 1 runs them
-            here, one after another, on all cores.
+        workers: runs of one seed each that go on at once, in a process on a core of its
+            own; 1 runs all seeds of a cell in one program, on all cores.
 
     Raises:
-        ValueError: a cell cannot be run, or ``out`` holds a cell with other options.
+        ValueError: a cell cannot be run, or ``out`` holds a run with other options.
         Interrupted: Ctrl-C; the same command goes on.
-        WorkerFailed: a cell ended badly in its process.
+        WorkerFailed: a run ended badly in its process.
     """
-    cells = plan.cells()
+    cells = [cell for whole in plan.cells() for cell in _apart(whole, out, workers > 1)]
     for cell in cells:  # everything that can be wrong, before anything long starts
-        _check(cell, out)
         cell.run.check_memory(cell.run.env())
     if plan.base.seeds < 2:
         console().print("one seed: no interval can be given; type --seeds 3 for intervals")
@@ -58,29 +57,74 @@ def compare(plan: Plan, out: Path, workers: int = 1) -> Entries:
 
 
 def collect(plan: Plan, out: Path) -> Entries:
-    """The entries of the finished cells in ``out``; writes and shows the table."""
+    """The entries of the finished runs in ``out``; writes and shows the table."""
     folders = {
-        name: {
-            where: out / where / METHODS[name].run
+        name: [
+            (where, folder)
             for where in plan.maps
-            if METHODS[name].role in _result(out / where / METHODS[name].run)
-        }
+            for folder in _runs(out / where / METHODS[name].run)
+            if METHODS[name].role in _result(folder)
+        ]
         for name in plan.methods
     }
-    entries = gather({name: runs.items() for name, runs in folders.items() if runs})
+    entries = gather({name: runs for name, runs in folders.items() if runs})
     out.mkdir(parents=True, exist_ok=True)
     paths = write(entries, plan.maps, plan.base.world, out)
     console().print(markdown(entries, plan.maps), soft_wrap=True, markup=False)
     for where in plan.maps if plan.base.world == "ranking" else ():
         env = replace(plan.base, map=where).env()
         assert isinstance(env, Ranking)
-        runs = {name: found[where] for name, found in folders.items() if where in found}
+        runs = {
+            name: [f for w, f in found if w == where] for name, found in folders.items()
+        }
         paths.append(out / f"ranking-{where}.md")
-        text = write_ranking(runs, env, paths[-1])
+        text = write_ranking(
+            {n: found for n, found in runs.items() if found}, env, paths[-1]
+        )
         console().print(text, soft_wrap=True, markup=False)
     for path in paths:
         console().print(str(path), soft_wrap=True)
     return entries
+
+
+def _runs(folder: Path) -> list[Path]:
+    """The run folders there, in the order of their seeds."""
+    found = [path.parent for path in folder.glob("*/run.json")]
+    return sorted(found, key=lambda path: load_run(path)[0].seed)
+
+
+def _apart(whole: Cell, out: Path, single: bool) -> list[Cell]:
+    """The cell as runs: those that were begun, and the seeds that none of them has.
+
+    Args:
+        whole: all seeds.
+        out: the comparison's folder.
+        single: a run for each missing seed; else one for all that follow one another.
+    """
+    cells, first = [], whole.run.seed
+    missing = set(range(first, first + whole.run.seeds))
+    for folder in _runs(out / whole.map / whole.name):
+        run = load_run(folder)[0]
+        _same_options(run, whole.run, folder)
+        cells.append(replace(whole, run=run))
+        missing -= set(range(run.seed, run.seed + run.seeds))
+    for seed in sorted(missing):
+        if not single and seed - 1 in missing:
+            last = cells[-1].run
+            cells[-1] = replace(whole, run=replace(last, seeds=last.seeds + 1))
+        else:
+            cells.append(replace(whole, run=replace(whole.run, seed=seed, seeds=1)))
+    return cells
+
+
+def _same_options(there: Run, here: Run, folder: Path) -> None:
+    """ValueError if two runs differ in more than their seeds."""
+    a, b = there.to_json(), here.to_json()
+    odd = [name for name in b if name not in ("seed", "seeds") and a[name] != b[name]]
+    if odd:
+        raise ValueError(
+            f"{folder} was run with other options ({', '.join(odd)}): type another --out"
+        )
 
 
 def _result(folder: Path) -> dict[str, Any]:
@@ -101,21 +145,9 @@ def _begin(cell: Cell, out: Path) -> Path:
     return path
 
 
-def _check(cell: Cell, out: Path) -> None:
-    folder = out / cell.folder
-    if not (folder / "run.json").exists():
-        return
-    there, here = load_run(folder)[0].to_json(), cell.run.to_json()
-    odd = [name for name in here if there.get(name) != here[name]]
-    if odd:
-        raise ValueError(
-            f"{folder} was run with other options ({', '.join(odd)}): type another --out"
-        )
-
-
 @dataclass
 class _Board:
-    """All cells at a glance, and the time left at the pace so far."""
+    """All runs at a glance, and the time left at the pace so far."""
 
     cells: list[Cell]
     out: Path
@@ -165,7 +197,7 @@ class _Board:
             row = [name]
             for where in maps:
                 mine = [c for c in self.cells if (c.map, c.name) == (where, name)]
-                row.append("".join(self._state(cell, running) for cell in mine))
+                row.append(", ".join(self._state(cell, running) for cell in mine))
             table.add_row(*row)
         return table
 
