@@ -108,6 +108,12 @@ def test_personal_gip_reaches_what_unified_information_cannot(tmp_path):
     assert unified < limit + 0.04
 
 
+def test_personal_copas_coach_looks_for_each_agent_and_reaches_it(tmp_path):
+    config = dataclasses.replace(BASE, map="personal", info="copa", steps=20_000)
+    result = run(config, tmp_path / "run", "teach").result
+    assert result.scores["teacher"].mean_return > 0.95
+
+
 @pytest.mark.parametrize("mixer", ["vdn", "qplex"])
 def test_every_mixer_learns_with_gip(tmp_path, mixer):
     assert scores(tmp_path, map="recoverable", info="gip", mixer=mixer)["teacher"] > 0.95

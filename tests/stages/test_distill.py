@@ -116,3 +116,27 @@ def test_a_student_that_can_see_it_all_fits_and_one_that_cannot_keeps_the_varian
 def test_values_out_of_range_say_what_to_type(field, value):
     with pytest.raises(ValueError, match="--student." + field.replace("_", "-")):
         DistillConfig(**{field: value})
+
+
+def test_what_cannot_be_learnt_is_the_variance_of_z_given_local_information(teacher):
+    config = dataclasses.replace(CONFIG, steps=3000, data_steps=8000, tests=1, hidden=32)
+    task = dataclasses.replace(TASK, config=config, envs=50)
+    rows = jax.tree.map(lambda x: x[0], task.roll(teacher))
+    fit = jax.tree.map(lambda x: x[0], task.start(teacher))
+    student = jax.jit(task.learn)(fit, rows)[0].student
+    # At an episode's first step nothing local tells of the bits, which are uniform; later
+    # the last action does.
+    actions = rows.local[:, ENV.spec.obs_dim : ENV.spec.obs_dim + ENV.spec.n_actions]
+    begins = (actions == 0).all(1) & rows.held_out
+    local, z = rows.local[begins], rows.z[begins]
+    bits = jnp.array(np.stack(np.meshgrid(*[[-1.0, 1.0]] * 4), -1).reshape(16, 4))
+    info = jax.tree.map(lambda x: x[0], teacher.info)
+    tell = lambda s: info(  # noqa: E731
+        local[:, None], jnp.broadcast_to(s, (len(local), 4)), noise=None
+    ).mean[:, 0]
+    best = jax.vmap(tell)(bits).mean(0)
+    every = jnp.ones(len(local), bool)
+    irreducible = float(distillation_loss(best, z, every))
+    reached = float(distillation_loss(student(local), z, every))
+    assert irreducible > 0
+    assert reached == pytest.approx(irreducible, rel=0.05)
