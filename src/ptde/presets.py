@@ -26,14 +26,15 @@ WORLD_DEFAULTS = {
     "ranking": Run(
         world="ranking",
         steps=1_000_000,
-        envs=512,
+        envs=256,
         segment=1,
         test_every=50_000,
         checkpoint_every=500_000,
         value=ValueConfig(
             gamma=0.0,
-            lr=1e-3,
+            lr=3e-3,
             lr_end=0.0,
+            average=0.998,
             buffer=2_048,
             batch=512,
             updates=1,

@@ -222,3 +222,16 @@ def test_values_out_of_range_say_what_to_type(field, value):
 def test_a_batch_larger_than_the_buffer_is_refused():
     with pytest.raises(ValueError, match="--batch 64 is larger than --buffer 32"):
         ValueConfig(batch=64, buffer=32)
+
+
+def test_the_average_follows_the_networks_and_is_what_is_tested():
+    value = dataclasses.replace(RUN.value, average=0.75, batch=4)
+    learner, state = learner_and_state(dataclasses.replace(RUN, value=value))
+    update = jax.jit(lambda s, r: learner.update(s, r, key=jax.random.key(1))[0])
+    after = update(state, rollout(learner, state))
+    leaves = [jax.tree.leaves(m)[0] for m in (state.average, after.online, after.average)]
+    np.testing.assert_allclose(leaves[2], 0.75 * leaves[0] + 0.25 * leaves[1], rtol=1e-5)
+    tested = jax.tree.leaves(learner.teacher(after))[0]
+    np.testing.assert_array_equal(tested, leaves[2])
+    acts = jax.tree.leaves(learner.behave(after).network)[0]
+    np.testing.assert_array_equal(acts, leaves[1])

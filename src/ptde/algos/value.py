@@ -45,6 +45,9 @@ class ValueConfig:
     lr_end: float = 1.0
     """Share of the learning rate that is left at the end of the run, falling linearly.
     In [0, 1]."""
+    average: float = 0.0
+    """Tests and stage 2 take the running average of the networks, which keeps this share of
+    itself at each collection; 0 takes the newest networks. In [0, 1)."""
     max_grad_norm: float = 10.0
     """Global norm at which gradients are clipped. > 0."""
     buffer: int = 1000
@@ -70,6 +73,7 @@ class ValueConfig:
             within(share, getattr(self, share), 0, 1, example=default)
         within("lr", self.lr, 0, open_low=True, example=2e-3)
         within("lr_end", self.lr_end, 0, 1, example=0.0)
+        within("average", self.average, 0, 0.99999, example=0.99)
         within("max_grad_norm", self.max_grad_norm, 0, open_low=True, example=10)
         for count in ("buffer", "batch", "updates", "target_period", "epsilon_steps"):
             default = type(self).__dataclass_fields__[count].default
@@ -118,6 +122,8 @@ class ValueState(eqx.Module):
 
     online: ValueModel
     target: ValueModel
+    average: ValueModel | None
+    """The running average of ``online``, if one is kept."""
     optimiser: optax.OptState
     student: Any
     """Learns meanwhile, if there is a companion; else None."""
@@ -177,6 +183,7 @@ class ValueLearner(AbstractAlgorithm[ValueState]):
         return ValueState(
             online=model,
             target=jax.tree.map(jnp.copy, model),
+            average=jax.tree.map(jnp.copy, model) if self.config.average else None,
             optimiser=self.optimiser.init(model),
             student=student,
             student_optimiser=None if student is None else self.optimiser.init(student),
@@ -198,11 +205,15 @@ class ValueLearner(AbstractAlgorithm[ValueState]):
 
     def behave(self, state: ValueState) -> TeacherPolicy:
         """Epsilon-greedy, with z drawn from its distribution as in the paper's code."""
-        return self.teacher(state).policy(self.epsilon(state.steps), sample_z=True)
+        teacher = self._as_teacher(state.online)
+        return teacher.policy(self.epsilon(state.steps), sample_z=True)
 
     def teacher(self, state: ValueState) -> Teacher:
-        online = state.online
-        return Teacher(online.network, online.info, online.eyes)
+        return self._as_teacher(state.average or state.online)
+
+    @staticmethod
+    def _as_teacher(model: ValueModel) -> Teacher:
+        return Teacher(model.network, model.info, model.eyes)
 
     def team(self, state: ValueState) -> Team | None:
         if self.companion is None:
@@ -241,10 +252,15 @@ class ValueLearner(AbstractAlgorithm[ValueState]):
         target = jax.tree.map(
             lambda o, t: jnp.where(due, o, t), learnt.online, state.target
         )
+        average = state.average
+        if average is not None:
+            new = 1.0 - self.config.average
+            average = jax.tree.map(lambda a, o: a + new * (o - a), average, learnt.online)
         metrics["epsilon"] = self.epsilon(state.steps)
         state = ValueState(
             online=learnt.online,
             target=target,
+            average=average,
             optimiser=learnt.optimiser,
             student=learnt.student,
             student_optimiser=learnt.student_optimiser,
