@@ -1,6 +1,7 @@
 """How fast is training? Steps/s of each configuration, and where its time goes.
 
     python benchmarks/throughput.py [--map 3s_vs_5z] [--observation native] [--updates 1]
+    python benchmarks/throughput.py --data LETOR_FILE      (learning to rank)
 
 All configurations are compiled first, then timed in turns, so that a disturbance of the
 machine hits all of them: read the ratios. Prints a table and writes JSON.
@@ -23,6 +24,7 @@ from ptde import Run
 from ptde.algos.value import Learnt
 from ptde.config import SmaxConfig
 from ptde.ops.keys import new_key
+from ptde.presets import WORLD_DEFAULTS
 from ptde.run.collect import collect, start
 from ptde.run.loop import initial, period
 from ptde.run.progress import console
@@ -46,6 +48,8 @@ class Bench:
     """SMAX map."""
     observation: Literal["native", "smac"] = "native"
     """What agents see."""
+    data: str = ""
+    """A LETOR file: measure learning to rank on it, instead of battles."""
     updates: int = 1
     """Updates per collection."""
     encoder: int = 16
@@ -90,6 +94,9 @@ class Case:
         options = dict(CONFIGURATIONS[name])
         encoder = bench.encoder if options.pop("encoder", False) else 0
         run = Run(map=bench.map, smax=SmaxConfig(observation=bench.observation))
+        if bench.data:
+            run = WORLD_DEFAULTS["ranking"]
+            run = replace(run, ranking=replace(run.ranking, data=bench.data))
         self.run = replace(
             run,
             infos=replace(run.infos, state_encoder=encoder),
@@ -189,7 +196,8 @@ def main() -> None:
     rows = [case.report(rate) for case in cases]
     for row in rows:
         row["relative"] = row["steps_per_second"] / rows[0]["steps_per_second"]
-    table = Table(title=f"{bench.map}, {bench.observation}, {bench.updates} update(s)")
+    what = bench.data or f"{bench.map}, {bench.observation}"
+    table = Table(title=f"{what}, {bench.updates} update(s)")
     columns = (
         ("configuration", "{}"),
         ("steps_per_second", "{:,.0f}"),

@@ -139,3 +139,13 @@ def test_a_folder_is_its_files_and_of_folds_the_first(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(ValueError, match="holds no"):
         files_of(tmp_path / "empty")
+
+
+def test_reading_can_be_watched(tmp_path, monkeypatch):
+    monkeypatch.setattr(letor, "BLOCK", 20)
+    file, seen = write(tmp_path, GOOD), []
+    read_letor(file, cache=tmp_path / "cache", progress=lambda *a: seen.append(a))
+    size = file.stat().st_size
+    assert [name for name, _, _ in seen] == ["some.txt"] * 3
+    assert [done for _, done, _ in seen] == sorted(done for _, done, _ in seen)
+    assert seen[-1][1:] == (size, size)
