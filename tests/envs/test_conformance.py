@@ -6,11 +6,14 @@ import numpy as np
 import pytest
 
 from ptde.envs import PROBES, Probe, SmaxConfig, make_env
+from ptde.envs.settings import RankingConfig
 
 
 def worlds():
     for name in PROBES:
         yield pytest.param(lambda n=name: Probe(n), id=name)
+    lists = {"ranking": RankingConfig(docs=4, lists=20)}
+    yield pytest.param(lambda: make_env("ranking", "synthetic", lists), id="ranking")
     for observation in ("native", "smac"):
         options = {"smax": SmaxConfig(observation=observation, time_limit=12)}
         yield pytest.param(
@@ -80,7 +83,9 @@ def test_the_end_of_the_task_is_an_episodes_last_step(played):
     _, _, steps, _ = played
     ended = np.asarray(steps.discount[:-1]) == 0
     assert (np.asarray(steps.first[1:])[ended]).all()
-    assert not (np.asarray(steps.won) & (np.asarray(steps.discount) == 1)).any()
+    won = np.asarray(steps.won)
+    assert ((won >= 0) & (won <= 1)).all()
+    assert not won[np.asarray(steps.discount) == 1].any()
 
 
 def test_the_last_action_is_what_was_played(played):
