@@ -46,7 +46,7 @@ class Gap:
     lr: float = 1e-3
     """Adam's learning rate, falling to 0."""
     epsilon: float = 0.1
-    """Share of random actions of ``value``."""
+    """Share of random actions of ``value``; it falls from 1 over a tenth of the steps."""
     hidden: int = 64
     """Width of the two hidden layers."""
     seed: int = 0
@@ -80,10 +80,12 @@ class Trial:
             (he(k, i, o), jnp.zeros(o))
             for k, i, o in zip(keys, sizes[:-1], sizes[1:], strict=True)
         ]
+        w, b = layers[-1]
+        layers[-1] = (0.1 * w, b)  # values begin near 0
         return {"layers": layers, "lists": jnp.full(len(self.lists.labels), 0.07)}
 
-    def loss(self, p, which, x, y, key):
-        """Of one batch of lists."""
+    def loss(self, p, which, x, y, time, key):
+        """Of one batch of lists, after so many steps."""
         out = self.network(p, x)
         if self.gap.learner == "labels":
             target = jax.nn.softmax(2.0**y - 1.0)
@@ -93,7 +95,8 @@ class Trial:
             action = jax.random.categorical(key_a, out)
         else:
             drawn = jax.random.randint(key_a, out.shape[:2], 0, SCORES)
-            at_random = jax.random.uniform(key_b, out.shape[:2]) < self.gap.epsilon
+            epsilon = jnp.maximum(self.gap.epsilon, 1 - time / (0.1 * self.gap.steps))
+            at_random = jax.random.uniform(key_b, out.shape[:2]) < epsilon
             action = jnp.where(at_random, drawn, out.argmax(-1))
         reward = jax.vmap(lambda a, y: expected_ndcg(a, y, 10))(action, y)
         usual = 10 * p["lists"][which]
@@ -109,7 +112,7 @@ class Trial:
             - 0.01 * entropy
         )
 
-    def step(self, carry, _):
+    def step(self, carry, time):
         """One gradient step."""
         p, average, optimiser, key = carry
         key, key_pick, key_noise, key_loss = jax.random.split(key, 4)
@@ -117,7 +120,7 @@ class Trial:
         x = jnp.asarray(self.lists.features)[which]
         x = x + self.gap.jitter * jax.random.normal(key_noise, x.shape)
         y = jnp.asarray(self.lists.labels)[which]
-        gradient = jax.grad(self.loss)(p, which, x, y, key_loss)
+        gradient = jax.grad(self.loss)(p, which, x, y, time, key_loss)
         change, optimiser = self.optimiser.update(gradient, optimiser)
         p = optax.apply_updates(p, change)
         new = 1 - self.gap.average
@@ -142,9 +145,10 @@ def main(gap: Gap) -> None:
     trial = Trial(gap)
     p = trial.start(new_key(gap.seed))
     carry = (p, p, trial.optimiser.init(p), new_key(gap.seed + 1))
-    run = jax.jit(lambda c: jax.lax.scan(trial.step, c, None, length=gap.steps // 10)[0])
+    run = jax.jit(lambda c, times: jax.lax.scan(trial.step, c, times)[0])
+    times = jnp.arange(gap.steps // 10)
     for part in range(1, 11):
-        carry = run(carry)
+        carry = run(carry, times + (part - 1) * len(times))
         found = [
             list_ndcg(scores, lists.labels)[:, -1].mean()
             for scores, lists in zip(trial.scores(carry[1]), trial.both(), strict=True)
