@@ -129,20 +129,19 @@ class Trial:
 
     def scores(self, p) -> tuple[np.ndarray, np.ndarray]:
         """Whole scores 0 .. 9 of training and held-out lists."""
-        train, test = (np.asarray(self.network(p, x.features)) for x in self.both())
+        train, test = (
+            np.asarray(self.network(p, x.features)) for x in (self.lists, self.test)
+        )
         if self.gap.learner == "labels":
             seen = train[..., 0].reshape(-1)
             return ten_scores(seen, train[..., 0]), ten_scores(seen, test[..., 0])
         return train.argmax(-1), test.argmax(-1)
 
-    def both(self):
-        """Training and held-out lists."""
-        return self.lists, self.test
-
 
 def main(gap: Gap) -> None:
     """Learns, and prints ten times on the way."""
     trial = Trial(gap)
+    parts = trial.lists, trial.test
     p = trial.start(new_key(gap.seed))
     carry = (p, p, trial.optimiser.init(p), new_key(gap.seed + 1))
     run = jax.jit(lambda c, times: jax.lax.scan(trial.step, c, times)[0])
@@ -151,7 +150,7 @@ def main(gap: Gap) -> None:
         carry = run(carry, times + (part - 1) * len(times))
         found = [
             list_ndcg(scores, lists.labels)[:, -1].mean()
-            for scores, lists in zip(trial.scores(carry[1]), trial.both(), strict=True)
+            for scores, lists in zip(trial.scores(carry[1]), parts, strict=True)
         ]
         done = part * (gap.steps // 10)
         print(

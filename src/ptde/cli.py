@@ -10,7 +10,8 @@ from typing import Annotated, Any, Literal
 import tyro
 
 Role = Literal["teacher", "student", "baseline"]
-RunPath = Annotated[Path, tyro.conf.Positional]
+RunPath = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
+FilePath = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="FILE")]
 
 USAGE = """usage: ptde COMMAND [OPTIONS]      (ptde COMMAND --help says more)
 
@@ -33,7 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(USAGE)
         return 0 if words else 2
     from ptde.check import known
-    from ptde.run.interrupt import Interrupted, WorkerFailed
+    from ptde.compare.workers import WorkerFailed
+    from ptde.run.interrupt import Interrupted
     from ptde.stages.teach import Diverged
 
     command, rest = words[0], words[1:]
@@ -111,11 +113,12 @@ def _world_words(words: Sequence[str]) -> list[str]:
 def _default_of(words: Sequence[str]) -> Any:
     """The ``Run`` that starts a run in the world that the words name."""
     from ptde.config import Run
+    from ptde.envs.registry import WORLDS
     from ptde.presets import WORLD_DEFAULTS
 
-    text = " ".join(words).replace("--world=", "--world ").split()
-    at = text.index("--world") + 1 if "--world" in text else len(text)
-    return WORLD_DEFAULTS.get("".join(text[at : at + 1]), Run())
+    _, world = _take("world", words, WORLDS)
+    world = world or Run.world
+    return WORLD_DEFAULTS.get(world) or Run(world=world)
 
 
 def _take(
@@ -227,7 +230,7 @@ def _rank(words: Sequence[str]) -> None:
 
         run: RunPath
         """The run folder of a team that ranks (--world ranking)."""
-        file: RunPath
+        file: FilePath
         """The LETOR file, plain or gzip."""
         role: Role | None = None
         """Who ranks; the default is the student, if the run has one."""
@@ -239,10 +242,8 @@ def _rank(words: Sequence[str]) -> None:
         """Features of a row, >= 0; 0 takes the largest id in the file."""
 
     parsed = _parse(Command, words, "rank")
-    role = parsed.role or ""
-    print(
-        rank_file(parsed.run, parsed.file, role, parsed.out, parsed.seed, parsed.features)
-    )
+    p = parsed
+    print(rank_file(p.run, p.file, p.role, p.out, p.seed, p.features))
 
 
 def _compare(words: Sequence[str]) -> None:
@@ -310,7 +311,7 @@ def _list(words: Sequence[str]) -> None:
     class Command:
         """Shows the worlds, maps, methods, parts, presets and comparisons there are."""
 
-        map: str = Run.map
+        map: str = WORLDS[Run.world].default
         """The SMAX map on which the methods' parameters are counted."""
 
     parsed = _parse(Command, words, "list")

@@ -164,8 +164,9 @@ class Run:
         """The world. ValueError names the nearest map there is."""
         full_sight = self.smax.full_sight or self.eyes == "all"
         smax = replace(self.smax, full_sight=full_sight)
-        options = {"smax": smax, "ranking": self.ranking, "progress": Reading()}
-        return make_env(self.world, self.map, options)
+        with Reading() as progress:
+            options = {"smax": smax, "ranking": self.ranking, "progress": progress}
+            return make_env(self.world, self.map, options)
 
     def value_model(self, spec: EnvSpec, *, key: Key[Array, ""]) -> ValueModel:
         """Untrained networks of the value learner."""

@@ -42,6 +42,11 @@ class Method:
         """It needs more than local information when it executes."""
         return self.reads != LOCAL
 
+    @property
+    def label(self) -> str:
+        """The name, and (C) or (D): centralised or decentralised execution."""
+        return f"{self.name} ({'C' if self.centralised else 'D'})"
+
 
 def _set(**options: Any) -> Callable[[Run, EnvSpec], Run]:
     infos = options.pop("infos", {})

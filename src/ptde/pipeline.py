@@ -12,6 +12,7 @@ A run folder holds everything, and every stage finds in it what the stage before
 
 import dataclasses
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -25,18 +26,21 @@ from ptde.algos.base import Teacher, Team
 from ptde.check import known
 from ptde.config import FORMAT, Run, load_run
 from ptde.envs.base import AbstractEnv
+from ptde.envs.ranking import Ranking
 from ptde.ops.keys import new_key
+from ptde.report.ranking import TABLE, report_ranking
 from ptde.report.result import Result, Score
 from ptde.run import checkpoint
 from ptde.run.cache import use_compilation_cache
 from ptde.run.checkpoint import DamagedCheckpoint
 from ptde.run.loop import fold, seed_keys, student_test, teacher_test
 from ptde.run.progress import console
-from ptde.run.record import Record
+from ptde.run.record import Record, Row
 from ptde.stages.distill import distill
 from ptde.stages.teach import teach
 
 Goal = Literal["teach", "run"]
+ROLES = ("teacher", "student", "baseline")
 EVALUATION = 20
 """Stream of randomness of the final evaluation: all roles meet the same beginnings."""
 
@@ -52,9 +56,9 @@ class Outcome:
         """Prints the table and the paths."""
         out = console()
         out.print(self.result.table())
-        if (self.folder / "ranking.md").exists():
-            out.print((self.folder / "ranking.md").read_text(), markup=False)
-        for name in ("result.json", "curves.png", "replay.gif", "ranking.md"):
+        if (self.folder / TABLE).exists():
+            out.print((self.folder / TABLE).read_text(), markup=False)
+        for name in ("result.json", "curves.png", "replay.gif", TABLE):
             if (self.folder / name).exists():
                 out.print(f"{self.folder / name}", soft_wrap=True)
 
@@ -110,6 +114,12 @@ class RunFolder:
     def finish(self, role: str, model: eqx.Module) -> None:
         """Keeps the role's finished networks."""
         checkpoint.save(self.path / role / "model", model)
+
+    def model(self, role: str, env: AbstractEnv) -> Teacher | Team:
+        """The finished networks of a role, with a leading axis of seeds."""
+        if role == "student":
+            return self.team(self.run, env)
+        return self.teacher(role, _for_role(self.run, role), env)
 
     def teacher(self, role: str, run: Run, env: AbstractEnv) -> Teacher:
         """The finished teacher (or baseline), with a leading axis of seeds."""
@@ -250,18 +260,15 @@ def evaluate_run(path: Path | str, episodes: int | None = None) -> Outcome:
     config, env = folder.run, folder.run.env()
     episodes = config.episodes if episodes is None else episodes
     keys = fold(seed_keys(config.seed, config.seeds), EVALUATION)
+    models = {role: folder.model(role, env) for role in ROLES if folder.has(role)}
     scores = {}
-    for role in ("teacher", "student", "baseline"):
-        if not folder.has(role):
-            continue
-        if role == "student":
-            team = folder.team(config, env)
-            returns = student_test(env, episodes, config.seeds)(team, keys)
+    for role, model in models.items():
+        if isinstance(model, Team):
+            returns = student_test(env, episodes, config.seeds)(model, keys)
         else:
-            teacher = folder.teacher(role, _for_role(config, role), env)
             sample = config.z_test == "sample"
             test = teacher_test(env, episodes, config.seeds, sample_z=sample)
-            returns = test(teacher, keys)
+            returns = test(model, keys)
         scores[role] = Score.of(returns, env.spec.n_agents)
     if not scores:
         raise ValueError(
@@ -278,28 +285,22 @@ def evaluate_run(path: Path | str, episodes: int | None = None) -> Outcome:
         measure=env.spec.measure,
     )
     (folder.path / "result.json").write_text(json.dumps(result.to_json(), indent=1))
-    _draw(folder, env, result, records)
+    _draw(folder.path, result, records)
+    if isinstance(env, Ranking):
+        seeds = range(config.seeds)
+        teams = {r: [_greedy(m, i, config) for i in seeds] for r, m in models.items()}
+        report_ranking(env, teams, folder.path)
+    if config.world == "smax" and not (folder.path / "replay.gif").exists():
+        replay_run(folder.path, "student" if "student" in scores else "teacher")
     return Outcome(result, folder.path)
 
 
-def _draw(folder: RunFolder, env: AbstractEnv, result: Result, records) -> None:
-    config = folder.run
-    from ptde.report.curves import draw_curves
+def _draw(folder: Path, result: Result, records: Mapping[str, list[Row]]) -> None:
+    from ptde.report.curves import draw_curves  # Matplotlib is slow to import
 
     finals = {role: score.win_rate for role, score in result.scores.items()}
     title = f"{result.method} on {result.world}"
-    draw_curves(records, finals, folder.path / "curves.png", title, env.spec.measure)
-    from ptde.envs.ranking import Ranking
-
-    if isinstance(env, Ranking):
-        from ptde.report.ranking import report_ranking
-
-        seeds = range(config.seed, config.seed + config.seeds)
-        roles = {r: [team_policy(folder, env, r, s) for s in seeds] for r in result.scores}
-        report_ranking(env, roles, folder.path)
-    best = "student" if "student" in result.scores else "teacher"
-    if config.world == "smax" and not (folder.path / "replay.gif").exists():
-        replay_run(folder.path, best)
+    draw_curves(records, finals, folder / "curves.png", title, result.measure)
 
 
 def replay_run(
@@ -318,17 +319,16 @@ def replay_run(
         seed: which of the run's seeds plays; None is its first.
         out: where to write; None is ``replay.gif`` in the run folder.
     """
+    from ptde.envs.smax import Smax  # imports jaxmarl, which other worlds do without
     from ptde.report.battle import battle_scenes
     from ptde.report.replay import draw_replay
 
     use_compilation_cache()
-    known("role", role, ("teacher", "student", "baseline"))
+    known("role", role, ROLES)
     folder = RunFolder(Path(path))
     config, env = folder.run, folder.run.env()
     if not folder.has(role):
         raise ValueError(f"{path} has no finished {role}")
-    from ptde.envs.smax import Smax
-
     if not isinstance(env, Smax):
         raise ValueError(f"{env.spec.name} has no replays: battles (--world smax) do")
     seed = config.seed if seed is None else seed
@@ -344,10 +344,12 @@ def team_policy(folder: RunFolder, env: AbstractEnv, role: str, seed: int) -> Fu
     if not config.seed <= seed < config.seed + config.seeds:
         last = config.seed + config.seeds - 1
         raise ValueError(f"--seed {seed} is not in this run: {config.seed} to {last} are")
-    index = seed - config.seed
-    if role == "student":
-        team = jax.tree.map(lambda x: x[index], folder.team(config, env))
-        return localise(team.policy())
-    teacher = folder.teacher(role, _for_role(config, role), env)
-    teacher = jax.tree.map(lambda x: x[index], teacher)
-    return teacher.policy(0.0, sample_z=config.z_test == "sample")
+    return _greedy(folder.model(role, env), seed - config.seed, config)
+
+
+def _greedy(model: Teacher | Team, index: int, config: Run) -> FullPolicy:
+    """What one of a role's seeds does in tests."""
+    one = jax.tree.map(lambda x: x[index], model)
+    if isinstance(one, Team):
+        return localise(one.policy())
+    return one.policy(0.0, sample_z=config.z_test == "sample")

@@ -18,7 +18,7 @@ from ptde.run.cache import use_compilation_cache
 def rank_file(
     path: Path | str,
     file: Path | str,
-    role: str = "",
+    role: str | None = None,
     out: Path | str | None = None,
     seed: int | None = None,
     features: int = 0,
@@ -33,7 +33,7 @@ def rank_file(
     Args:
         path: the run folder.
         file: a LETOR file, plain or gzip.
-        role: student, teacher or baseline; "" is the student, if the run has one.
+        role: student, teacher or baseline; None is the student, if the run has one.
         out: the file to write; None is ``FILE.run`` in the run folder.
         seed: which of the run's seeds; None is its first.
         features: how many a row has, if its last ones may be absent; 0 takes the largest.
@@ -66,7 +66,7 @@ def rank_file(
     return target
 
 
-def _role(folder: RunFolder, role: str) -> str:
+def _role(folder: RunFolder, role: str | None) -> str:
     """The role that ranks. ValueError if the run has none that could."""
     if folder.run.world != "ranking":
         raise ValueError(

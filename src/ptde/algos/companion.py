@@ -9,7 +9,6 @@ from abc import ABC, abstractmethod
 from typing import Generic, TypeVar
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
@@ -19,7 +18,7 @@ from ptde.algos.base import Team
 from ptde.info.student import NoStudent, Student
 from ptde.ops.local import local_information
 from ptde.ops.losses import distillation_loss
-from ptde.ops.masks import masked_mean, valid_transitions
+from ptde.ops.masks import masked_mean, valid_transitions, without_last
 from ptde.types import EnvSpec, Info, Rollout
 
 S = TypeVar("S", bound=eqx.Module)
@@ -91,7 +90,7 @@ class InfoStudent(AbstractCompanion[Student]):
         q: Float[Array, "B T n u"],
         info: Info,
     ) -> Float[Array, ""]:
-        local = jax.tree.map(lambda x: x[:, :-1], batch.steps.local)
+        local = without_last(batch.steps.local)
         valid = valid_transitions(batch.steps.first)[..., None] & local.alive
         z = student(local_information(local))
         return distillation_loss(z, info.mean[:, :-1], valid)

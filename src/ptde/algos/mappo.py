@@ -22,7 +22,7 @@ from ptde.check import within
 from ptde.info.base import AbstractInfo
 from ptde.ops.local import local_information
 from ptde.ops.losses import clipped_surrogate, clipped_value_loss
-from ptde.ops.masks import last_steps, masked_mean, valid_transitions
+from ptde.ops.masks import last_steps, masked_mean, valid_transitions, without_last
 from ptde.ops.returns import lambda_returns
 from ptde.ops.select import log_probability, masked
 from ptde.types import Rollout
@@ -69,7 +69,7 @@ class Actor(eqx.Module):
 
     def logits(self, batch: Rollout) -> Float[Array, "B T n u"]:
         """At every step that an action was taken, with the noise it was taken with."""
-        steps = jax.tree.map(lambda x: x[:, :-1], batch.steps)
+        steps = without_last(batch.steps)
         local = local_information(steps.local)
         h = self.network.unroll(local, steps.first)
         info = self.info.unroll(local, steps.state, steps.first, noise=batch.noise)

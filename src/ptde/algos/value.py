@@ -26,7 +26,7 @@ from ptde.info.base import AbstractInfo
 from ptde.mixers.base import AbstractMixer
 from ptde.ops.local import Eyes, information
 from ptde.ops.losses import td_loss
-from ptde.ops.masks import last_steps, masked_mean, valid_transitions
+from ptde.ops.masks import last_steps, masked_mean, valid_transitions, without_last
 from ptde.ops.returns import lambda_returns
 from ptde.ops.select import greedy, masked, take
 from ptde.types import Info, Rollout, Utilities
@@ -105,7 +105,7 @@ class ValueModel(eqx.Module):
         """
         steps = rollout.steps
         if not last:
-            steps = jax.tree.map(lambda x: x[:, :-1], steps)
+            steps = without_last(steps)
         local = information(steps, self.eyes)
         h = self.network.unroll(local, steps.first)
         noise = None if key is None else self.info.draw(local.shape[:-1], key=key)

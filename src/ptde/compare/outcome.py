@@ -88,8 +88,7 @@ def _cells(entries: Entries, maps: Sequence[str]) -> list[list[str]]:
     rows = []
     for name, by_map in entries.items():
         method = METHODS[name]
-        mark = "C" if method.centralised else "D"
-        row = [f"{method.name} ({mark})", method.reads]
+        row = [method.label, method.reads]
         for where in maps:
             entry = by_map.get(where)
             if entry is None:

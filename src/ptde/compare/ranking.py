@@ -21,9 +21,8 @@ def write_ranking(runs: Mapping[str, Sequence[Path]], env: Ranking, path: Path) 
     teams = {}
     for name, folders in runs.items():
         method = METHODS[name]
-        mark = "C" if method.centralised else "D"
         arrays = [np.load(folder / ARRAYS)[method.role] for folder in folders]
-        teams[f"{method.name} ({mark})"] = np.concatenate(arrays)
+        teams[method.label] = np.concatenate(arrays)
     text = ranking_table(teams, plain_rankers(env), env.held_out())
     path.write_text(text)
     return text

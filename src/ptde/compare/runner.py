@@ -39,13 +39,16 @@ def compare(plan: Plan, out: Path, workers: int = 1) -> Entries:
         Interrupted: Ctrl-C; the same command goes on.
         WorkerFailed: a run ended badly in its process.
     """
-    cells = [cell for whole in plan.cells() for cell in _apart(whole, out, workers > 1)]
-    for cell in cells:  # everything that can be wrong, before anything long starts
-        cell.run.check_memory(cell.run.env())
+    cells = []
+    for whole in plan.cells():  # all that can be wrong, before anything long starts
+        env = whole.run.env()
+        for cell in _apart(whole, out, workers > 1):
+            cell.run.check_memory(env)
+            cells.append(cell)
     if plan.base.seeds < 2:
         console().print("one seed: no interval can be given; type --seeds 3 for intervals")
     board = _Board(cells, out)
-    folders = [_begin(cell, out) for cell in board.missing()]
+    folders = [_begin(cell, out) for cell in board.todo]
     if workers > 1:
         with board.watch() as look:
             run_side_by_side(folders, workers, look)

@@ -9,9 +9,13 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from scipy import stats
 
-from ptde.report.statistics import Interval, rate_interval, retention
-
-RESAMPLES = 2_000
+from ptde.report.statistics import (
+    RESAMPLES,
+    Interval,
+    bootstrap_interval,
+    rate_interval,
+    retention,
+)
 
 
 def iqm(scores: np.ndarray) -> float:
@@ -50,17 +54,11 @@ def retention_interval(
     """
     if len(student) < 2 or min(teacher) <= 0:
         return None
-    result = stats.bootstrap(
+    return bootstrap_interval(
         (np.asarray(student), np.asarray(teacher)),
         lambda s, t, axis: s.mean(axis=axis) / t.mean(axis=axis),
-        paired=True,
-        vectorized=True,
-        n_resamples=RESAMPLES,
-        method="percentile",
-        random_state=seed,
+        seed,
     )
-    interval = result.confidence_interval
-    return float(interval.low), float(interval.high)
 
 
 def prr(student: Sequence[float], teacher: Sequence[float]) -> float | None:

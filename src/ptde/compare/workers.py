@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psutil
 
-from ptde.run.interrupt import Interrupted, WorkerFailed
+from ptde.run.interrupt import Interrupted
 from ptde.run.record import Record
 
 RESUME = """
@@ -26,6 +26,10 @@ sys.exit(main(["resume", sys.argv[1]]))
 """
 LOOK = 2.0
 """Seconds between two looks at the processes."""
+
+
+class WorkerFailed(Exception):
+    """A run in a process of its own ended badly; the message holds the end of its log."""
 
 
 def run_side_by_side(

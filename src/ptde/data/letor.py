@@ -15,10 +15,13 @@ import warnings
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
+
+from ptde.paths import cache_folder
 
 BLOCK = 4_000_000
 """Bytes that are parsed at once."""
@@ -98,8 +101,7 @@ def read_letor(
     Raises:
         ValueError: names file and line of a row that is wrong; an empty or truncated file.
     """
-    home = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
-    cache = cache or home / "ptde" / "letor"
+    cache = cache or cache_folder() / "letor"
     parts = [_read_file(f, features, cache, progress) for f in files_of(Path(path))]
     widths = {part.features.shape[1] for part in parts}
     if len(widths) > 1 and not features:
@@ -110,8 +112,8 @@ def read_letor(
 def _read_file(
     path: Path, features: int, cache: Path, progress: Progress | None
 ) -> Queries:
-    with open(path, "rb") as source:
-        checksum = hashlib.file_digest(source, "sha256").hexdigest()
+    about = path.stat()
+    checksum = _checksum(path, about.st_size, about.st_mtime_ns)
     folder = cache / f"{path.name}-{checksum[:16]}-{features}"
     kept = _load(folder)
     if kept is not None:
@@ -128,6 +130,13 @@ def _read_file(
     result = _load(folder)
     assert result is not None
     return result
+
+
+@lru_cache
+def _checksum(path: Path, size: int, changed: int) -> str:
+    """The file's sha256; a file of the same size and time of change is not read again."""
+    with open(path, "rb") as source:
+        return hashlib.file_digest(source, "sha256").hexdigest()
 
 
 def _load(folder: Path) -> Queries | None:

@@ -108,8 +108,7 @@ class Ranking(AbstractEnv):
     def show(self, features: Float[Array, "n o"]) -> TimeStep:
         """A list as a team meets it, to be ranked."""
         nobody = jnp.full(self.spec.n_agents, -1, jnp.int32)
-        state = (features, jnp.zeros(self.spec.n_agents, jnp.int32))
-        return self._show(state, nobody, jnp.zeros(()), jnp.zeros((), bool))
+        return self._show(features, nobody, jnp.zeros(()), jnp.zeros((), bool))
 
     def _open(
         self, which: Int[Array, ""], *, key: Key[Array, ""]
@@ -120,29 +119,26 @@ class Ranking(AbstractEnv):
         if self.config.jitter and not self.test:
             noise = jax.random.normal(key_jitter, features.shape)
             features = features + self.config.jitter * noise
-        state = (features, self.labels[which][order])
-        nobody = jnp.full(self.spec.n_agents, -1, jnp.int32)
-        return state, self._show(state, nobody, jnp.zeros(()), jnp.zeros((), bool))
+        return (features, self.labels[which][order]), self.show(features)
 
     def advance(
         self, state: EnvState, action: Int[Array, " n"], *, key: Key[Array, ""]
     ) -> tuple[EnvState, TimeStep, Bool[Array, ""]]:
-        _, labels = state
+        features, labels = state
         if self.test:
             reward = expected_ndcg(action, labels, self.config.k)
         else:
             reward = drawn_ndcg(action, labels, self.config.k, key=key)
         last = jnp.ones((), bool)
-        return state, self._show(state, action, reward, last), last
+        return state, self._show(features, action, reward, last), last
 
     def _show(
         self,
-        state: EnvState,
+        features: Float[Array, "n o"],
         action: Int[Array, " n"],
         reward: Float[Array, ""],
         last: Bool[Array, ""],
     ) -> TimeStep:
-        features, _ = state
         n = self.spec.n_agents
         return TimeStep(
             local=LocalView(

@@ -33,6 +33,12 @@ def _smax(name: str, options: Mapping[str, Any]) -> AbstractEnv:
     return Smax(name, options.get("smax"))
 
 
+def _ranking_maps() -> tuple[str, ...]:
+    from ptde.envs.ranking import MAPS
+
+    return MAPS
+
+
 def _ranking(name: str, options: Mapping[str, Any]) -> AbstractEnv:
     from ptde.envs.ranking import Ranking, ranking_data
     from ptde.envs.settings import RankingConfig
@@ -43,7 +49,7 @@ def _ranking(name: str, options: Mapping[str, Any]) -> AbstractEnv:
 
 WORLDS = {
     "smax": World("3s_vs_5z", _smax_maps, _smax),
-    "ranking": World("letor", lambda: ("letor", "synthetic"), _ranking),
+    "ranking": World("letor", _ranking_maps, _ranking),
     "probe": World("constant", lambda: PROBES, lambda name, options: Probe(name)),
 }
 """Add a world of your own here: ``WORLDS["mine"] = World(default, maps, make)``."""

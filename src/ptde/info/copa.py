@@ -19,7 +19,7 @@ from ptde.info.sizes import InfoSizes
 from ptde.nn.attention import Attention
 from ptde.nn.linear import MLP, Linear
 from ptde.ops.local import local_information
-from ptde.ops.masks import masked_mean, valid_transitions
+from ptde.ops.masks import masked_mean, valid_transitions, without_last
 from ptde.types import EnvSpec, Info, Rollout
 
 
@@ -82,7 +82,7 @@ class COPA(AbstractInfo):
 
     def auxiliary(self, batch: Rollout, info: Info) -> Float[Array, ""]:
         """-log q(z_i | what agent i saw and did), over living agents and true steps."""
-        steps = jax.tree.map(lambda x: x[:, :-1], batch.steps)
+        steps = without_last(batch.steps)
         done = jax.nn.one_hot(batch.action, self.actions)
         seen = jnp.concatenate([local_information(steps.local), done], axis=-1)
         mean, log_variance = jnp.split(self.guess(seen), 2, axis=-1)

@@ -1,7 +1,12 @@
 """Masks, and the one place that divides by a mask's count."""
 
+from typing import TypeVar
+
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
+
+T = TypeVar("T")
 
 
 def masked_mean(x: Float[Array, "*b"], where: Bool[Array, "*b"]) -> Float[Array, ""]:
@@ -15,6 +20,11 @@ def valid_transitions(first: Bool[Array, "*b T1"]) -> Bool[Array, "*b T"]:
     The step into an episode's first observation is the world's reset, not a transition.
     """
     return ~first[..., 1:]
+
+
+def without_last(steps: T) -> T:
+    """Arrays [B, T + 1, ...] without the last step, which nobody acts on."""
+    return jax.tree.map(lambda x: x[:, :-1], steps)
 
 
 def last_steps(first: Bool[Array, "*b T1"]) -> Bool[Array, "*b T"]:

@@ -4,35 +4,40 @@ All rankers meet the same lists, so differences are paired. Intervals are bootst
 intervals over lists; they say nothing about other training seeds.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import numpy as np
-from scipy import stats
 
 from ptde.agents.policy import FullPolicy
 from ptde.data import Lists
 from ptde.envs.ranking import SCORES, Ranking
 from ptde.ops.keys import new_key
 from ptde.ops.ranking import expected_ndcg
+from ptde.report.statistics import Interval, bootstrap_interval
 from ptde.run.collect import start
 
 CUTS = (1, 3, 5, 10)
 """The k of NDCG@k."""
 ARRAYS, TABLE = "ndcg.npz", "ranking.md"
 """In a run folder: NDCG of every role, [seeds, lists, cuts], and the table of it."""
-RESAMPLES = 2_000
 
 
 def list_ndcg(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """NDCG of every list at every cut, [lists, cuts]; equal scores on average."""
-    at = lambda k: jax.vmap(lambda s, y: expected_ndcg(s, y, k))  # noqa: E731
-    return np.stack([np.asarray(at(k)(scores, labels)) for k in CUTS], axis=1)
+    return np.asarray(_list_ndcg(scores, labels))
 
 
-def team_ndcg(env: Ranking, policy: FullPolicy) -> np.ndarray:
-    """NDCG of the lists that a team ranks, [lists, cuts]; ``env`` is held out."""
+@jax.jit
+@jax.vmap
+def _list_ndcg(scores: jax.Array, labels: jax.Array) -> jax.Array:
+    return jnp.stack([expected_ndcg(scores, labels, k) for k in CUTS])
+
+
+def team_ndcg(env: Ranking, policies: Sequence[FullPolicy]) -> np.ndarray:
+    """NDCG of the lists that teams rank, [teams, lists, cuts]; ``env`` is held out."""
 
     @jax.jit
     def act(policy):
@@ -41,16 +46,15 @@ def team_ndcg(env: Ranking, policy: FullPolicy) -> np.ndarray:
         (_, labels), _ = cursor.env_state
         return decision.action, labels
 
-    actions, labels = act(policy)
-    return list_ndcg(np.asarray(actions), np.asarray(labels))
+    return np.stack([list_ndcg(*act(policy)) for policy in policies])
 
 
 def plain_rankers(env: Ranking) -> dict[str, np.ndarray]:
-    """NDCG of rankers that are no teams, [lists, cuts] each, on the held-out lists.
+    """NDCG of rankers that are no teams, [lists, cuts] each, on ``env``'s held-out lists.
 
     LightGBM's are there if it is installed (``pip install 'ptde[ranking]'``).
     """
-    train, test = Ranking(env.data, env.config).lists, env.held_out().lists
+    train, test = env.lists, env.held_out().lists
     nothing = np.zeros(test.labels.shape)
     found = {"random order": list_ndcg(nothing, test.labels)}
     for name, (seen, scores) in {
@@ -110,16 +114,9 @@ def _boosted(train: Lists, test: Lists) -> dict[str, Scores]:
     return found
 
 
-def mean_ci(values: np.ndarray) -> tuple[float, float]:
+def mean_ci(values: np.ndarray) -> Interval:
     """Bootstrap 95 % interval of the mean over lists."""
-    result = stats.bootstrap(
-        (values,),
-        np.mean,
-        n_resamples=RESAMPLES,
-        method="percentile",
-        rng=np.random.default_rng(0),
-    )
-    return float(result.confidence_interval.low), float(result.confidence_interval.high)
+    return bootstrap_interval((values,), np.mean)
 
 
 def ranking_table(
@@ -184,13 +181,10 @@ def _notes(
 
 
 def report_ranking(
-    env: Ranking, policies: Mapping[str, list[FullPolicy]], folder: Path
+    env: Ranking, policies: Mapping[str, Sequence[FullPolicy]], folder: Path
 ) -> None:
     """Writes the arrays and the table of a run; a list of policies is one for each seed."""
     test = env.held_out()
-    teams = {
-        role: np.stack([team_ndcg(test, policy) for policy in seeds])
-        for role, seeds in policies.items()
-    }
+    teams = {role: team_ndcg(test, seeds) for role, seeds in policies.items()}
     np.savez(folder / ARRAYS, **teams)  # type: ignore[arg-type]
     (folder / TABLE).write_text(ranking_table(teams, plain_rankers(env), test))

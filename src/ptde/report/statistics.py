@@ -1,11 +1,13 @@
 """Intervals for what tests measured."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from scipy import stats
 
 Interval = tuple[float, float]
+RESAMPLES = 2_000
+"""Draws of a bootstrap."""
 
 
 def win_interval(won: np.ndarray) -> Interval:
@@ -39,6 +41,23 @@ def t_interval(values: Sequence[float] | np.ndarray) -> Interval:
     mean, error = values.mean(), stats.sem(values)
     half = error * stats.t.ppf(0.975, len(values) - 1)
     return float(mean - half), float(mean + half)
+
+
+def bootstrap_interval(
+    samples: Sequence[np.ndarray], statistic: Callable, seed: int = 0
+) -> Interval:
+    """The 95 % percentile interval of ``statistic(*samples, axis)``, drawn in pairs."""
+    result = stats.bootstrap(
+        samples,
+        statistic,
+        paired=True,
+        vectorized=True,
+        n_resamples=RESAMPLES,
+        method="percentile",
+        rng=np.random.default_rng(seed),
+    )
+    interval = result.confidence_interval
+    return float(interval.low), float(interval.high)
 
 
 def retention(student: float, teacher: float) -> float | None:

@@ -1,9 +1,8 @@
 """Compiled programs are kept between runs."""
 
-import os
-from pathlib import Path
-
 import jax
+
+from ptde.paths import cache_folder
 
 
 def use_compilation_cache() -> None:
@@ -14,6 +13,5 @@ def use_compilation_cache() -> None:
     told = jax.config.jax_compilation_cache_dir  # type: ignore[attr-defined]
     if told:  # by the user, or by an earlier call
         return
-    home = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
-    jax.config.update("jax_compilation_cache_dir", str(home / "ptde"))
+    jax.config.update("jax_compilation_cache_dir", str(cache_folder()))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)

@@ -10,10 +10,6 @@ class Interrupted(Exception):
     """The user stopped the run after it had saved itself."""
 
 
-class WorkerFailed(Exception):
-    """A run in a process of its own ended badly; the message holds the end of its log."""
-
-
 class Stop:
     """Whether the user asked to stop."""
 

@@ -2,6 +2,7 @@
 
 import sys
 import time
+from contextlib import ExitStack
 from typing import Any
 
 from rich.console import Console
@@ -14,19 +15,18 @@ def console() -> Console:
     return Console(width=narrow, highlight=False)
 
 
-class Reading:
+class Reading(ExitStack):
     """Shows how far data files are read: called with name, bytes read, and all bytes."""
 
-    def __init__(self) -> None:
-        self.tracker: Tracker | None = None
+    tracker: "Tracker | None" = None
 
     def __call__(self, name: str, done: int, total: int) -> None:
-        if self.tracker is None:
-            self.tracker = Tracker(name, total, "bytes", waiting="reading").__enter__()
+        if self.tracker is None or self.tracker.name != name:
+            self.close()
+            self.tracker = self.enter_context(
+                Tracker(name, total, "bytes", waiting="reading")
+            )
         self.tracker.update(done, "")
-        if done >= total:
-            self.tracker.__exit__()
-            self.tracker = None
 
 
 class Tracker:
