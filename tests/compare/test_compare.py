@@ -12,10 +12,10 @@ import pytest
 from ptde.cli import _parse, main
 from ptde.compare.plan import read_plan
 from ptde.compare.runner import _apart
-from ptde.compare.workers import run_side_by_side
+from ptde.compare.workers import WorkerFailed, run_side_by_side
 from ptde.config import Run
 from ptde.pipeline import RunFolder
-from ptde.run.interrupt import Interrupted, WorkerFailed
+from ptde.run.interrupt import Interrupted
 
 PLAN = """
 methods = ["qmix", "together_teacher", "together"]

@@ -46,7 +46,8 @@ def team_ndcg(env: Ranking, policies: Sequence[FullPolicy]) -> np.ndarray:
         (_, labels), _ = cursor.env_state
         return decision.action, labels
 
-    return np.stack([list_ndcg(*act(policy)) for policy in policies])
+    played = (map(np.asarray, act(policy)) for policy in policies)
+    return np.stack([list_ndcg(*arrays) for arrays in played])
 
 
 def plain_rankers(env: Ranking) -> dict[str, np.ndarray]:
