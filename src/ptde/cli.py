@@ -23,6 +23,8 @@ USAGE = """usage: ptde COMMAND [OPTIONS]      (ptde COMMAND --help says more)
   replay RUN        draw a battle as an animated GIF
   rank RUN FILE     rank a LETOR file with a team that was taught to, in TREC's format
   compare PLAN      methods x maps x seeds: a table of the paper, or a plan in a file
+  check WORLD       is a world of yours (module:callable) what it should be?
+  doctor            what the real games need, and what to do about what is missing
   list              worlds, maps, methods with their sizes, info modules, mixers, presets
 """
 
@@ -35,6 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0 if words else 2
     from ptde.check import known
     from ptde.compare.workers import WorkerFailed
+    from ptde.host import WorldFailed
     from ptde.run.interrupt import Interrupted
     from ptde.stages.teach import Diverged
 
@@ -45,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         COMMANDS[command](rest)
     except (ValueError, OSError) as error:
         return _fail(f"error: {error}", 2)
-    except (Diverged, WorkerFailed) as error:
+    except (Diverged, WorkerFailed, WorldFailed) as error:
         return _fail(f"stopped: {error}", 1)
     except Interrupted as error:
         return _fail(f"stopped: {error}", 130)
@@ -99,11 +102,15 @@ def _configured(command: str, summary: str) -> Callable[[Sequence[str]], None]:
 
 
 def _world_words(words: Sequence[str]) -> list[str]:
-    """``env:NAME`` and ``--env.OPTION`` are ``--world NAME`` and ``--OPTION``."""
+    """``env:NAME`` is ``--world NAME``, or ``--world host`` with a ``module:callable``;
+    ``--env.OPTION`` is ``--OPTION``.
+    """
     spelt: list[str] = []
     for word in words:
         if word.startswith("env:"):
-            spelt += ["--world", word.removeprefix("env:")]
+            name = word.removeprefix("env:")
+            program = ["--world", "host", "--map", name]
+            spelt += program if ":" in name else ["--world", name]
         else:
             short = word.removeprefix("--env.")
             spelt.append(word if short == word else f"--{short}")
@@ -298,6 +305,53 @@ def _compare(words: Sequence[str]) -> None:
         compare(plan, out, parsed.workers)
 
 
+def _check(words: Sequence[str]) -> None:
+    from ptde.check import within
+    from ptde.envs.settings import HostConfig
+    from ptde.host.adapt import make
+    from ptde.host.check import check
+    from ptde.run.progress import console
+
+    @dataclass(frozen=True)
+    class Command:
+        """Plays a world of yours at random, and reports all that is wrong with it."""
+
+        world: Annotated[str, tyro.conf.Positional]
+        """module:callable, such as my_game:MyGame for the class MyGame in my_game.py."""
+        steps: int = 300
+        """Random joint steps, >= 1."""
+        kwargs: str = ""
+        """Keyword arguments of the callable, as JSON."""
+
+    parsed = _parse(Command, words, "check")
+    within("steps", parsed.steps, 1, example=300)
+    sys.path.insert(0, str(Path.cwd()))
+    arguments = HostConfig(parsed.kwargs).arguments()
+    report = check(make(parsed.world, arguments, 0), parsed.steps)
+    for line in report.lines():
+        console().print(line, markup=False, soft_wrap=True)
+    if report.violations:
+        raise ValueError(f"{parsed.world} breaks {len(report.violations)} rule(s)")
+    console().print(f"all is well: ptde run env:{parsed.world}", soft_wrap=True)
+
+
+def _doctor(words: Sequence[str]) -> None:
+    from ptde.host.doctor import GAMES
+    from ptde.run.progress import console
+
+    @dataclass(frozen=True)
+    class Command:
+        """Looks for every part that the real games need, and says what to do."""
+
+    _parse(Command, words, "doctor")
+    for game, parts in GAMES.items():
+        console().print(f"--world {game}")
+        for part in parts():
+            text = "ok      " if part.there else "missing "
+            advice = "" if part.there else f": {part.what_to_do}"
+            console().print(f"  {text} {part.name}{advice}", markup=False, soft_wrap=True)
+
+
 def _list(words: Sequence[str]) -> None:
     from ptde.compare.plan import PLANS
     from ptde.config import Run
@@ -317,7 +371,7 @@ def _list(words: Sequence[str]) -> None:
     parsed = _parse(Command, words, "list")
     out = console()
     for name, world in WORLDS.items():
-        out.print(f"--world {name}  --map {' | '.join(world.maps())}")
+        out.print(f"--world {name}  --map {' | '.join(world.maps()) or world.open}")
     out.print(_methods(parsed.map))
     for flag, parts in (("info", INFOS), ("mixer", MIXERS)):
         for name, part in parts.items():
@@ -359,6 +413,8 @@ COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {
     "replay": _replay,
     "rank": _rank,
     "compare": _compare,
+    "check": _check,
+    "doctor": _doctor,
     "list": _list,
 }
 

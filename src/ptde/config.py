@@ -18,9 +18,15 @@ from ptde.algos.companion import AbstractCompanion, InfoStudent, ValueStudent
 from ptde.algos.mappo import Actor, MappoConfig, MappoLearner
 from ptde.algos.value import ValueConfig, ValueLearner, ValueModel
 from ptde.check import known, within
-from ptde.envs.base import AbstractEnv
+from ptde.envs.base import AbstractWorld
 from ptde.envs.registry import WORLDS, make_env
-from ptde.envs.settings import RankingConfig, SmaxConfig
+from ptde.envs.settings import (
+    FootballConfig,
+    HostConfig,
+    RankingConfig,
+    SmaxConfig,
+    StarCraftConfig,
+)
 from ptde.info import INFOS, InfoSizes, make_info
 from ptde.mixers import MIXERS, MixerSizes
 from ptde.ops.keys import new_key
@@ -47,7 +53,7 @@ class Run:
     """Family of worlds; `ptde list` shows them."""
     map: str = ""
     """Map of the world; `ptde list` shows them. Where none is named: 3s_vs_5z of smax,
-    letor of ranking."""
+    letor of ranking, academy_3_vs_1_with_keeper of football. Of host: module:callable."""
     algo: Literal["value", "mappo"] = "value"
     """Who learns: ``value`` (VDN, QMIX, QPLEX), or ``mappo`` with options --mappo.*."""
     mixer: str = "qmix"
@@ -91,6 +97,9 @@ class Run:
     mixers: Annotated[MixerSizes, _FLAT] = field(default_factory=MixerSizes)
     mappo: MappoConfig = field(default_factory=MappoConfig)
     smax: Annotated[SmaxConfig, _FLAT] = field(default_factory=SmaxConfig)
+    football: FootballConfig = field(default_factory=FootballConfig)
+    starcraft: StarCraftConfig = field(default_factory=StarCraftConfig)
+    host: HostConfig = field(default_factory=HostConfig)
     ranking: Annotated[RankingConfig, _FLAT] = field(default_factory=RankingConfig)
     student: DistillConfig = field(default_factory=DistillConfig)
 
@@ -142,6 +151,11 @@ class Run:
         return "_".join(parts).upper()
 
     @property
+    def place(self) -> str:
+        """The map as a folder may be called."""
+        return place_of(self.map)
+
+    @property
     def seed_name(self) -> str:
         """``0`` for one seed; ``0+3`` for three, from 0 on."""
         return f"{self.seed}" if self.seeds == 1 else f"{self.seed}+{self.seeds}"
@@ -160,12 +174,20 @@ class Run:
         """Stage 1 in iterations and periods."""
         return Schedule(self.envs, self.segment, self.steps, self.test_every)
 
-    def env(self) -> AbstractEnv:
+    def env(self) -> AbstractWorld:
         """The world. ValueError names the nearest map there is."""
         full_sight = self.smax.full_sight or self.eyes == "all"
         smax = replace(self.smax, full_sight=full_sight)
         with Reading() as progress:
-            options = {"smax": smax, "ranking": self.ranking, "progress": progress}
+            options = {
+                "smax": smax,
+                "football": self.football,
+                "starcraft": self.starcraft,
+                "host": self.host,
+                "ranking": self.ranking,
+                "envs": self.envs,
+                "progress": progress,
+            }
             return make_env(self.world, self.map, options)
 
     def value_model(self, spec: EnvSpec, *, key: Key[Array, ""]) -> ValueModel:
@@ -210,7 +232,7 @@ class Run:
         ).z_dim
         return InfoStudent(spec, z_dim, self.student.hidden)
 
-    def training(self, env: AbstractEnv, name: str) -> Training:
+    def training(self, env: AbstractWorld, name: str) -> Training:
         """Stage 1."""
         return Training(
             name=name,
@@ -224,11 +246,12 @@ class Run:
             sample_z=self.z_test == "sample",
         )
 
-    def check_memory(self, env: AbstractEnv) -> None:
+    def check_fits(self, env: AbstractWorld) -> None:
         """ValueError with the numbers if the run does not fit into the free memory."""
+        env.check_copies(self.envs, self.seeds)
         _fits(self.training(env, "teacher"), self.value.buffer)
 
-    def distillation(self, env: AbstractEnv) -> Distillation:
+    def distillation(self, env: AbstractWorld) -> Distillation:
         """Stage 2."""
         return Distillation(
             env=env,
@@ -255,6 +278,9 @@ _GROUPS = {
     "mixers": MixerSizes,
     "mappo": MappoConfig,
     "smax": SmaxConfig,
+    "football": FootballConfig,
+    "starcraft": StarCraftConfig,
+    "host": HostConfig,
     "ranking": RankingConfig,
     "student": DistillConfig,
 }
@@ -271,6 +297,11 @@ def _build(cls: type, data: dict[str, Any]) -> Any:
             for name, value in data.items()
         }
     )
+
+
+def place_of(map_name: str) -> str:
+    """A map's name as that of a folder."""
+    return map_name.replace(":", "-")
 
 
 def load_run(folder: Path) -> tuple[Run, dict[str, Any]]:

@@ -13,6 +13,7 @@ A run folder holds everything, and every stage finds in it what the stage before
 import dataclasses
 import json
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -20,12 +21,14 @@ from typing import Any, Literal
 
 import equinox as eqx
 import jax
+from jaxtyping import Array, Key
 
 from ptde.agents.policy import FullPolicy, localise
 from ptde.algos.base import Teacher, Team
 from ptde.check import known
 from ptde.config import FORMAT, Run, load_run
-from ptde.envs.base import AbstractEnv
+from ptde.envs.base import AbstractWorld
+from ptde.envs.host import HostWorld
 from ptde.envs.ranking import Ranking
 from ptde.ops.keys import new_key
 from ptde.report.ranking import TABLE, report_ranking
@@ -33,6 +36,7 @@ from ptde.report.result import Result, Score
 from ptde.run import checkpoint
 from ptde.run.cache import use_compilation_cache
 from ptde.run.checkpoint import DamagedCheckpoint
+from ptde.run.host import episode_seeds, film
 from ptde.run.loop import fold, seed_keys, student_test, teacher_test
 from ptde.run.progress import console
 from ptde.run.record import Record, Row
@@ -115,19 +119,19 @@ class RunFolder:
         """Keeps the role's finished networks."""
         checkpoint.save(self.path / role / "model", model)
 
-    def model(self, role: str, env: AbstractEnv) -> Teacher | Team:
+    def model(self, role: str, env: AbstractWorld) -> Teacher | Team:
         """The finished networks of a role, with a leading axis of seeds."""
         if role == "student":
             return self.team(self.run, env)
         return self.teacher(role, _for_role(self.run, role), env)
 
-    def teacher(self, role: str, run: Run, env: AbstractEnv) -> Teacher:
+    def teacher(self, role: str, run: Run, env: AbstractWorld) -> Teacher:
         """The finished teacher (or baseline), with a leading axis of seeds."""
         training = run.training(env, role)
         like = jax.eval_shape(lambda: training.algo.teacher(training.start().learner))
         return self._load(role, like)
 
-    def team(self, run: Run, env: AbstractEnv) -> Team:
+    def team(self, run: Run, env: AbstractWorld) -> Team:
         """The finished decentralised team, with a leading axis of seeds."""
         training, task = run.training(env, "teacher"), run.distillation(env)
 
@@ -152,7 +156,7 @@ class RunFolder:
 
 def default_folder(run: Run) -> Path:
     """``runs/WORLD-MAP-METHOD-SEED``, with a number behind it if that exists."""
-    name = f"{run.world}-{run.map}-{run.method.lower()}-{run.seed_name}"
+    name = f"{run.world}-{run.place}-{run.method.lower()}-{run.seed_name}"
     path, count = Path("runs") / name, 1
     while path.exists():
         count += 1
@@ -170,7 +174,9 @@ def run(config: Run, out: Path | str | None = None, goal: Goal = "run") -> Outco
     """
     use_compilation_cache()
     env = config.env()
-    config.check_memory(env)
+    config.check_fits(env)
+    for note in env.notes:
+        console().print(f"{env.spec.name}: {note}", markup=False, soft_wrap=True)
     if config.eyes == "all" and not env.spec.full_obs_dim:
         console().print(
             f"{env.spec.name} has no observation of unlimited sight: the teacher reads its "
@@ -178,14 +184,16 @@ def run(config: Run, out: Path | str | None = None, goal: Goal = "run") -> Outco
         )
     path = Path(out) if out is not None else default_folder(config)
     folder = RunFolder.create(config, path, goal)
-    return _continue(folder, env)
+    with closing(env):
+        return _continue(folder, env)
 
 
 def resume(path: Path | str) -> Outcome:
     """Goes on with a run, from its newest good checkpoint to its goal."""
     use_compilation_cache()
     folder = RunFolder(Path(path))
-    return _continue(folder, folder.run.env())
+    with closing(folder.run.env()) as env:
+        return _continue(folder, env)
 
 
 def distill_run(path: Path | str, config: Run | None = None) -> Outcome:
@@ -211,10 +219,11 @@ def distill_run(path: Path | str, config: Run | None = None) -> Outcome:
     shutil.rmtree(folder.path / "student", ignore_errors=True)
     new = folder.run if config is None else config
     folder.rewrite(new, goal="run")
-    return _continue(folder, new.env())
+    with closing(new.env()) as env:
+        return _continue(folder, env)
 
 
-def _continue(folder: RunFolder, env: AbstractEnv) -> Outcome:
+def _continue(folder: RunFolder, env: AbstractWorld) -> Outcome:
     config = folder.run
     env.keep(folder.path)
     roles = ["teacher"]
@@ -231,14 +240,14 @@ def _continue(folder: RunFolder, env: AbstractEnv) -> Outcome:
             folder.finish(role, distill(task, teacher, folder.path / "student"))
             continue
         name = "teacher" if role == "student" else role  # who taught a student beside it
-        _for_role(config, name).check_memory(env)
+        _for_role(config, name).check_fits(env)
         training = _for_role(config, name).training(env, name)
         teacher, team = teach(training, folder.path / name)
         if not folder.has(name):
             folder.finish(name, teacher)
         if team is not None:
             folder.finish("student", team)
-    return evaluate_run(folder.path)
+    return _evaluate(folder, env)
 
 
 def _for_role(config: Run, role: str) -> Run:
@@ -257,7 +266,14 @@ def evaluate_run(path: Path | str, episodes: int | None = None) -> Outcome:
     """
     use_compilation_cache()
     folder = RunFolder(Path(path))
-    config, env = folder.run, folder.run.env()
+    with closing(folder.run.env()) as env:
+        return _evaluate(folder, env, episodes)
+
+
+def _evaluate(
+    folder: RunFolder, env: AbstractWorld, episodes: int | None = None
+) -> Outcome:
+    config = folder.run
     episodes = config.episodes if episodes is None else episodes
     keys = fold(seed_keys(config.seed, config.seeds), EVALUATION)
     models = {role: folder.model(role, env) for role in ROLES if folder.has(role)}
@@ -272,7 +288,8 @@ def evaluate_run(path: Path | str, episodes: int | None = None) -> Outcome:
         scores[role] = Score.of(returns, env.spec.n_agents)
     if not scores:
         raise ValueError(
-            f"{path} has no finished team yet: `ptde resume {path}` finishes it"
+            f"{folder.path} has no finished team yet: `ptde resume {folder.path}` "
+            "finishes it"
         )
     records = {role: Record(folder.path / role / "record.jsonl").rows() for role in scores}
     result = Result(
@@ -290,7 +307,8 @@ def evaluate_run(path: Path | str, episodes: int | None = None) -> Outcome:
         seeds = range(config.seeds)
         teams = {r: [_greedy(m, i, config) for i in seeds] for r, m in models.items()}
         report_ranking(env, teams, folder.path)
-    if config.world == "smax" and not (folder.path / "replay.gif").exists():
+    shows = config.world == "smax" or (isinstance(env, HostWorld) and env.sizes.pictures)
+    if shows and not (folder.path / "replay.gif").exists():
         replay_run(folder.path, "student" if "student" in scores else "teacher")
     return Outcome(result, folder.path)
 
@@ -319,26 +337,43 @@ def replay_run(
         seed: which of the run's seeds plays; None is its first.
         out: where to write; None is ``replay.gif`` in the run folder.
     """
-    from ptde.envs.smax import Smax  # imports jaxmarl, which other worlds do without
-    from ptde.report.battle import battle_scenes
-    from ptde.report.replay import draw_replay
-
     use_compilation_cache()
     known("role", role, ROLES)
     folder = RunFolder(Path(path))
     config, env = folder.run, folder.run.env()
     if not folder.has(role):
         raise ValueError(f"{path} has no finished {role}")
-    if not isinstance(env, Smax):
-        raise ValueError(f"{env.spec.name} has no replays: battles (--world smax) do")
     seed = config.seed if seed is None else seed
     policy = team_policy(folder, env, role, seed)
     key = jax.random.fold_in(new_key(seed), EVALUATION + 1 + episode)
     target = Path(out) if out is not None else folder.path / "replay.gif"
+    if isinstance(env, HostWorld):
+        return _film(env, policy, target, key=key)
+    from ptde.envs.smax import Smax  # imports jaxmarl, which other worlds do without
+    from ptde.report.battle import battle_scenes
+    from ptde.report.replay import draw_replay
+
+    if not isinstance(env, Smax):
+        raise ValueError(f"{env.spec.name} has no replays: battles and games do")
     return draw_replay(battle_scenes(env, policy, key=key), target)
 
 
-def team_policy(folder: RunFolder, env: AbstractEnv, role: str, seed: int) -> FullPolicy:
+def _film(
+    world: HostWorld, policy: FullPolicy, target: Path, *, key: Key[Array, ""]
+) -> Path:
+    """An episode as the world draws it; else the game's own record of it."""
+    from ptde.report.replay import draw_film
+
+    with closing(world.recording(target.parent.absolute())) as one:
+        pictures, record = film(policy, one, int(episode_seeds(key, 1)[0]), key=key)
+    if pictures:
+        return draw_film(pictures, target)
+    if record is None:
+        raise ValueError(f"{world.spec.name} draws nothing: give it a method frame()")
+    return Path(record)
+
+
+def team_policy(folder: RunFolder, env: AbstractWorld, role: str, seed: int) -> FullPolicy:
     """A finished role of a run, greedy. ValueError for a seed that the run has not."""
     config = folder.run
     if not config.seed <= seed < config.seed + config.seeds:

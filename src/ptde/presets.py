@@ -23,6 +23,10 @@ _BUDGETS = (2, 2, 5, 5, 10, 10)
 """Their budgets there, in millions of joint steps."""
 
 WORLD_DEFAULTS = {
+    "starcraft": Run(world="starcraft", segment=256),
+    "football": Run(
+        world="football", segment=150, steps=200_000, test_every=20_000, test_episodes=32
+    ),
     "ranking": Run(
         world="ranking",
         steps=1_000_000,

@@ -72,6 +72,8 @@ class TimeStep(eqx.Module):
     """How well the episode that ends here went, in [0, 1]; of a battle, 1 won, 0 lost."""
     full_obs: Float[Array, "*b n f"] | None = None
     """Observations with unlimited sight, for CTDS's teacher, where the world has them."""
+    score: Float[Array, "*b"] | None = None
+    """The score so far, such as a goal difference, where the world keeps one."""
 
 
 class Rollout(eqx.Module):

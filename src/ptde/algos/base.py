@@ -47,9 +47,6 @@ class AbstractAlgorithm(ABC, Generic[State]):
     The state is a pytree that holds everything that changes; the object itself is fixed.
     """
 
-    fresh_segments: bool
-    """Every rollout starts at a reset of all copies of the world."""
-
     @abstractmethod
     def init(self, example: Rollout, *, key: Key[Array, ""]) -> State:
         """The state before anything is learnt; ``example`` gives a rollout's shapes."""

@@ -134,8 +134,6 @@ class Lesson(eqx.Module):
 class MappoLearner(AbstractAlgorithm[MappoState]):
     """One learner for every information module."""
 
-    fresh_segments = True
-
     def __init__(
         self,
         make_models: Callable[[Key[Array, ""]], tuple[Actor, Critic]],

@@ -149,8 +149,6 @@ class Learnt(eqx.Module):
 class ValueLearner(AbstractAlgorithm[ValueState]):
     """One learner for every mixer and information module."""
 
-    fresh_segments = True
-
     def __init__(
         self,
         make_model: Callable[[Key[Array, ""]], ValueModel],

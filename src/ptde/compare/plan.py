@@ -45,7 +45,7 @@ class Cell:
     @property
     def folder(self) -> Path:
         """Where it is kept, below the comparison's folder."""
-        return Path(self.map) / self.name / self.run.seed_name
+        return Path(self.run.place) / self.name / self.run.seed_name
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class Plan:
         for name in self.methods:
             known("method", name, METHODS)
         for name in self.maps:
-            known("map", name, WORLDS[self.base.world].maps())
+            WORLDS[self.base.world].check_map(name)
         for name in self.steps:
             known("map", name, self.maps)
 

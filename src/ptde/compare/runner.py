@@ -15,7 +15,8 @@ from ptde.compare.outcome import Entries, gather, markdown, write
 from ptde.compare.plan import Cell, Plan
 from ptde.compare.ranking import write_ranking
 from ptde.compare.workers import last_row, run_side_by_side
-from ptde.config import Run, load_run
+from ptde.config import Run, load_run, place_of
+from ptde.envs.host import HostWorld
 from ptde.envs.ranking import Ranking
 from ptde.methods import METHODS
 from ptde.pipeline import RunFolder, resume
@@ -42,8 +43,9 @@ def compare(plan: Plan, out: Path, workers: int = 1) -> Entries:
     cells = []
     for whole in plan.cells():  # all that can be wrong, before anything long starts
         env = whole.run.env()
-        for cell in _apart(whole, out, workers > 1):
-            cell.run.check_memory(env)
+        single = workers > 1 or isinstance(env, HostWorld)
+        for cell in _apart(whole, out, single):
+            cell.run.check_fits(env)
             cells.append(cell)
     if plan.base.seeds < 2:
         console().print("one seed: no interval can be given; type --seeds 3 for intervals")
@@ -65,7 +67,7 @@ def collect(plan: Plan, out: Path) -> Entries:
         name: [
             (where, folder)
             for where in plan.maps
-            for folder in _runs(out / where / METHODS[name].run)
+            for folder in _runs(out / place_of(where) / METHODS[name].run)
             if METHODS[name].role in _result(folder)
         ]
         for name in plan.methods
@@ -106,7 +108,7 @@ def _apart(whole: Cell, out: Path, single: bool) -> list[Cell]:
     """
     cells, first = [], whole.run.seed
     missing = set(range(first, first + whole.run.seeds))
-    for folder in _runs(out / whole.map / whole.name):
+    for folder in _runs(out / whole.run.place / whole.name):
         run = load_run(folder)[0]
         _same_options(run, whole.run, folder)
         cells.append(replace(whole, run=run))

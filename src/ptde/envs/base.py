@@ -1,4 +1,4 @@
-"""What a world is."""
+"""What a world is: in JAX, where it is compiled with the team that plays it, or not."""
 
 from abc import ABC, abstractmethod
 from pathlib import Path
@@ -8,19 +8,47 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Int, Key, PyTree
 
+from ptde.ops.keys import new_key
 from ptde.types import EnvSpec, TimeStep
 
 EnvState: TypeAlias = PyTree[Array]
 T = TypeVar("T")
 
 
-class AbstractEnv(ABC):
+class AbstractWorld(ABC):
+    """What every world has, in JAX (``AbstractEnv``) or in processes (``HostWorld``)."""
+
+    spec: EnvSpec
+    notes: tuple[str, ...] = ()
+    """What whoever runs a team here must be told."""
+
+    @abstractmethod
+    def shown(self) -> TimeStep:
+        """The shapes of a step."""
+
+    def held_out(self: T) -> T:
+        """The world in which teams are tested: this one, unless it keeps data apart."""
+        return self
+
+    def episodes(self, asked: int) -> int:
+        """Episodes of a test: ``asked``, unless the world has so many and no more."""
+        return asked
+
+    def keep(self, folder: Path) -> None:  # noqa: B027
+        """Writes what a team needs beside its networks to be used elsewhere."""
+
+    def check_copies(self, copies: int, seeds: int) -> None:  # noqa: B027
+        """ValueError if so many copies, or seeds in one program, are too many."""
+
+    def close(self) -> None:  # noqa: B027
+        """Gives back what it holds; it may be used again."""
+
+
+class AbstractEnv(AbstractWorld):
     """One copy of a world in JAX; callers ``vmap`` over copies.
 
     A world is described once, by ``begin`` and ``advance``; ``step`` adds the restart.
     """
-
-    spec: EnvSpec
 
     @abstractmethod
     def begin(self, *, key: Key[Array, ""]) -> tuple[EnvState, TimeStep]:
@@ -35,16 +63,8 @@ class AbstractEnv(ABC):
         ``discount`` is 0 where the task ended and 1 at a time limit.
         """
 
-    def held_out(self) -> "AbstractEnv":
-        """The world in which teams are tested: this one, unless it keeps data apart."""
-        return self
-
-    def episodes(self, asked: int) -> int:
-        """Episodes of a test: ``asked``, unless the world has so many and no more."""
-        return asked
-
-    def keep(self, folder: Path) -> None:  # noqa: B027
-        """Writes what a team needs beside its networks to be used elsewhere."""
+    def shown(self) -> TimeStep:
+        return jax.eval_shape(lambda key: self.reset(key=key)[1], new_key(0))
 
     def resets(self, copies: int, *, key: Key[Array, ""]) -> tuple[EnvState, TimeStep]:
         """``copies`` new episodes."""

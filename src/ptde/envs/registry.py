@@ -1,12 +1,13 @@
 """Worlds by name: what ``--world`` and ``--map`` may be."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from ptde.check import known
-from ptde.envs.base import AbstractEnv
+from ptde.envs.base import AbstractWorld
 from ptde.envs.probes import PROBES, Probe
+from ptde.envs.settings import FootballConfig, HostConfig, StarCraftConfig
 
 
 @dataclass(frozen=True)
@@ -16,9 +17,17 @@ class World:
     default: str
     """The map that is taken where none is named."""
     maps: Callable[[], tuple[str, ...]]
-    make: Callable[[str, Mapping[str, Any]], AbstractEnv]
-    """From a map's name and the run's options, by group: ``options["smax"]``; and
-    ``options["progress"]`` is told how far data files are read (see ``read_letor``)."""
+    make: Callable[[str, Mapping[str, Any]], AbstractWorld]
+    """From a map's name and the run's options, by group: ``options["smax"]``; besides
+    them, ``options["envs"]`` copies will play, and ``options["progress"]`` is told how far
+    data files are read (see ``read_letor``)."""
+    open: str = ""
+    """What a map may be called that ``maps`` does not list; "" for nothing."""
+
+    def check_map(self, name: str) -> None:
+        """ValueError names the nearest of what there is."""
+        if not (self.open and ":" in name):
+            known("map", name, (*self.maps(), *filter(None, [self.open])))
 
 
 def _smax_maps() -> tuple[str, ...]:
@@ -27,7 +36,7 @@ def _smax_maps() -> tuple[str, ...]:
     return maps()
 
 
-def _smax(name: str, options: Mapping[str, Any]) -> AbstractEnv:
+def _smax(name: str, options: Mapping[str, Any]) -> AbstractWorld:
     from ptde.envs.smax import Smax
 
     return Smax(name, options.get("smax"))
@@ -39,7 +48,7 @@ def _ranking_maps() -> tuple[str, ...]:
     return MAPS
 
 
-def _ranking(name: str, options: Mapping[str, Any]) -> AbstractEnv:
+def _ranking(name: str, options: Mapping[str, Any]) -> AbstractWorld:
     from ptde.envs.ranking import Ranking, ranking_data
     from ptde.envs.settings import RankingConfig
 
@@ -47,9 +56,64 @@ def _ranking(name: str, options: Mapping[str, Any]) -> AbstractEnv:
     return Ranking(ranking_data(name, config, options.get("progress")), config)
 
 
+def _football_maps() -> tuple[str, ...]:
+    from ptde.host.football import SCENARIOS
+
+    return tuple(SCENARIOS)
+
+
+def _football(name: str, options: Mapping[str, Any]) -> AbstractWorld:
+    from ptde.envs.host import HostWorld
+    from ptde.host.doctor import need
+    from ptde.host.pool import Maker
+
+    need("football")
+    config = options.get("football") or FootballConfig()
+    kwargs = {"scenario": name, "control": config.control, "rewards": config.rewards}
+    maker = Maker("ptde.host.football:Football", tuple(kwargs.items()), config.limit)
+    return HostWorld(f"football/{name}", maker, *_host_options(options))
+
+
+def _starcraft_maps() -> tuple[str, ...]:
+    from ptde.host.starcraft import MAPS
+
+    return MAPS
+
+
+def _starcraft(name: str, options: Mapping[str, Any]) -> AbstractWorld:
+    from ptde.envs.host import HostWorld
+    from ptde.host.doctor import need
+    from ptde.host.pool import Maker
+    from ptde.host.starcraft import ENVIRON
+
+    need("starcraft")
+    config = options.get("starcraft") or StarCraftConfig()
+    kwargs = {"map_name": name, **asdict(config)}
+    target = "ptde.host.starcraft:StarCraft"
+    maker = Maker(target, tuple(kwargs.items()), environ=ENVIRON)
+    return HostWorld(f"starcraft/{name}", maker, *_host_options(options))
+
+
+def _host(name: str, options: Mapping[str, Any]) -> AbstractWorld:
+    from ptde.envs.host import HostWorld
+    from ptde.host.pool import Maker
+
+    config, copies = _host_options(options)
+    kwargs = tuple(config.arguments().items())
+    maker = Maker(name, kwargs, config.limit)
+    return HostWorld(f"host/{name}", maker, config, copies)
+
+
+def _host_options(options: Mapping[str, Any]) -> tuple[HostConfig, int]:
+    return options.get("host") or HostConfig(), options.get("envs", 1)
+
+
 WORLDS = {
     "smax": World("3s_vs_5z", _smax_maps, _smax),
     "ranking": World("letor", _ranking_maps, _ranking),
+    "football": World("academy_3_vs_1_with_keeper", _football_maps, _football),
+    "starcraft": World("3s_vs_5z", _starcraft_maps, _starcraft),
+    "host": World("", lambda: (), _host, open="module:callable"),
     "probe": World("constant", lambda: PROBES, lambda name, options: Probe(name)),
 }
 """Add a world of your own here: ``WORLDS["mine"] = World(default, maps, make)``."""
@@ -57,8 +121,8 @@ WORLDS = {
 
 def make_env(
     world: str, map_name: str, options: Mapping[str, Any] | None = None
-) -> AbstractEnv:
+) -> AbstractWorld:
     """The map of a world. ValueError names the nearest of what there is."""
     known("world", world, WORLDS)
-    known("map", map_name, WORLDS[world].maps())
+    WORLDS[world].check_map(map_name)
     return WORLDS[world].make(map_name, options or {})

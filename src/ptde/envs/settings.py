@@ -1,7 +1,8 @@
 """The worlds' options, apart from the worlds: reading them imports no backend."""
 
+import json
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from ptde.check import known, within
 
@@ -37,6 +38,88 @@ class RankingConfig:
         within("k", self.k, 1, example=10)
         within("jitter", self.jitter, 0, example=0.5)
         within("data_seed", self.data_seed, 0, example=0)
+
+
+@dataclass(frozen=True)
+class HostConfig:
+    """How worlds that run in processes of their own are made and waited for. Every copy
+    (--envs) is a process.
+    """
+
+    kwargs: str = ""
+    """For --world host: keyword arguments of the callable, as JSON, such as
+    '{"map_name": "8m"}'."""
+    limit: int = 0
+    """For --world host: joint steps after which an episode is cut, >= 0; 0 takes the
+    world's own time limit, and 100 where it names none."""
+    patience: float = 120.0
+    """Seconds that a world may take to start, or for one step; then its process is started
+    anew. > 0."""
+    failures: int = 3
+    """How often in a row a copy may crash, hang or show nonsense before the run stops.
+    >= 0."""
+    quorum: float = 1.0
+    """Share of the copies that must be ready before the team decides for them. In (0, 1]; 1
+    waits for all (lock-step): then runs can be repeated."""
+    overlap: bool = False
+    """Play the next segment while an update runs, with the networks from before it."""
+
+    def __post_init__(self):
+        within("host.limit", self.limit, 0, example=200)
+        within("host.patience", self.patience, 0, open_low=True, example=120)
+        within("host.failures", self.failures, 0, example=3)
+        within("host.quorum", self.quorum, 0, 1, open_low=True, example=1.0)
+        self.arguments()
+
+    def arguments(self) -> dict[str, Any]:
+        """``kwargs`` as a dictionary. ValueError if it is none."""
+        try:
+            found = json.loads(self.kwargs or "{}")
+        except json.JSONDecodeError as error:
+            raise ValueError(
+                f"--host.kwargs {self.kwargs!r} is not JSON: {error}"
+            ) from None
+        if not isinstance(found, dict):
+            raise ValueError(
+                "--host.kwargs needs names and values, "
+                f'such as \'{{"map_name": "8m"}}\', not {self.kwargs}'
+            )
+        return found
+
+
+@dataclass(frozen=True)
+class FootballConfig:
+    """How a scenario of Google Research Football is played."""
+
+    control: Literal["stock", "fixed"] = "stock"
+    """``stock``: as the paper, the engine hands the team's agents from player to player;
+    ``fixed``: each agent keeps its player, the outfield players that stand farthest
+    forward."""
+    rewards: Literal["scoring,checkpoints", "scoring"] = "scoring,checkpoints"
+    """``scoring``: 1 for a goal, -1 for one against, for every agent; ``checkpoints``: 0.1
+    more for each of ten lines on the way to the goal that an agent crosses with the ball,
+    first."""
+    limit: int = 150
+    """Joint steps after which an episode is cut. In [1, 400]."""
+
+    def __post_init__(self):
+        known("football.control", self.control, ("stock", "fixed"))
+        known("football.rewards", self.rewards, ("scoring,checkpoints", "scoring"))
+        within("football.limit", self.limit, 1, 400, example=150)
+
+
+@dataclass(frozen=True)
+class StarCraftConfig:
+    """How a battle of StarCraft II is fought."""
+
+    difficulty: str = "7"
+    """Of the built-in enemy: 1 to 9, or A."""
+    step_mul: int = 8
+    """The game's moments per joint step. >= 1."""
+
+    def __post_init__(self):
+        known("starcraft.difficulty", self.difficulty, tuple("123456789A"))
+        within("starcraft.step_mul", self.step_mul, 1, example=8)
 
 
 @dataclass(frozen=True)

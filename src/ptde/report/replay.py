@@ -37,7 +37,10 @@ class Scene:
 
 def draw_replay(scenes: Sequence[Scene], path: Path, milliseconds: int = 70) -> Path:
     """Writes an animated GIF; the last scene stays for a while."""
-    frames = [_draw(scene).quantize(64) for scene in scenes]
+    return _write([_draw(scene).quantize(64) for scene in scenes], path, milliseconds)
+
+
+def _write(frames: list[Image.Image], path: Path, milliseconds: int) -> Path:
     durations = [milliseconds] * (len(frames) - 1) + [1500]
     frames[0].save(
         path,
@@ -48,6 +51,11 @@ def draw_replay(scenes: Sequence[Scene], path: Path, milliseconds: int = 70) -> 
         optimize=False,
     )
     return path
+
+
+def draw_film(pictures: Sequence[np.ndarray], path: Path, milliseconds: int = 100) -> Path:
+    """Writes pictures [height, width, 3] as an animated GIF."""
+    return _write([Image.fromarray(p).quantize(64) for p in pictures], path, milliseconds)
 
 
 def _draw(scene: Scene) -> Image.Image:

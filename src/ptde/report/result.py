@@ -26,6 +26,8 @@ class Score:
     """All seeds together."""
     seeds: list[float]
     """Win rate of each seed."""
+    score: float | None
+    """Mean final score, such as a goal difference, in worlds that keep one."""
     communication: float
     """Share of agent-steps at which the agent was told something of the global state: 1
     centralised at every step, 0 decentralised."""
@@ -44,6 +46,7 @@ class Score:
             length=float(returns.length.mean()),
             episodes=int(won.size),
             seeds=[float(x) for x in won.mean(axis=1)],
+            score=None if returns.score is None else float(returns.score.mean()),
             communication=int(returns.messages.sum()) / max(agent_steps, 1),
         )
 
@@ -97,7 +100,9 @@ class Result:
         )
         for name in ("role", "execution", "told"):
             table.add_column(name)
-        for name in (self.measure, "95 % interval", "return", "episodes"):
+        scored = any(score.score is not None for score in self.scores.values())
+        points = ("score",) if scored else ()
+        for name in (self.measure, "95 % interval", *points, "return", "episodes"):
             table.add_column(name, justify="right")
         for role, score in self.scores.items():
             central = role == "teacher" and self.centralised
@@ -107,6 +112,7 @@ class Result:
                 f"{score.communication:.0%} of steps" if score.communication else "",
                 f"{score.win_rate:.3f}",
                 f"{score.low:.3f} - {score.high:.3f}",
+                *([f"{score.score:+.3f}"] if score.score is not None else []),
                 f"{score.mean_return:.2f}",
                 f"{score.episodes}",
             )

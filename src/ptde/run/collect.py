@@ -3,12 +3,11 @@
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Key, PyTree
+from jaxtyping import Array, Float, Key, PyTree
 
 from ptde.agents.policy import FullPolicy
-from ptde.envs.base import AbstractEnv, EnvState
+from ptde.envs.base import AbstractEnv, AbstractWorld, EnvState
 from ptde.info.base import Carry
-from ptde.ops.keys import new_key
 from ptde.types import Decision, Rollout, TimeStep
 
 
@@ -79,17 +78,22 @@ def collect(
     return cursor, Rollout(steps=steps, action=decision.action, noise=decision.noise)
 
 
+def train_win_rate(rollout: Rollout) -> Float[Array, ""]:
+    """The mean of ``won`` over the episodes that ended in a rollout; 0 if none did."""
+    ended = jnp.sum(rollout.steps.first[:, 1:])
+    return jnp.sum(rollout.steps.won) / jnp.maximum(ended, 1)
+
+
 def rollout_shapes(
-    env: AbstractEnv, copies: int, length: int
+    env: AbstractWorld, copies: int, length: int
 ) -> PyTree[jax.ShapeDtypeStruct]:
     """The shapes of a rollout, without computing one."""
 
-    def empty(key):
-        _, step = env.reset(key=key)
-        wide = lambda x, time: jnp.zeros((copies, time, *x.shape), x.dtype)  # noqa: E731
-        return Rollout(
-            steps=jax.tree.map(lambda x: wide(x, length + 1), step),
-            action=wide(step.local.last_action, length),
-        )
+    def wide(x, time):
+        return jax.ShapeDtypeStruct((copies, time, *x.shape), x.dtype)
 
-    return jax.eval_shape(empty, new_key(0))
+    step = env.shown()
+    return Rollout(
+        steps=jax.tree.map(lambda x: wide(x, length + 1), step),
+        action=wide(step.local.last_action, length),
+    )

@@ -21,6 +21,8 @@ class Returns(eqx.Module):
     """Joint steps."""
     messages: Int[Array, " episodes"]
     """What agents were told of the global state, in messages to one agent each."""
+    score: Float[Array, " episodes"] | None = None
+    """The final score, in worlds that keep one."""
 
 
 def evaluate(

@@ -15,11 +15,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int, Key
 
-from ptde.agents.policy import localise
+from ptde.agents.policy import FullPolicy, localise
 from ptde.algos.base import AbstractAlgorithm, Teacher, Team
-from ptde.envs.base import AbstractEnv
+from ptde.envs.base import AbstractEnv, AbstractWorld
+from ptde.envs.host import HostWorld
 from ptde.ops.keys import new_key
-from ptde.run.collect import Cursor, collect, rollout_shapes, start
+from ptde.run import host
+from ptde.run.collect import collect, rollout_shapes, start, train_win_rate
 from ptde.run.evaluate import Returns, evaluate
 
 T = TypeVar("T")
@@ -63,7 +65,6 @@ class TrainState(eqx.Module):
     """All that a training consists of: with it, and the config, it goes on exactly."""
 
     learner: Any
-    cursor: Cursor
     key: Key[Array, ""]
     """Iteration i draws from ``fold_in(key, i)``."""
     iteration: Int[Array, ""]
@@ -96,40 +97,39 @@ def fold(keys: Key[Array, " seeds"], number: int) -> Key[Array, " seeds"]:
 
 def initial(
     algo: AbstractAlgorithm,
-    env: AbstractEnv,
+    env: AbstractWorld,
     schedule: Schedule,
     *,
     key: Key[Array, ""],
 ) -> TrainState:
     """The state before the first iteration."""
-    key_init, key_start, key_train = jax.random.split(key, 3)
+    key_init, _, key_train = jax.random.split(key, 3)
     example = rollout_shapes(env, schedule.envs, schedule.segment)
     learner = algo.init(example, key=key_init)
-    cursor = start(algo.behave(learner), env, schedule.envs, key=key_start)
-    return TrainState(learner, cursor, key_train, jnp.zeros((), jnp.int32))
+    return TrainState(learner, key_train, jnp.zeros((), jnp.int32))
 
 
 def iterate(
     algo: AbstractAlgorithm, env: AbstractEnv, schedule: Schedule, state: TrainState
 ) -> tuple[TrainState, dict[str, Array]]:
-    """Collects one rollout and learns from it."""
+    """Collects one rollout, from a reset of all copies on, and learns from it."""
     key = jax.random.fold_in(state.key, state.iteration)
     key_start, key_collect, key_update = jax.random.split(key, 3)
-    policy, cursor = algo.behave(state.learner), state.cursor
-    if algo.fresh_segments:
-        cursor = start(policy, env, schedule.envs, key=key_start)
-    cursor, rollout = collect(policy, env, cursor, schedule.segment, key=key_collect)
+    policy = algo.behave(state.learner)
+    cursor = start(policy, env, schedule.envs, key=key_start)
+    _, rollout = collect(policy, env, cursor, schedule.segment, key=key_collect)
     learner, metrics = algo.update(state.learner, rollout, key=key_update)
-    ended = jnp.sum(rollout.steps.first[:, 1:])
-    won = jnp.sum(rollout.steps.won)
-    metrics = {**metrics, "train_win_rate": won / jnp.maximum(ended, 1)}
-    return TrainState(learner, cursor, state.key, state.iteration + 1), metrics
+    metrics = {**metrics, "train_win_rate": train_win_rate(rollout)}
+    return TrainState(learner, state.key, state.iteration + 1), metrics
 
 
 def period(
-    algo: AbstractAlgorithm, env: AbstractEnv, schedule: Schedule, seeds: int
+    algo: AbstractAlgorithm, env: AbstractWorld, schedule: Schedule, seeds: int
 ) -> Callable[[TrainState], tuple[TrainState, dict[str, Array]]]:
     """The compiled period: the state after it, and metrics [seeds, iterations]."""
+    if isinstance(env, HostWorld):
+        return _host_period(algo, env, schedule)
+    assert isinstance(env, AbstractEnv)
 
     def run(state):
         step = lambda s, _: iterate(algo, env, schedule, s)  # noqa: E731
@@ -138,31 +138,46 @@ def period(
     return jax.jit(over_seeds(run, seeds), donate_argnums=0)
 
 
+def _host_period(
+    algo: AbstractAlgorithm, world: HostWorld, schedule: Schedule
+) -> Callable[[TrainState], tuple[TrainState, dict[str, Array]]]:
+    """The same for a world in processes of its own, and a single seed."""
+    run = host.iterate(algo, world, schedule.segment, schedule.iterations)
+
+    def period(state):
+        one = jax.tree.map(lambda x: x[0], state)
+        learner, metrics = run(one.learner, one.key, int(one.iteration))
+        after = TrainState(learner, one.key, one.iteration + schedule.iterations)
+        return jax.tree.map(lambda x: x[None], (after, metrics))
+
+    return period
+
+
 def teacher_test(
-    env: AbstractEnv, episodes: int, seeds: int, *, sample_z: bool
+    env: AbstractWorld, episodes: int, seeds: int, *, sample_z: bool
 ) -> Callable[[Teacher, Key[Array, " seeds"]], Returns]:
     """The compiled test of greedy teachers: Returns [seeds, episodes]."""
-    env = env.held_out()
-    episodes = env.episodes(episodes)
-
-    def run(teacher: Teacher, key: Key[Array, ""]) -> Returns:
-        policy = teacher.policy(0.0, sample_z=sample_z)
-        return evaluate(policy, env, episodes, key=key)
-
-    return jax.jit(over_seeds(run, seeds))
+    return _test(lambda t: t.policy(0.0, sample_z=sample_z), env, episodes, seeds)
 
 
 def student_test(
-    env: AbstractEnv, episodes: int, seeds: int
+    env: AbstractWorld, episodes: int, seeds: int
 ) -> Callable[[Team, Key[Array, " seeds"]], Returns]:
     """The compiled test of decentralised teams: Returns [seeds, episodes]."""
+    return _test(lambda team: localise(team.policy()), env, episodes, seeds)
+
+
+def _test(
+    policy: Callable[[Any], FullPolicy], env: AbstractWorld, episodes: int, seeds: int
+) -> Callable[[Any, Key[Array, " seeds"]], Returns]:
     env = env.held_out()
     episodes = env.episodes(episodes)
-
-    def run(team: Team, key: Key[Array, ""]) -> Returns:
-        return evaluate(localise(team.policy()), env, episodes, key=key)
-
-    return jax.jit(over_seeds(run, seeds))
+    if isinstance(env, HostWorld):
+        play = lambda team, key: host.evaluate(policy(team), env, episodes, key=key)  # noqa: E731
+        return over_seeds(play, seeds)
+    assert isinstance(env, AbstractEnv)
+    play = lambda team, key: evaluate(policy(team), env, episodes, key=key)  # noqa: E731
+    return jax.jit(over_seeds(play, seeds))
 
 
 def first_bad(metrics: dict[str, np.ndarray]) -> tuple[int, dict[str, float]] | None:

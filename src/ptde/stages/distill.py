@@ -17,17 +17,20 @@ from jaxtyping import Array, Bool, Float, Int, Key
 
 from ptde.algos.base import Teacher, Team
 from ptde.check import within
-from ptde.envs.base import AbstractEnv
+from ptde.envs.base import AbstractEnv, AbstractWorld
+from ptde.envs.host import HostWorld
 from ptde.info.student import Student
 from ptde.ops.local import local_information
 from ptde.ops.losses import distillation_loss
 from ptde.ops.masks import masked_mean
+from ptde.run import host
 from ptde.run.checkpoint import Checkpoints
 from ptde.run.collect import collect, start
 from ptde.run.interrupt import Interrupted, patient_interrupt
 from ptde.run.loop import fold, over_seeds, seed_keys, student_test
 from ptde.run.progress import Tracker
 from ptde.run.record import Record
+from ptde.types import Rollout
 
 DATA, FIT, TEST = 10, 11, 12
 """Streams of randomness below a seed's key: none that stage 1 uses."""
@@ -93,7 +96,7 @@ class Fit(eqx.Module):
 class Distillation:
     """Whom to distil, where, and how."""
 
-    env: AbstractEnv
+    env: AbstractWorld
     config: DistillConfig
     envs: int
     segment: int
@@ -134,27 +137,54 @@ class Distillation:
     def roll(self, teacher: Teacher) -> Rows:
         """The teachers' own data: they act as in training, z drawn, a little random."""
         segments = max(2, -(-self.config.data_steps // (self.envs * self.segment)))
-        run = over_seeds(lambda t, k: self._rows(t, segments, key=k), self.seeds)
-        return jax.jit(run)(teacher, self.keys(DATA))
+        play = self._play if isinstance(self.env, HostWorld) else self._roll
+        return play(teacher, segments)
 
-    def _rows(self, teacher: Teacher, rolls: int, *, key: Key[Array, ""]) -> Rows:
-        policy = teacher.policy(self.config.data_epsilon, sample_z=self.sample_z)
+    def _roll(self, teacher: Teacher, rolls: int) -> Rows:
+        env = self.env
+        assert isinstance(env, AbstractEnv)
 
-        def roll(key):
-            key_start, key_collect = jax.random.split(key)
-            cursor = start(policy, self.env, self.envs, key=key_start)
-            _, rollout = collect(policy, self.env, cursor, self.segment, key=key_collect)
-            local = local_information(rollout.steps.local)
-            steps = rollout.steps
-            info = teacher.info.unroll(local, steps.state, steps.first, noise=None)
-            z = info.mean
-            return local, z, rollout.steps.local.alive
+        def run(teacher, key):
+            policy = teacher.policy(self.config.data_epsilon, sample_z=self.sample_z)
 
-        local, z, alive = jax.lax.map(roll, jax.random.split(key, rolls))
-        # [rolls, envs, T + 1, n]: a segment starts at a reset, so no episode is in two.
-        segments = rolls * self.envs
+            def roll(key):
+                key_start, key_collect = jax.random.split(key)
+                cursor = start(policy, env, self.envs, key=key_start)
+                _, rollout = collect(policy, env, cursor, self.segment, key=key_collect)
+                return _told(teacher, rollout)
+
+            return self._rows(*jax.lax.map(roll, jax.random.split(key, rolls)))
+
+        return jax.jit(over_seeds(run, self.seeds))(teacher, self.keys(DATA))
+
+    def _play(self, teacher: Teacher, rolls: int) -> Rows:
+        """The same in a world in processes of its own."""
+        world = self.env
+        assert isinstance(world, HostWorld)
+        told, rows = jax.jit(_told), jax.jit(self._rows)
+
+        def run(teacher, key):
+            policy = teacher.policy(self.config.data_epsilon, sample_z=self.sample_z)
+            rollouts = (
+                host.collect(policy, world, self.segment, key=k)
+                for k in jax.random.split(key, rolls)
+            )
+            parts = [told(teacher, rollout) for rollout in rollouts]
+            return rows(*(jnp.stack(part) for part in zip(*parts, strict=True)))
+
+        return over_seeds(run, self.seeds)(teacher, self.keys(DATA))
+
+    def _rows(
+        self,
+        local: Float[Array, "rolls B T n d"],
+        z: Float[Array, "rolls B T n z"],
+        alive: Bool[Array, "rolls B T n"],
+    ) -> Rows:
+        """A segment starts at a reset, so no episode is in two: they are split."""
+        rolls, copies = alive.shape[:2]
+        segments = rolls * copies
         share = max(1, round(self.config.held_out * segments))
-        held = jnp.arange(segments).reshape(rolls, self.envs) >= segments - share
+        held = jnp.arange(segments).reshape(rolls, copies) >= segments - share
         held = jnp.broadcast_to(held[:, :, None, None], alive.shape)
         group = jnp.where(alive, held.astype(jnp.int32), 2).reshape(-1)
         return Rows(
@@ -196,6 +226,14 @@ class Distillation:
             jnp.broadcast_to(mean, rows.z.shape), rows.z, rows.held_out
         )
         return {"held_out_loss": loss, "r2": 1.0 - loss / jnp.maximum(spread, 1e-12)}
+
+
+def _told(teacher: Teacher, rollout: Rollout) -> tuple[Array, Array, Array]:
+    """O_i, the mean of z, and who is alive, at every step [B, T + 1, n, ...]."""
+    steps = rollout.steps
+    local = local_information(steps.local)
+    info = teacher.info.unroll(local, steps.state, steps.first, noise=None)
+    return local, info.mean, steps.local.alive
 
 
 def distill(task: Distillation, teacher: Teacher, folder: Path) -> Team:

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, Key
 
 from ptde.algos.base import AbstractAlgorithm, Teacher, Team
-from ptde.envs.base import AbstractEnv
+from ptde.envs.base import AbstractWorld
 from ptde.run.checkpoint import Checkpoints
 from ptde.run.evaluate import Returns
 from ptde.run.interrupt import Interrupted, patient_interrupt
@@ -43,7 +43,7 @@ class Training:
 
     name: str
     algo: AbstractAlgorithm
-    env: AbstractEnv
+    env: AbstractWorld
     schedule: Schedule
     seed: int
     seeds: int
@@ -193,4 +193,6 @@ def _text(row: Row, measure: str) -> str:
     for name in ("student_win_rate", "epsilon", "entropy"):
         if name in row:
             text += f"  {name.replace('_', ' ')} {np.mean(row[name]):.2f}"
+    if any(row.get("lost_episodes", ())):
+        text += f"  lost episodes {np.mean(row['lost_episodes']):.2g} a segment"
     return text

@@ -1,0 +1,42 @@
+"""A world that is a program of its own: any Python, and any library, in two methods.
+
+ptde check my_game:Meet                  is it what a world should be? (in this folder)
+ptde run env:my_game:Meet --steps 60_000
+python examples/my_game.py [STEPS]
+"""
+
+import sys
+
+import numpy as np
+
+from ptde.host import HostStep
+
+CELLS, AGENTS = 5, 2
+
+
+class Meet:
+    """Agents on a line must meet at a place that only the state shows."""
+
+    time_limit = 8
+
+    def reset(self, seed):
+        draw = np.random.default_rng(seed)
+        self.place, self.goal = draw.integers(CELLS, size=AGENTS), draw.integers(CELLS)
+        return self.show()
+
+    def step(self, action):
+        self.place = np.clip(self.place + action - 1, 0, CELLS - 1)
+        met = bool((self.place == self.goal).all())
+        return self.show(reward=float(met), ended=met, won=float(met))
+
+    def show(self, **happened):
+        where = np.eye(CELLS)[self.place]  # one's own place, and nothing of the goal
+        state = np.concatenate([where.ravel(), np.eye(CELLS)[self.goal]])
+        return HostStep(where, state, np.ones((AGENTS, 3)), **happened)
+
+
+if __name__ == "__main__":
+    from ptde import Run, run  # here: the game's own processes do without it
+
+    steps = int(sys.argv[1]) if len(sys.argv) > 1 else 60_000
+    run(Run(world="host", map="my_game:Meet", segment=32, steps=steps)).show()
