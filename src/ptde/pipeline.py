@@ -365,7 +365,7 @@ def _film(
     from ptde.report.replay import draw_film
 
     with closing(world.recording(target.parent.absolute())) as one:
-        pictures, record = film(policy, one, int(episode_seeds(key, 1)[0]), key=key)
+        pictures, record = film(policy, one, episode_seeds(key, 1)[0], key=key)
     if pictures:
         return draw_film(pictures, target)
     if record is None:

@@ -29,7 +29,7 @@ class PettingZoo:
             )
         self.actions = np.array([int(space.n) for space in spaces])
         self.width = max(_width(env.observation_space(agent)) for agent in self.agents)
-        self.seen: dict[Any, np.ndarray] = {}
+        self.time_limit = int(getattr(getattr(env, "unwrapped", env), "max_cycles", 0) or 0)
         self.has_state = _has_state(env)
         self.notes: tuple[str, ...] = ()
         if not self.has_state:

@@ -6,11 +6,9 @@ others after it; ``("step",)``; ``("frame",)``; ``("replay",)``. Each is answere
 ``("ok", what)`` or ``("failed", traceback)``.
 """
 
-import ctypes
 import os
 import signal
 import sys
-import threading
 import traceback
 from dataclasses import replace
 from multiprocessing.connection import Connection
@@ -21,6 +19,9 @@ import psutil
 from ptde.host.adapt import make
 from ptde.host.env import HostEnv, HostStep, Sizes, WorldFailed, faults, measured, standard
 from ptde.host.memory import Slots
+
+MOST_FILES = 4096
+"""Files that a process may have open."""
 
 
 class Worker:
@@ -122,22 +123,22 @@ def _memory_of_all() -> int:
     return sum(p.memory_info().rss for p in (here, *here.children(recursive=True)))
 
 
-def _end_with_parent(lifeline: int) -> None:
-    """No orphans: this process and those that it started end when the team's does."""
-    if sys.platform == "linux":  # also where a game never gives control back to Python
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
-
-    def wait() -> None:
+def _guard(lifeline: int) -> None:
+    """No orphans: a process that waits for the team's to end, and then ends this one and
+    those that it started. A thread could not: a game may never give control back.
+    """
+    if os.fork() == 0:
+        os.closerange(0, lifeline)
+        os.closerange(lifeline + 1, MOST_FILES)
         os.read(lifeline, 1)  # nobody writes: it returns when the other end is closed
         os.killpg(0, signal.SIGKILL)
-
-    threading.Thread(target=wait, daemon=True).start()
+    os.close(lifeline)
 
 
 def main(pipe: int, memory: int, lifeline: int) -> None:
     """Serves until the pipe is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the team's to handle
-    _end_with_parent(lifeline)
+    _guard(lifeline)
     sys.path.insert(0, os.getcwd())
     worker = Worker(memory)
     with Connection(pipe) as connection:

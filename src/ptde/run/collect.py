@@ -88,12 +88,13 @@ def rollout_shapes(
     env: AbstractWorld, copies: int, length: int
 ) -> PyTree[jax.ShapeDtypeStruct]:
     """The shapes of a rollout, without computing one."""
-
-    def wide(x, time):
-        return jax.ShapeDtypeStruct((copies, time, *x.shape), x.dtype)
-
     step = env.shown()
-    return Rollout(
-        steps=jax.tree.map(lambda x: wide(x, length + 1), step),
-        action=wide(step.local.last_action, length),
-    )
+
+    def empty():
+        wide = lambda x, time: jnp.zeros((copies, time, *x.shape), x.dtype)  # noqa: E731
+        return Rollout(
+            steps=jax.tree.map(lambda x: wide(x, length + 1), step),
+            action=wide(step.local.last_action, length),
+        )
+
+    return jax.eval_shape(empty)

@@ -102,7 +102,7 @@ def begin(world: HostWorld, *, key: Key[Array, ""]) -> None:
     """Resets every copy for a segment; ``play`` with the same key goes on from there."""
     seeds = episode_seeds(key, world.copies)
     world.pool.lost.clear()
-    world.pool.begin(range(world.copies), seeds.tolist(), on=True)
+    world.pool.begin(range(world.copies), seeds, on=True)
 
 
 def play(
@@ -250,9 +250,9 @@ def film(
     return pictures, pool.ask(0, "replay") if world.sizes.replays else None
 
 
-def episode_seeds(key: Key[Array, ""], count: int) -> np.ndarray:
-    """Seeds for so many episodes, [count]."""
-    return np.asarray(jax.random.randint(key, (count,), 0, SEEDS))
+def episode_seeds(key: Key[Array, ""], count: int) -> list[int]:
+    """Seeds for so many episodes."""
+    return np.asarray(jax.random.randint(key, (count,), 0, SEEDS)).tolist()
 
 
 def iterate(

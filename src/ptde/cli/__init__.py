@@ -1,0 +1,83 @@
+"""The command line: argument handling and nothing else."""
+
+import sys
+from collections.abc import Callable, Sequence
+
+from ptde.cli.runs import (
+    configured,
+    distill_command,
+    evaluate_command,
+    rank_command,
+    replay_command,
+    resume_command,
+)
+from ptde.cli.tables import compare_command, list_command
+from ptde.cli.worlds import check_command, doctor_command
+
+USAGE = """usage: ptde COMMAND [OPTIONS]      (ptde COMMAND --help says more)
+
+  run               teach, distil, evaluate: table, curves, replay
+  teach             stage 1 alone: train a team with global information
+  distill RUN       stage 2 for a run that has a teacher
+  evaluate RUN      test teacher, student and baseline on the same battles
+  resume RUN        go on with a run that was stopped or killed
+  replay RUN        draw a battle as an animated GIF
+  rank RUN FILE     rank a LETOR file with a team that was taught to, in TREC's format
+  compare PLAN      methods x maps x seeds: a table of the paper, or a plan in a file
+  check WORLD       is a world of yours (module:callable) what it should be?
+  doctor            what the real games need, and what to do about what is missing
+  list              worlds, maps, methods with their sizes, info modules, mixers, presets
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command; the exit status: 0 done, 1 failed, 2 bad input, 130 Ctrl-C."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if not words or words[0] in ("-h", "--help"):
+        print(USAGE)
+        return 0 if words else 2
+    from ptde.check import known
+    from ptde.compare.workers import WorkerFailed
+    from ptde.host import WorldFailed
+    from ptde.run.interrupt import Interrupted
+    from ptde.stages.teach import Diverged
+
+    command, rest = words[0], words[1:]
+    try:
+        if command not in COMMANDS:
+            known("command", command, COMMANDS)
+        COMMANDS[command](rest)
+    except (ValueError, OSError) as error:
+        return _fail(f"error: {error}", 2)
+    except (Diverged, WorkerFailed, WorldFailed) as error:
+        return _fail(f"stopped: {error}", 1)
+    except Interrupted as error:
+        return _fail(f"stopped: {error}", 130)
+    except KeyboardInterrupt:
+        return _fail("stopped at once; `ptde resume RUN` goes on from the last save", 130)
+    return 0
+
+
+def _fail(message: str, status: int) -> int:
+    print(message, file=sys.stderr)
+    return status
+
+
+COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {
+    "run": configured("run", "Teach, distil, evaluate: the whole of PTDE."),
+    "teach": configured("teach", "Stage 1 alone: train a team."),
+    "distill": distill_command,
+    "evaluate": evaluate_command,
+    "resume": resume_command,
+    "replay": replay_command,
+    "rank": rank_command,
+    "compare": compare_command,
+    "check": check_command,
+    "doctor": doctor_command,
+    "list": list_command,
+}
+
+
+def entry() -> None:
+    """The ``ptde`` command."""
+    sys.exit(main())

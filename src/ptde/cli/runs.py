@@ -1,0 +1,148 @@
+"""Commands about one run."""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ptde.cli.words import FilePath, Role, RunPath, default_of, parse, take, world_words
+
+
+def configured(command: str, summary: str) -> Callable[[Sequence[str]], None]:
+    """`ptde run` and `ptde teach`, whose options are those of ``Run``."""
+
+    def run_command(words: Sequence[str]) -> None:
+        from ptde.config import Run
+        from ptde.methods import METHODS, run_of
+        from ptde.pipeline import run
+        from ptde.presets import PRESETS
+
+        words, name = take("preset", world_words(words), PRESETS)
+        words, method = take("method", words, METHODS)
+        start = PRESETS[name][1] if name else default_of(words)
+
+        @dataclass(frozen=True)
+        class Command(Run):
+            out: Path | None = None
+            """The run folder to write, which must not exist; the default is
+            runs/WORLD-MAP-METHOD-SEED. Besides these options, --preset NAME and --method
+            NAME set several at once (`ptde list` shows the names)."""
+
+        Command.__doc__ = summary
+        names = [field.name for field in dataclasses.fields(Run)]
+        default = Command(**{n: getattr(start, n) for n in names})
+        parsed = parse(Command, words, command, default)
+        config = Run(**{n: getattr(parsed, n) for n in names})
+        if method:
+            config = run_of(method, config)
+        run(config, parsed.out, "teach" if command == "teach" else "run").show()
+
+    return run_command
+
+
+def distill_command(words: Sequence[str]) -> None:
+    """`ptde distill RUN`."""
+    from ptde.config import load_run
+    from ptde.pipeline import distill_run
+    from ptde.stages.distill import DistillConfig
+
+    # The run's own options are what an option that is not typed stays at.
+    folders = [Path(word) for word in words if (Path(word) / "run.json").is_file()]
+    saved = load_run(folders[0])[0].student if folders else DistillConfig()
+
+    @dataclass(frozen=True)
+    class Command:
+        """Stage 2 for a run that has a teacher; an earlier student is replaced."""
+
+        run: RunPath
+        """The run folder."""
+        student: DistillConfig = saved
+
+    parsed = parse(Command, words, "distill")
+    config = dataclasses.replace(load_run(parsed.run)[0], student=parsed.student)
+    distill_run(parsed.run, config).show()
+
+
+def evaluate_command(words: Sequence[str]) -> None:
+    """`ptde evaluate RUN`."""
+    from ptde.check import within
+    from ptde.pipeline import evaluate_run
+
+    @dataclass(frozen=True)
+    class Command:
+        """Tests every finished role of a run on the same battles."""
+
+        run: RunPath
+        """The run folder."""
+        episodes: int | None = None
+        """Episodes of each role and seed, >= 1; the default is the run's own number."""
+
+    parsed = parse(Command, words, "evaluate")
+    if parsed.episodes is not None:
+        within("episodes", parsed.episodes, 1, example=256)
+    evaluate_run(parsed.run, parsed.episodes).show()
+
+
+def resume_command(words: Sequence[str]) -> None:
+    """`ptde resume RUN`."""
+    from ptde.pipeline import resume
+
+    @dataclass(frozen=True)
+    class Command:
+        """Goes on with a run that was stopped or killed, to the same end."""
+
+        run: RunPath
+        """The run folder."""
+
+    resume(parse(Command, words, "resume").run).show()
+
+
+def replay_command(words: Sequence[str]) -> None:
+    """`ptde replay RUN`."""
+    from ptde.check import within
+    from ptde.pipeline import replay_run
+
+    @dataclass(frozen=True)
+    class Command:
+        """Draws one battle of a team as an animated GIF."""
+
+        run: RunPath
+        """The run folder."""
+        role: Role = "student"
+        """Who plays."""
+        episode: int = 0
+        """Number of the battle, >= 0: each has another beginning."""
+        seed: int | None = None
+        """Which of the run's seeds plays; the default is its first."""
+        out: Path | None = None
+        """The file to write; the default is replay.gif in the run folder."""
+
+    parsed = parse(Command, words, "replay")
+    within("episode", parsed.episode, 0, example=0)
+    print(replay_run(parsed.run, parsed.role, parsed.episode, parsed.seed, parsed.out))
+
+
+def rank_command(words: Sequence[str]) -> None:
+    """`ptde rank RUN FILE`."""
+    from ptde.rank import rank_file
+
+    @dataclass(frozen=True)
+    class Command:
+        """Ranks the documents of a LETOR file: `qid Q0 document rank score run` each."""
+
+        run: RunPath
+        """The run folder of a team that ranks (--world ranking)."""
+        file: FilePath
+        """The LETOR file, plain or gzip."""
+        role: Role | None = None
+        """Who ranks; the default is the student, if the run has one."""
+        out: Path | None = None
+        """The file to write; the default is FILE.run in the run folder."""
+        seed: int | None = None
+        """Which of the run's seeds ranks; the default is its first."""
+        features: int = 0
+        """Features of a row, >= 0; 0 takes the largest id in the file."""
+
+    parsed = parse(Command, words, "rank")
+    p = parsed
+    print(rank_file(p.run, p.file, p.role, p.out, p.seed, p.features))
