@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO ?= runs/demo
 
-.PHONY: demo test setup lint types imports unit bench clean
+.PHONY: demo test football setup lint types imports unit bench clean
 
 setup: $(VENV)/.ready
 
@@ -19,6 +19,12 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 demo: setup
 	@test ! -e $(DEMO) || mv --backup=numbered -T $(DEMO) $(DEMO).old
 	$(BIN)/ptde run --preset demo --out $(DEMO)
+
+# Google Research Football: builds the engine once, and keeps its wheel.
+football: setup
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		--constraint constraints.txt --editable '.[football]'
+	scripts/football.sh $(VENV)
 
 test: lint types imports unit
 

@@ -177,6 +177,12 @@ def run(config: Run, out: Path | str | None = None, goal: Goal = "run") -> Outco
     config.check_fits(env)
     for note in env.notes:
         console().print(f"{env.spec.name}: {note}", markup=False, soft_wrap=True)
+    if (longest := env.spec.time_limit) > config.segment:
+        console().print(
+            f"an episode of {env.spec.name} may take {longest} steps, a segment has "
+            f"{config.segment}: nothing is learnt from what comes later. To change that, "
+            f"type --segment {longest}"
+        )
     if config.eyes == "all" and not env.spec.full_obs_dim:
         console().print(
             f"{env.spec.name} has no observation of unlimited sight: the teacher reads its "

@@ -151,7 +151,7 @@ def state(raw: dict[str, Any]) -> np.ndarray:
     for team in ("left_team", "right_team"):
         parts += [raw[team].reshape(-1), raw[f"{team}_direction"].reshape(-1)]
         parts.append(raw[f"{team}_tired_factor"])
-        parts += [one_hot(role, range(ROLES)) for role in raw[f"{team}_roles"]]
+        parts += [one_hot(r, range(ROLES)) for r in raw[f"{team}_roles"].tolist()]
     parts += [raw["ball"], raw["ball_direction"], raw["ball_rotation"]]
     parts.append(one_hot(raw["ball_owned_team"], (0, -1, 1)))
     parts.append(one_hot(raw["ball_owned_player"], (*range(BIGGEST), -1)))

@@ -23,17 +23,17 @@ def picture(raw: dict[str, Any]) -> np.ndarray:
         down = (HEIGHT - 2 * EDGE) * (y + 0.42) / 0.84 + EDGE
         return across * SCALE, down * SCALE
 
-    pen.rectangle([place(-1, -0.42), place(1, 0.42)], outline=LINE, width=SCALE)
-    pen.line([place(0, -0.42), place(0, 0.42)], LINE, SCALE)
-    for side in (-1, 1):
+    pen.rectangle([place(-1.0, -0.42), place(1.0, 0.42)], outline=LINE, width=SCALE)
+    pen.line([place(0.0, -0.42), place(0.0, 0.42)], LINE, SCALE)
+    for side in (-1.0, 1.0):
         pen.line([place(side, -0.044), place(side, 0.044)], LINE, 5 * SCALE)
     controlled = set(raw["left_agent_controlled_player"])
     for team, colour in (("left_team", TEAM), ("right_team", ENEMY)):
         for i, (x, y) in enumerate(raw[team]):
             ours = team == "left_team" and i in controlled
-            _dot(pen, place(x, y), 6, colour, "white" if ours else None)
+            _dot(pen, place(x, y), 6.0, colour, "white" if ours else None)
     x, y, z = raw["ball"]
-    _dot(pen, place(x, y), 3 + min(z, 4.0), BALL, "black")
+    _dot(pen, place(x, y), 3.0 + min(z, 4.0), BALL, "black")
     ours, theirs = raw["score"]
     text = f"{ours} : {theirs}"
     pen.text(
