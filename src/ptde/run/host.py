@@ -11,13 +11,12 @@ from typing import Any, TypeVar
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Int, Key, PyTree
+from jaxtyping import Array, Key, PyTree
 
 from ptde.agents.policy import FullPolicy
 from ptde.algos.base import AbstractAlgorithm
 from ptde.envs.host import HostWorld
 from ptde.host import WorldFailed
-from ptde.info.base import Carry
 from ptde.run.collect import Cursor, forget, train_win_rate
 from ptde.run.evaluate import Returns
 from ptde.types import Decision, Rollout, TimeStep
@@ -57,9 +56,8 @@ class Players:
         Returns:
             the decision [B, ...] in NumPy, and messages sent [B].
         """
-        key = jax.random.fold_in(self.key, self.ticks)
         self.memory, decision, sent = _decide(
-            self.policy, Cursor((), step, self.memory), jnp.asarray(going), key
+            self.policy, Cursor((), step, self.memory), going, self.key, self.ticks
         )
         self.ticks += 1
         decision, sent = jax.tree.map(np.asarray, (decision, sent))
@@ -70,11 +68,10 @@ class Players:
 
 
 @jax.jit
-def _decide(
-    policy: FullPolicy, cursor: Cursor, going: Bool[Array, " B"], key: Key[Array, ""]
-) -> tuple[Carry, Decision, Int[Array, " B"]]:
+def _decide(policy: FullPolicy, cursor: Cursor, going, key, tick):
+    """Also folds the key in: outside of a compiled program that would take longer."""
     before = forget(cursor)
-    after, decision = policy(before, cursor.step, key=key)
+    after, decision = policy(before, cursor.step, key=jax.random.fold_in(key, tick))
 
     def keep(new, old):
         return jnp.where(going.reshape(-1, *(1,) * (new.ndim - 1)), new, old)
