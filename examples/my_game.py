@@ -9,6 +9,7 @@ import sys
 
 import numpy as np
 
+from ptde import Run, run
 from ptde.host import HostStep
 
 CELLS, AGENTS = 5, 2
@@ -36,7 +37,5 @@ class Meet:
 
 
 if __name__ == "__main__":
-    from ptde import Run, run  # here: the game's own processes do without it
-
     steps = int(sys.argv[1]) if len(sys.argv) > 1 else 60_000
     run(Run(world="host", map="my_game:Meet", segment=32, steps=steps)).show()

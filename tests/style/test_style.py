@@ -4,7 +4,10 @@ import ast
 import dataclasses
 import inspect
 import itertools
+import os
 import pkgutil
+import subprocess
+import sys
 from importlib import import_module
 from pathlib import Path
 
@@ -89,11 +92,18 @@ def test_every_option_is_documented_with_its_range(kind):
 
 
 def test_the_command_line_imports_nothing_heavy_at_the_top():
-    tree = ast.parse((ROOT / "cli.py").read_text())
-    names = {
-        alias.name
-        for node in tree.body
-        if isinstance(node, ast.Import)
-        for alias in node.names
-    }
-    assert names <= {"dataclasses", "sys", "tyro"}
+    for file in (ROOT / "cli").glob("*.py"):
+        for node in ast.parse(file.read_text()).body:
+            if isinstance(node, ast.Import):
+                names = {alias.name for alias in node.names}
+                assert names <= {"dataclasses", "sys", "tyro"}, file
+            if isinstance(node, ast.ImportFrom) and node.module.startswith("ptde"):
+                assert node.module.startswith("ptde.cli"), file
+
+
+def test_a_games_process_does_without_jax():
+    code = "import sys, ptde.host.worker; from ptde import run; print('jax' in sys.modules)"
+    words = [sys.executable, "-c", code]
+    env = {**os.environ, "PTDE_GAME": "1"}
+    done = subprocess.run(words, env=env, capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"

@@ -82,11 +82,10 @@ def _starcraft_maps() -> tuple[str, ...]:
 
 def _starcraft(name: str, options: Mapping[str, Any]) -> AbstractWorld:
     from ptde.envs.host import HostWorld
-    from ptde.host.doctor import need
     from ptde.host.pool import Maker
-    from ptde.host.starcraft import ENVIRON
+    from ptde.host.starcraft import ENVIRON, require
 
-    need("starcraft")
+    require(name)
     config = options.get("starcraft") or StarCraftConfig()
     kwargs = {"map_name": name, **asdict(config)}
     target = "ptde.host.starcraft:StarCraft"

@@ -24,7 +24,7 @@ class PettingZoo:
         if odd:
             raise ValueError(
                 f"{odd[0]} has actions that are no list ({env.action_space(odd[0])}): make "
-                "the world with discrete ones, e.g. --kwargs "
+                "the world with discrete ones, e.g. --host.kwargs "
                 "'{\"continuous_actions\": false}'"
             )
         self.actions = np.array([int(space.n) for space in spaces])

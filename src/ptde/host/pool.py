@@ -68,7 +68,12 @@ class Copy:
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), **dict(environ)},
+            env={
+                **os.environ,
+                "PYTHONPATH": os.pathsep.join(paths),
+                "PTDE_GAME": "1",
+                **dict(environ),
+            },
         )
         there.close()
         life_there.close()

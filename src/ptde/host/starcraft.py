@@ -5,19 +5,20 @@ no maps of SMAC: SMACv2 spawns their units on its empty map, where the enemy beh
 little differently, so that results are not strictly comparable; ``notes`` says so.
 """
 
+import importlib.util
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ptde.host.doctor import SMAC_MAPS, need, starcraft_home
 from ptde.host.env import HostStep, WorldFailed
 from ptde.host.pymarl import PyMarl
 
 MAPS = ("3s_vs_5z", "5m_vs_6m", "3s5z_vs_3s6z", "6h_vs_8z", "3s_vs_8z", "3s5z_vs_3s7z")
-"""The paper's, in its order. Any other map of SMAC may be named, too."""
+"""The paper's, in its order. Others: ``--world host --map smac.env:StarCraft2Env``."""
 
 ENVIRON = (("PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION", "python"),)
 """With the protobuf that pysc2 brings, SMAC cannot be imported without it."""
@@ -126,6 +127,17 @@ class StarCraft(PyMarl):
         return step
 
 
+def require(map_name: str) -> None:
+    """ValueError says what is missing for a battle on this map, and what to do."""
+    need("starcraft")
+    spawned = map_name in SPAWNED and not _own_map(map_name)
+    if spawned and importlib.util.find_spec("smacv2") is None:
+        raise ValueError(
+            f"{map_name} is no map of SMAC, and SMACv2, which can spawn its units, is not "
+            "installed: pip install git+https://github.com/oxwhirl/smacv2.git"
+        )
+
+
 def _starcraft_env(spawned: bool) -> Callable[..., Any]:
     for key, value in ENVIRON:
         os.environ.setdefault(key, value)
@@ -142,9 +154,7 @@ def _starcraft_env(spawned: bool) -> Callable[..., Any]:
 
 def _own_map(name: str) -> bool:
     """The user has made a map file of that name, and has registered it with SMAC."""
-    from ptde.host.doctor import SMAC_MAPS, starcraft_home
-
-    return (Path(starcraft_home()) / SMAC_MAPS / f"{name}.SC2Map").is_file()
+    return (starcraft_home() / SMAC_MAPS / f"{name}.SC2Map").is_file()
 
 
 def _spawning(name: str, battle: Spawned) -> dict[str, Any]:
