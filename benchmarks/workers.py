@@ -65,7 +65,8 @@ class Workers:
 def alone(world: HostWorld, seconds: float) -> float:
     """The game in as many processes, each by itself."""
     maker = world.maker
-    told = json.dumps([maker.target, dict(maker.kwargs), world.spec.time_limit, seconds])
+    kwargs = json.loads(maker.kwargs)
+    told = json.dumps([maker.target, kwargs, world.spec.time_limit, seconds])
     words = [sys.executable, "-c", ALONE, told]
     running = [
         subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)

@@ -17,7 +17,7 @@ WORLDS = "tests.host.worlds"
 
 
 def pool_of(target, copies=2, patience=30.0, failures=3, **kwargs):
-    maker = Maker(f"{WORLDS}:{target}", tuple(kwargs.items()))
+    maker = Maker.of(f"{WORLDS}:{target}", **kwargs)
     return Pool(maker, sizes_of(maker, 30.0), copies, patience, failures)
 
 
@@ -128,7 +128,7 @@ def test_an_episode_that_ends_well_forgives_the_failures_before_it(tmp_path):
 
 def test_a_world_that_cannot_start_says_why():
     with pytest.raises(ValueError, match=r"(?s)cannot be started.*unexpected keyword"):
-        sizes_of(Maker(f"{WORLDS}:Line", (("size", 3),)), 30.0)
+        sizes_of(Maker.of(f"{WORLDS}:Line", size=[3]), 30.0)
     with pytest.raises(ValueError, match=r"(?s)cannot be started.*cannot import 'nowhere'"):
         sizes_of(Maker("nowhere:Game"), 30.0)
 
@@ -156,7 +156,7 @@ PLAY = """
 import sys, time
 sys.path.insert(0, ".")
 from ptde.host.pool import Maker, Pool, sizes_of
-maker = Maker("tests.host.worlds:Parent", (("file", sys.argv[1]),))
+maker = Maker.of("tests.host.worlds:Parent", file=sys.argv[1])
 pool = Pool(maker, sizes_of(maker, 30.0), 2, 30.0, 3)
 pool.begin([0, 1], [0, 1], on=True)
 pool.ready(2)

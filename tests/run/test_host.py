@@ -20,7 +20,7 @@ from ptde.types import Decision
 
 
 def world_of(name="Line", copies=3, failures=3, quorum=1.0, **kwargs):
-    maker = Maker(f"tests.host.worlds:{name}", tuple(kwargs.items()))
+    maker = Maker.of(f"tests.host.worlds:{name}", **kwargs)
     return HostWorld("line", maker, HostConfig(failures=failures, quorum=quorum), copies)
 
 

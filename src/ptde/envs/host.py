@@ -1,5 +1,6 @@
 """Worlds in processes of their own, as the rest of the library sees them."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -48,10 +49,10 @@ class HostWorld(AbstractWorld):
 
     def recording(self, folder: Path) -> "HostWorld":
         """One copy of the same world that keeps the game's own records in a folder."""
-        kwargs = dict(self.maker.kwargs)
+        kwargs = json.loads(self.maker.kwargs)
         if self.sizes.replays:
             kwargs["record"] = str(folder)
-        maker = replace(self.maker, kwargs=tuple(kwargs.items()))
+        maker = replace(self.maker, kwargs=json.dumps(kwargs))
         return HostWorld(self.spec.name, maker, self.config, copies=1)
 
     def close(self) -> None:

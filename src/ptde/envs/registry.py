@@ -1,7 +1,7 @@
 """Worlds by name: what ``--world`` and ``--map`` may be."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from ptde.check import known
@@ -70,7 +70,9 @@ def _football(name: str, options: Mapping[str, Any]) -> AbstractWorld:
     need("football")
     config = options.get("football") or FootballConfig()
     kwargs = {"scenario": name, "control": config.control, "rewards": config.rewards}
-    maker = Maker("ptde.host.football:Football", tuple(kwargs.items()), config.limit)
+    maker = replace(
+        Maker.of("ptde.host.football:Football", **kwargs), time_limit=config.limit
+    )
     return HostWorld(f"football/{name}", maker, *_host_options(options))
 
 
@@ -88,8 +90,7 @@ def _starcraft(name: str, options: Mapping[str, Any]) -> AbstractWorld:
     require(name)
     config = options.get("starcraft") or StarCraftConfig()
     kwargs = {"map_name": name, **asdict(config)}
-    target = "ptde.host.starcraft:StarCraft"
-    maker = Maker(target, tuple(kwargs.items()), environ=ENVIRON)
+    maker = replace(Maker.of("ptde.host.starcraft:StarCraft", **kwargs), environ=ENVIRON)
     return HostWorld(f"starcraft/{name}", maker, *_host_options(options))
 
 
@@ -98,8 +99,7 @@ def _host(name: str, options: Mapping[str, Any]) -> AbstractWorld:
     from ptde.host.pool import Maker
 
     config, copies = _host_options(options)
-    kwargs = tuple(config.arguments().items())
-    maker = Maker(name, kwargs, config.limit)
+    maker = Maker(name, config.kwargs or "{}", config.limit)
     return HostWorld(f"host/{name}", maker, config, copies)
 
 

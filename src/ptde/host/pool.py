@@ -1,5 +1,6 @@
 """B copies of a world, each in a process of its own."""
 
+import json
 import os
 import signal
 import subprocess
@@ -31,11 +32,21 @@ class Maker:
 
     target: str
     """``module:callable``."""
-    kwargs: tuple[tuple[str, Any], ...] = ()
+    kwargs: str = "{}"
+    """The callable's keyword arguments, as JSON."""
     time_limit: int = 0
     """Joint steps after which an episode is cut; 0 is the world's own limit."""
     environ: tuple[tuple[str, str], ...] = ()
     """Environment variables that its process gets."""
+
+    @classmethod
+    def of(cls, target: str, **kwargs: Any) -> "Maker":
+        """With keyword arguments as they are; they must fit into JSON."""
+        return cls(target, json.dumps(kwargs))
+
+    def words(self, seed: int) -> tuple[Any, ...]:
+        """The command that makes a copy."""
+        return "make", self.target, json.loads(self.kwargs), seed, self.time_limit
 
 
 @dataclass
@@ -126,7 +137,7 @@ def sizes_of(maker: Maker, patience: float) -> Sizes:
     memory = anonymous()
     copy = Copy.start(memory, maker.environ)
     try:
-        copy.tell("make", maker.target, dict(maker.kwargs), 0, maker.time_limit)
+        copy.tell(*maker.words(seed=0))
         if not copy.pipe.poll(patience):
             raise ValueError(f"{maker.target} did not start in {patience:g} s")
         return copy.answer()
@@ -208,11 +219,11 @@ class Pool:
         for copy in self.copies:
             copy.end()
         self.copies = []
+        os.close(self.memory)
 
     def _start(self, index: int, seed: int) -> Copy:
         copy = Copy.start(self.memory, self.maker.environ)
-        maker = self.maker
-        copy.tell("make", maker.target, dict(maker.kwargs), seed, maker.time_limit)
+        copy.tell(*self.maker.words(seed))
         copy.tell("attach", self.sizes, len(self.seeds), index)
         return copy
 
