@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ptde.cli.words import Word, default_of, parse
+from ptde.cli.words import PlanWord, default_of, parse
 
 
 def compare_command(words: Sequence[str]) -> None:
@@ -21,7 +21,7 @@ def compare_command(words: Sequence[str]) -> None:
         What is finished in the folder is kept; the rest is run or resumed.
         """
 
-        plan: Word
+        plan: PlanWord
         """table2, table4, table5, table6, figure6, controls, or a TOML file; `ptde compare
         FILE` says what is wrong in it."""
         out: Path | None = None

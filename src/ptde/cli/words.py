@@ -9,7 +9,8 @@ import tyro
 Role = Literal["teacher", "student", "baseline"]
 RunPath = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
 FilePath = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="FILE")]
-Word = Annotated[str, tyro.conf.Positional]
+PlanWord = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="PLAN")]
+WorldWord = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="WORLD")]
 
 
 def parse(kind: type, words: Sequence[str], command: str, default=None):

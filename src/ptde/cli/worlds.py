@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ptde.cli.words import Word, parse
+from ptde.cli.words import WorldWord, parse
 
 
 def check_command(words: Sequence[str]) -> None:
@@ -20,7 +20,7 @@ def check_command(words: Sequence[str]) -> None:
     class Command:
         """Plays a world of yours at random, and reports all that is wrong with it."""
 
-        world: Word
+        world: WorldWord
         """module:callable, such as my_game:MyGame for the class MyGame in my_game.py."""
         steps: int = 300
         """Random joint steps, >= 1."""
