@@ -9,13 +9,17 @@ from tests.host.worlds import Line
 
 from ptde.agents.policy import FullPolicy
 from ptde.algos.base import AbstractAlgorithm
+from ptde.algos.mappo import MappoConfig
+from ptde.config import Run
 from ptde.envs.host import HostWorld
 from ptde.envs.settings import HostConfig
 from ptde.host import WorldFailed
 from ptde.host.pool import Maker
+from ptde.info import InfoSizes
 from ptde.ops.keys import new_key
 from ptde.ops.masks import valid_transitions
 from ptde.run import host
+from ptde.run.collect import rollout_shapes
 from ptde.types import Decision
 
 
@@ -192,3 +196,26 @@ def test_lost_episodes_are_counted(tmp_path):
     _, metrics = run(jnp.zeros((), jnp.int32), new_key(0), 0)
     assert metrics["lost_episodes"].sum() >= 2
     world.close()
+
+
+def test_mappo_replays_the_noise_of_what_was_played():
+    small = Run(
+        world="host",
+        map="tests.host.worlds:Line",
+        algo="mappo",
+        envs=2,
+        segment=10,
+        hidden=8,
+        infos=InfoSizes(z=4, hyper_hidden=4),
+        mappo=MappoConfig(epochs=1),
+    )
+    world = small.env()
+    algo = small.learner(world.spec)
+    example = rollout_shapes(world, copies=2, length=10)
+    learner = jax.jit(lambda key: algo.init(example, key=key))(new_key(0))
+    rollout = host.collect(algo.behave(learner), world, 10, key=new_key(1))
+    assert rollout.noise.shape == (2, 10, 2, 4)
+    run = host.iterate(algo, world, length=10, times=2)
+    _, metrics = run(learner, new_key(1), 0)
+    world.close()
+    np.testing.assert_allclose(metrics["ratio"], 1.0, atol=1e-6)
