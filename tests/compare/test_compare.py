@@ -9,7 +9,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from ptde.cli import _parse, main
+from ptde.cli import main
+from ptde.cli.words import parse
 from ptde.compare.plan import read_plan
 from ptde.compare.runner import _apart
 from ptde.compare.workers import WorkerFailed, run_side_by_side
@@ -106,7 +107,7 @@ def test_other_options_in_the_same_folder_are_refused(compared, capsys):
 
 def test_more_seeds_are_run_alone(compared):
     arguments, out = compared
-    plan = read_plan(Path(arguments[1]), lambda words: _parse(Run, words, "run"))
+    plan = read_plan(Path(arguments[1]), lambda words: parse(Run, words, "run"))
     whole = replace(plan.cells()[0], run=replace(plan.cells()[0].run, seeds=5))
     seeds = lambda cells: [c.run.seed_name for c in cells]  # noqa: E731
     assert seeds(_apart(whole, out, single=True)) == ["0+2", "2", "3", "4"]

@@ -2,7 +2,7 @@ import dataclasses
 
 import pytest
 
-from ptde.cli import _parse
+from ptde.cli.words import parse
 from ptde.compare.plan import PLANS, Plan, read_plan
 from ptde.compare.runner import with_data
 from ptde.config import Run
@@ -24,7 +24,7 @@ baseline = false
 def read(tmp_path, text):
     path = tmp_path / "plan.toml"
     path.write_text(text)
-    return read_plan(path, lambda words: _parse(Run, words, "run"))
+    return read_plan(path, lambda words: parse(Run, words, "run"))
 
 
 def test_a_plan_is_read(tmp_path):
