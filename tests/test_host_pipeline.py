@@ -6,7 +6,7 @@ import json
 import jax
 import numpy as np
 import pytest
-from tests.test_pipeline import TINY, stop_after
+from tests.test_pipeline import TINY, goes_on_from, saved_rows, stop_after
 
 from ptde.cli import main
 from ptde.compare.plan import Plan
@@ -50,15 +50,13 @@ def test_a_stopped_run_goes_on_to_the_same_end(tmp_path, finished, monkeypatch):
     with pytest.raises(Interrupted):
         run(dataclasses.replace(LINE, test_every=20, checkpoint_every=20), folder)
     monkeypatch.undo()
+    rows = saved_rows(folder)
     resume(folder)
-    env = finished_env(folder)
+    assert goes_on_from(folder, rows)
+    env = RunFolder(folder).run.env()
     for role in ("teacher", "student"):
         mine, whole = (RunFolder(f).model(role, env) for f in (folder, finished.folder))
         assert jax.tree.all(jax.tree.map(np.array_equal, mine, whole))
-
-
-def finished_env(folder):
-    return RunFolder(folder).run.env()
 
 
 def test_a_replay_of_each_role(finished, tmp_path):
@@ -67,12 +65,12 @@ def test_a_replay_of_each_role(finished, tmp_path):
 
 
 def test_a_comparison_runs_one_seed_after_another(tmp_path):
+    line = "tests.host.worlds:Line"
     base = dataclasses.replace(LINE, map="", steps=20, test_every=20, episodes=4, seeds=2)
-    base = dataclasses.replace(base, world="host", map="tests.host.worlds:Line")
-    plan = Plan(("qmix", "qmix_kd"), ("tests.host.worlds:Line",), base=base)
+    plan = Plan(("qmix", "qmix_kd"), (line,), base=base)
     entries = compare(plan, tmp_path / "out")
-    assert len(entries["qmix"]["tests.host.worlds:Line"].seeds) == 2
-    assert len(entries["qmix_kd"]["tests.host.worlds:Line"].seeds) == 2
+    assert len(entries["qmix"][line].seeds) == 2
+    assert len(entries["qmix_kd"][line].seeds) == 2
     folders = {p.parent.name for p in (tmp_path / "out").glob("*/qmix/*/result.json")}
     assert folders == {"0", "1"}
 

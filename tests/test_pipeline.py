@@ -111,6 +111,18 @@ def arrays(folder):
     return jax.tree.leaves(models), rows
 
 
+def saved_rows(folder, stage="teacher"):
+    """The rows, clocks and all, that a resumed run goes on from."""
+    saved = Checkpoints(folder / stage / "checkpoints").steps()
+    rows = Record(folder / stage / "record.jsonl").rows()
+    return [row for row in rows if saved and row["steps"] <= saved[-1]]
+
+
+def goes_on_from(folder, rows, stage="teacher"):
+    """What was saved was not done again: its clocks are still those of the first time."""
+    return Record(folder / stage / "record.jsonl").rows()[: len(rows)] == rows
+
+
 def equal(a, b):
     (leaves, rows), (other_leaves, other_rows) = arrays(a), arrays(b)
     same = [np.array_equal(x, y) for x, y in zip(leaves, other_leaves, strict=True)]
@@ -152,7 +164,10 @@ def test_a_killed_run_ends_as_if_it_had_not_been(tmp_path, finished, stage):
     child.send_signal(signal.SIGKILL)
     child.wait()
     assert not (folder / "result.json").exists()
+    rows = saved_rows(folder)
+    assert rows
     resume(folder)
+    assert goes_on_from(folder, rows)
     assert equal(folder, finished.folder)
 
 
@@ -168,8 +183,10 @@ def test_a_damaged_newest_checkpoint_costs_time_but_nothing_else(
     newest = kept.folder / str(kept.steps()[-1])
     big = max((p for p in newest.rglob("*") if p.is_file()), key=lambda p: p.stat().st_size)
     big.write_bytes(big.read_bytes()[:-7])
+    rows = saved_rows(folder)[:4]  # of the checkpoint before
     resume(folder)
     assert str(newest) in capsys.readouterr().err
+    assert goes_on_from(folder, rows)
     assert equal(folder, finished.folder)
 
 
@@ -193,7 +210,9 @@ def test_ctrl_c_saves_and_the_run_goes_on(tmp_path, finished, monkeypatch):
         run(TINY, folder)
     monkeypatch.undo()
     assert Checkpoints(folder / "teacher" / "checkpoints").steps()[-1] == 96
+    rows = saved_rows(folder)
     resume(folder)
+    assert goes_on_from(folder, rows)
     assert equal(folder, finished.folder)
 
 

@@ -179,15 +179,7 @@ class Run:
         full_sight = self.smax.full_sight or self.eyes == "all"
         smax = replace(self.smax, full_sight=full_sight)
         with Reading() as progress:
-            options = {
-                "smax": smax,
-                "football": self.football,
-                "starcraft": self.starcraft,
-                "host": self.host,
-                "ranking": self.ranking,
-                "envs": self.envs,
-                "progress": progress,
-            }
+            options = {**vars(self), "smax": smax, "progress": progress}
             return make_env(self.world, self.map, options)
 
     def value_model(self, spec: EnvSpec, *, key: Key[Array, ""]) -> ValueModel:

@@ -35,7 +35,7 @@ from ptde.report.ranking import TABLE, report_ranking
 from ptde.report.result import Result, Score
 from ptde.run import checkpoint
 from ptde.run.cache import use_compilation_cache
-from ptde.run.checkpoint import DamagedCheckpoint
+from ptde.run.checkpoint import DamagedCheckpoint, UnfitCheckpoint
 from ptde.run.host import episode_seeds, film
 from ptde.run.loop import fold, seed_keys, student_test, teacher_test
 from ptde.run.progress import console
@@ -147,7 +147,7 @@ class RunFolder:
     def _load(self, role: str, like: Any) -> Any:
         try:
             return checkpoint.load(self.path / role / "model", like)
-        except DamagedCheckpoint as error:
+        except (DamagedCheckpoint, UnfitCheckpoint) as error:
             raise ValueError(
                 f"the {role} of {self.path} cannot be used on {self.run.world}/"
                 f"{self.run.map}: {error}"
@@ -315,7 +315,10 @@ def _evaluate(
         report_ranking(env, teams, folder.path)
     shows = config.world == "smax" or (isinstance(env, HostWorld) and env.sizes.pictures)
     if shows and not (folder.path / "replay.gif").exists():
-        replay_run(folder.path, "student" if "student" in scores else "teacher")
+        role = "student" if "student" in models else "teacher"
+        policy = _greedy(models[role], 0, config)
+        key = _replay_key(config.seed, episode=0)
+        _replay(env, policy, folder.path / "replay.gif", key=key)
     return Outcome(result, folder.path)
 
 
@@ -346,13 +349,23 @@ def replay_run(
     use_compilation_cache()
     known("role", role, ROLES)
     folder = RunFolder(Path(path))
-    config, env = folder.run, folder.run.env()
     if not folder.has(role):
         raise ValueError(f"{path} has no finished {role}")
-    seed = config.seed if seed is None else seed
-    policy = team_policy(folder, env, role, seed)
-    key = jax.random.fold_in(new_key(seed), EVALUATION + 1 + episode)
+    seed = folder.run.seed if seed is None else seed
     target = Path(out) if out is not None else folder.path / "replay.gif"
+    with closing(folder.run.env()) as env:
+        policy = team_policy(folder, env, role, seed)
+        return _replay(env, policy, target, key=_replay_key(seed, episode))
+
+
+def _replay_key(seed: int, episode: int) -> Key[Array, ""]:
+    return jax.random.fold_in(new_key(seed), EVALUATION + 1 + episode)
+
+
+def _replay(
+    env: AbstractWorld, policy: FullPolicy, target: Path, *, key: Key[Array, ""]
+) -> Path:
+    """One episode of a team as a picture that moves."""
     if isinstance(env, HostWorld):
         return _film(env, policy, target, key=key)
     from ptde.envs.smax import Smax  # imports jaxmarl, which other worlds do without

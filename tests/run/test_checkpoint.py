@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ptde.run import checkpoint
-from ptde.run.checkpoint import Checkpoints, DamagedCheckpoint
+from ptde.run.checkpoint import Checkpoints, UnfitCheckpoint
 
 
 def tree(value=1.0):
@@ -32,6 +32,12 @@ def same(a, b):
 def test_what_is_saved_is_loaded(tmp_path):
     checkpoint.save(tmp_path / "one", tree())
     assert same(checkpoint.load(tmp_path / "one", tree(0.0)), tree())
+
+
+def test_shapes_are_enough_to_load_it(tmp_path):
+    checkpoint.save(tmp_path / "one", tree())
+    shapes = jax.eval_shape(tree)
+    assert same(checkpoint.load(tmp_path / "one", shapes), tree())
 
 
 def test_the_newest_is_used_and_old_ones_go(tmp_path):
@@ -107,14 +113,22 @@ def test_a_full_disk_is_named_and_nothing_older_is_touched(tmp_path, monkeypatch
 def test_another_shape_is_refused_by_name(tmp_path):
     checkpoint.save(tmp_path / "one", tree())
     other = {**tree(), "weights": jnp.zeros((4, 2))}
-    with pytest.raises(DamagedCheckpoint, match="'weights' is float32"):
+    with pytest.raises(UnfitCheckpoint, match="'weights' is float32"):
         checkpoint.load(tmp_path / "one", other)
 
 
 def test_another_kind_of_tree_is_refused(tmp_path):
     checkpoint.save(tmp_path / "one", tree())
-    with pytest.raises(DamagedCheckpoint, match="another kind of run"):
+    with pytest.raises(UnfitCheckpoint, match="another kind of run"):
         checkpoint.load(tmp_path / "one", {"other": jnp.zeros(1)})
+
+
+def test_a_sound_one_of_another_version_is_not_passed_over(tmp_path):
+    kept = Checkpoints(tmp_path)
+    kept.save(1, {**tree(), "cursor": jnp.zeros(3)})
+    with pytest.raises(UnfitCheckpoint, match=r"'cursor'.*Nothing was overwritten"):
+        kept.newest(tree())
+    assert kept.steps() == [1]
 
 
 def test_size():

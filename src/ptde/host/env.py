@@ -1,7 +1,7 @@
 """What a world in a process of its own is: two methods, and what they return."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -73,7 +73,7 @@ class Sizes:
     """It has ``frame()``."""
     replays: bool = False
     """It has ``replay()``."""
-    memory: int = 0
+    memory: int = field(default=0, compare=False)
     """Bytes that the process of one copy takes."""
 
 

@@ -23,9 +23,13 @@ class PyMarl:
     """
 
     WON = ("battle_won", "won", "win", "success")
+    always_tells = False
+    """``info`` is never empty at an end, unless the game has crashed."""
 
     def __init__(self, env: Any):
         self.env = env
+        self.info: dict[str, Any] = {}
+        """What the last step said."""
         about = env.get_env_info() if hasattr(env, "get_env_info") else {}
         limit = about.get("episode_limit", getattr(env, "episode_limit", 0))
         self.time_limit = int(limit or 0)
@@ -41,17 +45,17 @@ class PyMarl:
 
     def step(self, action: np.ndarray) -> HostStep:
         # Plain ints: some of these worlds take nothing else.
-        reward, terminated, truncated, info = _parts(
+        reward, terminated, truncated, self.info = _parts(
             self.env.step([int(a) for a in action])
         )
         over, late = bool(np.all(terminated)), bool(np.all(truncated))
-        if over and not info and not self._lists():
+        if over and not self.info and self.always_tells:
             raise WorldFailed("the game ended without saying how: its engine has crashed")
-        late = late or (over and bool(info.get("episode_limit", False)))
+        late = late or (over and bool(self.info.get("episode_limit", False)))
         step = self._seen()
         step.reward = float(np.sum(reward))
         step.ended, step.cut = over and not late, late
-        step.won = float(max(bool(info.get(name, False)) for name in self.WON))
+        step.won = float(max(bool(self.info.get(name, False)) for name in self.WON))
         return step
 
     def close(self) -> None:
@@ -59,18 +63,9 @@ class PyMarl:
         if hasattr(self.env, "close"):
             self.env.close()
 
-    def alive(self, legal: np.ndarray) -> np.ndarray | None:
-        """[n]: who still acts; None if the world does not tell."""
-        return None
-
-    def _lists(self) -> bool:
-        """The world never fills ``info``, so that an empty one means nothing."""
-        return True
-
     def _seen(self) -> HostStep:
         legal = np.array(self.env.get_avail_actions(), bool)
-        obs = _padded(self.env.get_obs())
-        return HostStep(obs, self.env.get_state(), legal, alive=self.alive(legal))
+        return HostStep(_padded(self.env.get_obs()), self.env.get_state(), legal)
 
 
 def _parts(result: tuple) -> tuple[Any, Any, Any, dict]:

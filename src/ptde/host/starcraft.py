@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ptde.host.doctor import SMAC_MAPS, need, starcraft_home
-from ptde.host.env import HostStep, WorldFailed
+from ptde.host.env import HostStep
 from ptde.host.pymarl import PyMarl
 
 MAPS = ("3s_vs_5z", "5m_vs_6m", "3s5z_vs_3s6z", "6h_vs_8z", "3s_vs_8z", "3s5z_vs_3s7z")
@@ -58,6 +58,7 @@ class StarCraft(PyMarl):
     """
 
     measure = "win rate"
+    always_tells = True
 
     def __init__(
         self,
@@ -104,15 +105,9 @@ class StarCraft(PyMarl):
         return self._seen()
 
     def step(self, action: np.ndarray) -> HostStep:
-        reward, terminated, info = self.env.step([int(a) for a in action])
-        if terminated and not info:
-            raise WorldFailed("StarCraft II crashed in the battle and was started again")
-        step = self._seen()
-        step.reward = float(reward)
-        step.cut = bool(info.get("episode_limit", False))
-        step.ended = bool(terminated) and not step.cut
-        step.won = float(info.get("battle_won", False))
-        step.score = float(info.get("dead_enemies", 0) - info.get("dead_allies", 0))
+        step = super().step(action)
+        dead = [self.info.get(f"dead_{side}", 0) for side in ("enemies", "allies")]
+        step.score = float(dead[0] - dead[1])
         return step
 
     def replay(self) -> str:

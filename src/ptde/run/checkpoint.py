@@ -27,6 +27,10 @@ class DamagedCheckpoint(Exception):
     """A checkpoint cannot be read; the message names it and says why."""
 
 
+class UnfitCheckpoint(ValueError):
+    """A sound checkpoint holds other arrays than are asked for; the message names it."""
+
+
 def save(path: Path, tree: PyTree) -> None:
     """Writes ``tree`` to the folder ``path``, which must not exist."""
     import orbax.checkpoint as ocp
@@ -46,7 +50,8 @@ def load(path: Path, like: T) -> T:
     """Reads a tree of the structure, shapes and dtypes of ``like``.
 
     Raises:
-        DamagedCheckpoint: if a file is missing, changed, or does not hold such a tree.
+        DamagedCheckpoint: a file is missing or changed.
+        UnfitCheckpoint: it does not hold such a tree.
     """
     import orbax.checkpoint as ocp
 
@@ -57,9 +62,12 @@ def load(path: Path, like: T) -> T:
             raise ValueError("its files are not those that were written")
         with ocp.PyTreeCheckpointer() as checkpointer:
             arrays = checkpointer.restore(path / "arrays")
-        return _from_dict(arrays, like)
     except Exception as error:
         raise DamagedCheckpoint(f"{path}: {error}") from error
+    try:
+        return _from_dict(arrays, like)
+    except ValueError as error:
+        raise UnfitCheckpoint(f"{path}: {error}") from error
 
 
 class Checkpoints:
@@ -87,7 +95,8 @@ class Checkpoints:
     def newest(self, like: T) -> tuple[int, T] | None:
         """Steps and tree of the newest checkpoint that can be read; None without any.
 
-        Damaged ones are named on standard error and passed over.
+        Damaged ones are named on standard error and passed over. UnfitCheckpoint is
+        raised, as going on without it would overwrite what another version wrote.
         """
         for steps in reversed(self.steps()):
             try:
@@ -151,7 +160,10 @@ def _from_dict(arrays: dict[str, np.ndarray], like: T) -> T:
     full = {name for name, leaf in named.items() if leaf.size}
     if full != set(arrays):
         odd = sorted(full ^ set(arrays))
-        raise ValueError(f"it holds another kind of run (differs in {odd[0]!r})")
+        raise ValueError(
+            f"it holds another kind of run (differs in {odd[0]!r}). Nothing was "
+            "overwritten; use the version of ptde that wrote it (run.json names it)"
+        )
     restored = []
     for name, leaf in named.items():
         if not leaf.size:
@@ -159,7 +171,9 @@ def _from_dict(arrays: dict[str, np.ndarray], like: T) -> T:
             continue
         value = jnp.asarray(arrays[name])
         if _is_key(leaf):
-            value = jax.random.wrap_key_data(value, impl=jax.random.key_impl(leaf))
+            # ``leaf`` may be a shape, of which JAX does not tell the generator.
+            impl = jax.random.key_impl(jnp.empty((), leaf.dtype))
+            value = jax.random.wrap_key_data(value, impl=impl)
         if (value.shape, value.dtype) != (leaf.shape, leaf.dtype):
             raise ValueError(
                 f"{name!r} is {value.dtype}{list(value.shape)}, "

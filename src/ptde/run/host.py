@@ -187,11 +187,11 @@ def evaluate(
     columns = ("won", "reward", "score", "length", "messages")
     table = {name: np.zeros(episodes) for name in columns}
     plays = np.full(world.copies, -1)  # the episode of each copy; -1: none
-    waiting = list(range(episodes))[::-1]
+    waiting = iter(range(episodes))
 
     def begin(which: list[int]) -> None:
         for index in which:
-            plays[index] = waiting.pop() if waiting else -1
+            plays[index] = next(waiting, -1)
             if plays[index] >= 0:
                 pool.begin([index], [seeds[plays[index]]], on=False)
 
@@ -269,6 +269,7 @@ def iterate(
         rows: list[dict[str, Any]] = []
         policy = behave(learner)
         reasons = world.pool.reasons
+        reasons.clear()  # those of a test do not count
         begin(world, key=keys[0][0])
         rollout = play(policy, world, length, key=keys[0][0])
         for i in range(times):
