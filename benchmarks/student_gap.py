@@ -16,9 +16,9 @@ import jax.numpy as jnp
 import optax
 import tyro
 
+from ptde.folder import RunFolder
 from ptde.info import Student
 from ptde.ops.local import local_information
-from ptde.pipeline import RunFolder
 from ptde.run.cache import use_compilation_cache
 from ptde.run.collect import collect, start
 

@@ -12,7 +12,8 @@ from ptde.cli import main
 from ptde.compare.plan import Plan
 from ptde.compare.runner import compare
 from ptde.envs.settings import HostConfig
-from ptde.pipeline import RunFolder, evaluate_run, replay_run, resume, run
+from ptde.folder import RunFolder
+from ptde.pipeline import evaluate_run, replay_run, resume, run
 from ptde.run.interrupt import Interrupted
 
 LINE = dataclasses.replace(

@@ -12,10 +12,10 @@ import pytest
 
 from ptde.algos import ValueConfig
 from ptde.config import Run, load_run
+from ptde.folder import RunFolder
 from ptde.info import InfoSizes
 from ptde.mixers import MixerSizes
 from ptde.pipeline import (
-    RunFolder,
     distill_run,
     evaluate_run,
     replay_run,

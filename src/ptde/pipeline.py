@@ -1,41 +1,29 @@
 """PTDE from one config: teach, distil, evaluate, draw (Paper Fig. 5).
 
-A run folder holds everything, and every stage finds in it what the stage before wrote:
-
-    run.json                     the config, and what the run is to become
-    teacher/  student/  baseline/
-        record.jsonl             one row a test
-        checkpoints/             to go on from
-        model/                   the finished networks
-    result.json  curves.png  replay.gif
+Every stage finds in the run folder (``folder.py``) what the stage before wrote.
 """
 
-import dataclasses
 import json
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal
 
-import equinox as eqx
 import jax
 from jaxtyping import Array, Key
 
 from ptde.agents.policy import FullPolicy, localise
 from ptde.algos.base import Teacher, Team
 from ptde.check import known
-from ptde.config import FORMAT, Run, load_run
+from ptde.config import Run
 from ptde.envs.base import AbstractWorld
 from ptde.envs.host import HostWorld
 from ptde.envs.ranking import Ranking
+from ptde.folder import Goal, RunFolder, default_folder, for_role
 from ptde.ops.keys import new_key
 from ptde.report.ranking import TABLE, report_ranking
 from ptde.report.result import Result, Score
-from ptde.run import checkpoint
 from ptde.run.cache import use_compilation_cache
-from ptde.run.checkpoint import DamagedCheckpoint, UnfitCheckpoint
 from ptde.run.host import episode_seeds, film
 from ptde.run.loop import fold, seed_keys, student_test, teacher_test
 from ptde.run.progress import console
@@ -43,7 +31,6 @@ from ptde.run.record import Record, Row
 from ptde.stages.distill import distill
 from ptde.stages.teach import teach
 
-Goal = Literal["teach", "run"]
 ROLES = ("teacher", "student", "baseline")
 EVALUATION = 20
 """Stream of randomness of the final evaluation: all roles meet the same beginnings."""
@@ -65,103 +52,6 @@ class Outcome:
         for name in ("result.json", "curves.png", "replay.gif", TABLE):
             if (self.folder / name).exists():
                 out.print(f"{self.folder / name}", soft_wrap=True)
-
-
-class RunFolder:
-    """A run folder: the config in it, and the pieces that the stages leave."""
-
-    def __init__(self, path: Path):
-        self.path = path
-        self.run, self.meta = load_run(path)
-
-    @classmethod
-    def create(cls, run: Run, path: Path, goal: Goal) -> "RunFolder":
-        """A new folder. ValueError if it exists; OSError names a place not writable."""
-        if path.exists():
-            raise ValueError(
-                f"{path} exists and is left as it is: type another --out, or "
-                f"`ptde resume {path}` to go on with it"
-            )
-        try:
-            path.mkdir(parents=True)
-            cls._write(path, run, {"goal": goal})
-        except OSError as error:
-            raise OSError(
-                error.errno,
-                f"cannot write a run folder there ({error.strerror}): type another --out",
-                str(path),
-            ) from error
-        return cls(path)
-
-    @staticmethod
-    def _write(path: Path, run: Run, meta: dict[str, Any]) -> None:
-        data = {
-            "format": FORMAT,
-            "ptde": version("ptde"),
-            "jax": version("jax"),
-            **meta,
-            "run": run.to_json(),
-        }
-        part = path / ".run.json.part"
-        part.write_text(json.dumps(data, indent=1))
-        part.replace(path / "run.json")
-
-    def rewrite(self, run: Run, **meta: Any) -> None:
-        """Replaces the config: for a stage that is to run with other options."""
-        self._write(self.path, run, {"goal": self.meta["goal"], **meta})
-        self.run, self.meta = load_run(self.path)
-
-    def has(self, role: str) -> bool:
-        """Whether the role's networks are finished."""
-        return (self.path / role / "model").is_dir()
-
-    def finish(self, role: str, model: eqx.Module) -> None:
-        """Keeps the role's finished networks."""
-        checkpoint.save(self.path / role / "model", model)
-
-    def model(self, role: str, env: AbstractWorld) -> Teacher | Team:
-        """The finished networks of a role, with a leading axis of seeds."""
-        if role == "student":
-            return self.team(self.run, env)
-        return self.teacher(role, _for_role(self.run, role), env)
-
-    def teacher(self, role: str, run: Run, env: AbstractWorld) -> Teacher:
-        """The finished teacher (or baseline), with a leading axis of seeds."""
-        training = run.training(env, role)
-        like = jax.eval_shape(lambda: training.algo.teacher(training.start().learner))
-        return self._load(role, like)
-
-    def team(self, run: Run, env: AbstractWorld) -> Team:
-        """The finished decentralised team, with a leading axis of seeds."""
-        training, task = run.training(env, "teacher"), run.distillation(env)
-
-        def make():
-            learner = training.start().learner
-            if run.together:
-                return training.algo.team(learner)
-            teacher = training.algo.teacher(learner)
-            return Team(teacher.network, task.start(teacher).student)
-
-        return self._load("student", jax.eval_shape(make))
-
-    def _load(self, role: str, like: Any) -> Any:
-        try:
-            return checkpoint.load(self.path / role / "model", like)
-        except (DamagedCheckpoint, UnfitCheckpoint) as error:
-            raise ValueError(
-                f"the {role} of {self.path} cannot be used on {self.run.world}/"
-                f"{self.run.map}: {error}"
-            ) from error
-
-
-def default_folder(run: Run) -> Path:
-    """``runs/WORLD-MAP-METHOD-SEED``, with a number behind it if that exists."""
-    name = f"{run.world}-{run.place}-{run.method.lower()}-{run.seed_name}"
-    path, count = Path("runs") / name, 1
-    while path.exists():
-        count += 1
-        path = Path("runs") / f"{name}-{count}"
-    return path
 
 
 def run(config: Run, out: Path | str | None = None, goal: Goal = "run") -> Outcome:
@@ -246,21 +136,14 @@ def _continue(folder: RunFolder, env: AbstractWorld) -> Outcome:
             folder.finish(role, distill(task, teacher, folder.path / "student"))
             continue
         name = "teacher" if role == "student" else role  # who taught a student beside it
-        _for_role(config, name).check_fits(env)
-        training = _for_role(config, name).training(env, name)
+        for_role(config, name).check_fits(env)
+        training = for_role(config, name).training(env, name)
         teacher, team = teach(training, folder.path / name)
         if not folder.has(name):
             folder.finish(name, teacher)
         if team is not None:
             folder.finish("student", team)
     return _evaluate(folder, env)
-
-
-def _for_role(config: Run, role: str) -> Run:
-    """The config of a role: the baseline is the same learner without information."""
-    if role != "baseline":
-        return config
-    return dataclasses.replace(config, info="none", eyes="own", together=False)
 
 
 def evaluate_run(path: Path | str, episodes: int | None = None) -> Outcome:

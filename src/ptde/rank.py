@@ -10,8 +10,9 @@ from ptde.check import known
 from ptde.data import Preparation, Queries, read_letor
 from ptde.data.letor import document_ids
 from ptde.envs.ranking import PREPARATION, Ranking
+from ptde.folder import RunFolder
 from ptde.ops.keys import new_key
-from ptde.pipeline import RunFolder, team_policy
+from ptde.pipeline import team_policy
 from ptde.run.cache import use_compilation_cache
 
 

@@ -15,7 +15,7 @@ from ptde.compare.plan import read_plan
 from ptde.compare.runner import _apart
 from ptde.compare.workers import WorkerFailed, run_side_by_side
 from ptde.config import Run
-from ptde.pipeline import RunFolder
+from ptde.folder import RunFolder
 from ptde.run.interrupt import Interrupted
 
 PLAN = """
@@ -59,6 +59,8 @@ def test_every_form_of_the_table_is_written(compared):
     assert "| QMIX_GIP, student beside it (C) | O_i history, state |" in table
     assert "2 seed(s) of 16 test episodes" in table
     assert "student beside it 100%" in table
+    won, returns = table.split("| mean return |")
+    assert won.count("| QMIX (D) |") == returns.count("| QMIX (D) |") == 1
     assert r"QMIX\_KD, simultaneous" in (out / "table.tex").read_text()
     assert (out / "curves.png").stat().st_size > 10_000
     rows = list(csv.DictReader((out / "table.csv").open()))
@@ -67,6 +69,9 @@ def test_every_form_of_the_table_is_written(compared):
     assert {row["teacher_win_rate"] == "" for row in rows if row["method"] == "QMIX"} == {
         True
     }
+    results = json.loads((out / "personal" / "qmix" / "0+2" / "result.json").read_text())
+    mine = [r for r in rows if (r["method"], r["map"]) == ("QMIX", "personal")]
+    assert [float(row["return"]) for row in mine] == results["teacher"]["returns"]
     steps = {row["map"]: row["steps"] for row in rows}
     assert steps == {"personal": "96", "recoverable": "64"}
 
@@ -103,6 +108,17 @@ def test_other_options_in_the_same_folder_are_refused(compared, capsys):
     assert "was run with other options (steps): type another --out" in (
         capsys.readouterr().err
     )
+
+
+def test_a_result_of_an_older_version_says_how_to_mend_it(compared, tmp_path, capsys):
+    arguments, out = compared
+    shutil.copytree(out, tmp_path / "out")
+    path = tmp_path / "out" / "personal" / "qmix" / "0+2" / "result.json"
+    result = json.loads(path.read_text())
+    del result["teacher"]["returns"]
+    path.write_text(json.dumps(result))
+    assert main([*arguments[:-1], str(tmp_path / "out"), "--table-only"]) == 2
+    assert f"type `ptde evaluate {path.parent}`" in capsys.readouterr().err
 
 
 def test_more_seeds_are_run_alone(compared):

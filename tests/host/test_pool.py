@@ -90,7 +90,7 @@ def test_a_failing_copy_begins_another_episode_in_a_new_process(tmp_path, how, t
     pool = pool_of("Broken", 1, patience=2.0, how=how, file=str(tmp_path / "n"), every=3)
     pids = {pool.copies[0].process.pid}
     pool.ready(1)
-    (tmp_path / "n").write_text("2")  # the next episode is bad
+    (tmp_path / "n").write_text("..")  # two were begun: the next episode is bad
     pool.begin([0], [5], on=False)
     while not pool.slots.last[0] or pool.copies[0].awaited:
         pool.ready(1)
@@ -119,7 +119,7 @@ def test_an_episode_that_ends_well_forgives_the_failures_before_it(tmp_path):
     pool = pool_of("Broken", 1, failures=1, how="crash", file=str(file), every=3)
     for _ in range(3):
         pool.ready(1)
-        file.write_text("2")  # the next episode is bad, the one after it good
+        file.write_text("..")  # the next episode is bad, the one after it good
         pool.begin([0], [5], on=False)
         episode(pool, [0])
     assert len(pool.lost) == 3

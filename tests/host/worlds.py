@@ -61,16 +61,18 @@ class Scored(Line):
 
 
 class Broken(Line):
-    """Fails in the way that it is told, in the third step of every episode whose number in
-    its file says so."""
+    """Fails in the way that it is told, in the third step of every episode whose number
+    says so; its file counts them."""
 
     def __init__(self, how, file, every=3):
         super().__init__()
         self.how, self.file, self.every = how, Path(file), every
 
     def reset(self, seed):
-        count = int(self.file.read_text()) if self.file.exists() else 0
-        self.file.write_text(str(count + 1))
+        with open(self.file, "ab") as episodes:  # one byte each: copies share the file
+            episodes.write(b".")
+            episodes.flush()
+            count = episodes.tell() - 1
         self.bad = count % self.every == self.every - 1
         return super().reset(seed)
 

@@ -1,8 +1,9 @@
 """What came out of a comparison, and how it is written.
 
-``table.md``, ``table.tex`` and ``table.csv`` have the layout of the paper's Table 2: a row
-for each method, a column for each map. ``marl_eval.json`` is the exchange format of the
-marl-eval tools (environment, task, algorithm, run, step).
+``table.md`` and ``table.tex`` have the layout of the paper's Table 2: a row for each
+method, a column for each map; ``table.md`` has another of returns, which tell methods apart
+before any of them wins. ``table.csv`` holds every seed. ``marl_eval.json`` is the exchange
+format of the marl-eval tools (environment, task, algorithm, run, step).
 """
 
 import csv
@@ -23,8 +24,11 @@ from ptde.compare.statistics import (
 )
 from ptde.config import load_run
 from ptde.methods import METHODS, Method
-from ptde.report.statistics import Interval
+from ptde.report.statistics import Interval, t_interval
 from ptde.run.record import Record, Row
+
+WINS = "win rate"
+"""Measured in most worlds; returns are shown beside it."""
 
 
 @dataclass
@@ -33,13 +37,15 @@ class Entry:
 
     seeds: list[float] = field(default_factory=list)
     """Final win rate of each seed."""
+    returns: list[float] = field(default_factory=list)
+    """Its mean return."""
     teacher: list[float] = field(default_factory=list)
     """Of a student: its teacher's."""
     episodes: int = 0
     steps: int = 0
     communication: float = 0.0
     """Share of agent-steps at which the centre spoke to an agent."""
-    measure: str = "win rate"
+    measure: str = WINS
     """What the numbers above are in this world."""
     records: list[tuple[int, list[Row]]] = field(default_factory=list)
     """First seed and stage 1's rows of each run."""
@@ -48,7 +54,13 @@ class Entry:
         """One more finished run; its seeds join those that are there."""
         result = json.loads((folder / "result.json").read_text())
         score = result[method.role]
+        if "returns" not in score:
+            raise ValueError(
+                f"{folder}/result.json lacks each seed's return (an older version wrote "
+                f"it): type `ptde evaluate {folder}`"
+            )
         self.seeds += score["seeds"]
+        self.returns += score["returns"]
         if method.role == "student":
             self.teacher += result["teacher"]["seeds"]
         self.episodes += score["episodes"]
@@ -107,6 +119,19 @@ def _cells(entries: Entries, maps: Sequence[str]) -> list[list[str]]:
     return rows
 
 
+def _returns(entries: Entries, maps: Sequence[str]) -> list[list[str]]:
+    """The rows of the table of returns, as text."""
+    rows = []
+    for name, by_map in entries.items():
+        row = [METHODS[name].label]
+        for where in maps:
+            seeds = by_map[where].returns if where in by_map else []
+            spread = t_interval(seeds) if len(seeds) > 1 else None
+            row.append(f"{np.mean(seeds):.2f}{_range(spread)}" if seeds else "")
+        rows.append(row)
+    return rows
+
+
 def _header(entries: Entries, maps: Sequence[str]) -> list[str]:
     titles = []
     for where in maps:
@@ -118,7 +143,7 @@ def _header(entries: Entries, maps: Sequence[str]) -> list[str]:
 def measure_of(entries: Entries) -> str:
     """What the numbers of a comparison are."""
     names = {e.measure for by_map in entries.values() for e in by_map.values()}
-    return " or ".join(sorted(names)) or "win rate"
+    return " or ".join(sorted(names)) or WINS
 
 
 def notes(entries: Entries) -> list[str]:
@@ -149,10 +174,16 @@ def notes(entries: Entries) -> list[str]:
 
 def markdown(entries: Entries, maps: Sequence[str]) -> str:
     """For a README or a page of documentation."""
-    rows = [_header(entries, maps), *_cells(entries, maps)]
+    lines = _table([_header(entries, maps), *_cells(entries, maps)])
+    lines += ["", *notes(entries), ""]
+    if measure_of(entries) == WINS:
+        lines += [*_table([["mean return", *maps], *_returns(entries, maps)]), ""]
+    return "\n".join(lines)
+
+
+def _table(rows: list[list[str]]) -> list[str]:
     lines = ["| " + " | ".join(row) + " |" for row in rows]
-    lines.insert(1, "|" + "---|" * len(rows[0]))
-    return "\n".join([*lines, "", *notes(entries), ""])
+    return [lines[0], "|" + "---|" * len(rows[0]), *lines[1:]]
 
 
 def latex(entries: Entries, maps: Sequence[str]) -> str:
@@ -191,6 +222,7 @@ def comma_separated(entries: Entries, maps: Sequence[str]) -> str:
         "steps",
         "seed",
         "win_rate",
+        "return",
         "teacher_win_rate",
     ]
     writer.writerow(columns)
@@ -200,10 +232,11 @@ def comma_separated(entries: Entries, maps: Sequence[str]) -> str:
         for where in maps:
             entry = by_map.get(where, Entry())
             teachers = [str(x) for x in entry.teacher] or [""] * len(entry.seeds)
-            each = zip(entry.curves(), entry.seeds, teachers, strict=True)
-            for (seed, _, _), win_rate, teacher in each:
+            numbers = [seed for seed, _, _ in entry.curves()]
+            each = zip(numbers, entry.seeds, entry.returns, teachers, strict=True)
+            for values in each:
                 row = [method.name, mark, method.reads, where, entry.steps]
-                writer.writerow([*row, seed, win_rate, teacher])
+                writer.writerow([*row, *values])
     return out.getvalue()
 
 
@@ -215,10 +248,14 @@ def marl_eval(entries: Entries, world: str) -> dict:
         for where, entry in by_map.items():
             runs = data.setdefault(world, {}).setdefault(where, {})
             algorithm = runs.setdefault(method.name, {})
-            for (seed, place, rows), final in zip(entry.curves(), entry.seeds, strict=True):
+            ends = zip(entry.curves(), entry.seeds, entry.returns, strict=True)
+            for (seed, place, rows), won, reward in ends:
                 # A student's curve is in gradient steps: only its end belongs here.
                 run = _steps(rows, place) if method.role == "teacher" else {}
-                run["absolute_metrics"] = {"win_rate": [final]}
+                run["absolute_metrics"] = {
+                    "win_rate": [won],
+                    "mean_episode_return": [reward],
+                }
                 algorithm[f"seed_{seed}"] = run
     return data
 

@@ -18,8 +18,9 @@ from ptde.compare.workers import last_row, run_side_by_side
 from ptde.config import Run, load_run, place_of
 from ptde.envs.host import HostWorld
 from ptde.envs.ranking import Ranking
+from ptde.folder import RunFolder
 from ptde.methods import METHODS
-from ptde.pipeline import RunFolder, resume
+from ptde.pipeline import resume
 from ptde.run.progress import console
 
 

@@ -26,6 +26,8 @@ class Score:
     """All seeds together."""
     seeds: list[float]
     """Win rate of each seed."""
+    returns: list[float]
+    """Mean return of each seed."""
     score: float | None
     """Mean final score, such as a goal difference, in worlds that keep one."""
     communication: float
@@ -46,6 +48,7 @@ class Score:
             length=float(returns.length.mean()),
             episodes=int(won.size),
             seeds=[float(x) for x in won.mean(axis=1)],
+            returns=[float(x) for x in returns.reward.mean(axis=1)],
             score=None if returns.score is None else float(returns.score.mean()),
             communication=int(returns.messages.sum()) / max(agent_steps, 1),
         )

@@ -1,0 +1,132 @@
+"""A run folder: the config of a run, and what its stages leave to one another.
+
+Every stage finds there what the stage before wrote:
+
+    run.json                     the config, and what the run is to become
+    teacher/  student/  baseline/
+        record.jsonl             one row a test
+        checkpoints/             to go on from
+        model/                   the finished networks
+    result.json  curves.png  replay.gif
+"""
+
+import dataclasses
+import json
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal
+
+import equinox as eqx
+import jax
+
+from ptde.algos.base import Teacher, Team
+from ptde.config import FORMAT, Run, load_run
+from ptde.envs.base import AbstractWorld
+from ptde.run import checkpoint
+from ptde.run.checkpoint import DamagedCheckpoint, UnfitCheckpoint
+
+Goal = Literal["teach", "run"]
+
+
+class RunFolder:
+    """The folder of one run."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        self.run, self.meta = load_run(path)
+
+    @classmethod
+    def create(cls, run: Run, path: Path, goal: Goal) -> "RunFolder":
+        """A new folder. ValueError if it exists; OSError names a place not writable."""
+        if path.exists():
+            raise ValueError(
+                f"{path} exists and is left as it is: type another --out, or "
+                f"`ptde resume {path}` to go on with it"
+            )
+        try:
+            path.mkdir(parents=True)
+            cls._write(path, run, {"goal": goal})
+        except OSError as error:
+            raise OSError(
+                error.errno,
+                f"cannot write a run folder there ({error.strerror}): type another --out",
+                str(path),
+            ) from error
+        return cls(path)
+
+    @staticmethod
+    def _write(path: Path, run: Run, meta: dict[str, Any]) -> None:
+        data = {
+            "format": FORMAT,
+            "ptde": version("ptde"),
+            "jax": version("jax"),
+            **meta,
+            "run": run.to_json(),
+        }
+        part = path / ".run.json.part"
+        part.write_text(json.dumps(data, indent=1))
+        part.replace(path / "run.json")
+
+    def rewrite(self, run: Run, **meta: Any) -> None:
+        """Replaces the config: for a stage that is to run with other options."""
+        self._write(self.path, run, {"goal": self.meta["goal"], **meta})
+        self.run, self.meta = load_run(self.path)
+
+    def has(self, role: str) -> bool:
+        """Whether the role's networks are finished."""
+        return (self.path / role / "model").is_dir()
+
+    def finish(self, role: str, model: eqx.Module) -> None:
+        """Keeps the role's finished networks."""
+        checkpoint.save(self.path / role / "model", model)
+
+    def model(self, role: str, env: AbstractWorld) -> Teacher | Team:
+        """The finished networks of a role, with a leading axis of seeds."""
+        if role == "student":
+            return self.team(self.run, env)
+        return self.teacher(role, for_role(self.run, role), env)
+
+    def teacher(self, role: str, run: Run, env: AbstractWorld) -> Teacher:
+        """The finished teacher (or baseline), with a leading axis of seeds."""
+        training = run.training(env, role)
+        like = jax.eval_shape(lambda: training.algo.teacher(training.start().learner))
+        return self._load(role, like)
+
+    def team(self, run: Run, env: AbstractWorld) -> Team:
+        """The finished decentralised team, with a leading axis of seeds."""
+        training, task = run.training(env, "teacher"), run.distillation(env)
+
+        def make():
+            learner = training.start().learner
+            if run.together:
+                return training.algo.team(learner)
+            teacher = training.algo.teacher(learner)
+            return Team(teacher.network, task.start(teacher).student)
+
+        return self._load("student", jax.eval_shape(make))
+
+    def _load(self, role: str, like: Any) -> Any:
+        try:
+            return checkpoint.load(self.path / role / "model", like)
+        except (DamagedCheckpoint, UnfitCheckpoint) as error:
+            raise ValueError(
+                f"the {role} of {self.path} cannot be used on {self.run.world}/"
+                f"{self.run.map}: {error}"
+            ) from error
+
+
+def default_folder(run: Run) -> Path:
+    """``runs/WORLD-MAP-METHOD-SEED``, with a number behind it if that exists."""
+    name = f"{run.world}-{run.place}-{run.method.lower()}-{run.seed_name}"
+    path, count = Path("runs") / name, 1
+    while path.exists():
+        count += 1
+        path = Path("runs") / f"{name}-{count}"
+    return path
+
+
+def for_role(config: Run, role: str) -> Run:
+    """The config of a role: the baseline is the same learner without information."""
+    if role != "baseline":
+        return config
+    return dataclasses.replace(config, info="none", eyes="own", together=False)
