@@ -4,7 +4,6 @@ from abc import abstractmethod
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from ptde.nn.linear import Linear
@@ -50,4 +49,4 @@ def informed(
     """The head on [h_o ; z] (Paper Fig. 1 (a) and 3); on h alone where there is no z."""
     if bridge is None:
         return head(h)
-    return head(jnp.concatenate([jax.nn.relu(bridge(h)), z], axis=-1))
+    return head.joined(jax.nn.relu(bridge(h)), z)

@@ -128,10 +128,10 @@ class DistributionGenerator(eqx.Module):
         mean = jnp.broadcast_to(self.mean(h), each)
         if noise is None:
             return Info(z=mean, mean=mean)
-        return Info(z=mean + jnp.sqrt(self.variance(h)) * noise, mean=mean)
+        return Info(z=mean + self.deviation(h) * noise, mean=mean)
 
-    def variance(self, h: Float[Array, "*b m h"]) -> Float[Array, "*b m z"]:
-        """The variance of z, at least ``floor``."""
+    def deviation(self, h: Float[Array, "*b m h"]) -> Float[Array, "*b m z"]:
+        """The standard deviation of z: the root of the variance, at least of ``floor``."""
         # exp(4): a wider z is noise alone, and a runaway head must not reach infinity.
         log_variance = jnp.minimum(self.log_variance(h), 4.0)
-        return jnp.maximum(jnp.exp(log_variance), self.floor)
+        return jnp.maximum(jnp.exp(0.5 * log_variance), self.floor**0.5)

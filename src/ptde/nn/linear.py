@@ -38,6 +38,17 @@ class Linear(eqx.Module):
         y = x.reshape(-1, x.shape[-1]) @ self.weight + self.bias
         return y.reshape(*x.shape[:-1], -1)
 
+    def joined(
+        self, x: Float[Array, "*b j"], y: Float[Array, "*b k"]
+    ) -> Float[Array, "*b o"]:
+        """[x ; y] W + b. Each is multiplied by its own rows of W: nothing is put together,
+        nor its gradient taken apart, which takes as long as the products.
+        """
+        at = x.shape[-1]
+        rows = x.reshape(-1, at) @ self.weight[:at]
+        rows = rows + y.reshape(-1, y.shape[-1]) @ self.weight[at:] + self.bias
+        return rows.reshape(*x.shape[:-1], -1)
+
 
 def orthogonal(in_dim: int, out_dim: int, gain: float, *, key: Key[Array, ""]) -> Linear:
     """A linear layer with an orthogonal weight and a bias of zero, as MAPPO starts."""
