@@ -190,22 +190,23 @@ def test_a_damaged_newest_checkpoint_costs_time_but_nothing_else(
     assert equal(folder, finished.folder)
 
 
-def stop_after(monkeypatch, periods):
-    """Presses Ctrl-C during the given period of stage 1."""
+def stop_after(monkeypatch, periods, number=signal.SIGINT):
+    """Presses Ctrl-C (or sends another signal) during the given period of stage 1."""
     update, seen = teach_stage.Tracker.update, []
 
     def pressing(self, done, text):
         update(self, done, text)
         seen.append(done)
         if len(seen) == periods:
-            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), number)
 
     monkeypatch.setattr(teach_stage.Tracker, "update", pressing)
 
 
-def test_ctrl_c_saves_and_the_run_goes_on(tmp_path, finished, monkeypatch):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_saves_and_the_run_goes_on(tmp_path, finished, monkeypatch, number):
     folder = tmp_path / "stopped"
-    stop_after(monkeypatch, 3)
+    stop_after(monkeypatch, 3, number)
     with pytest.raises(Interrupted, match="saved at 96 steps"):
         run(TINY, folder)
     monkeypatch.undo()
@@ -249,6 +250,21 @@ def test_an_existing_folder_is_left_as_it_is(tmp_path):
     with pytest.raises(ValueError, match=r"exists and is left as it is.*--out"):
         run(TINY, mine)
     assert [p.name for p in mine.iterdir()] == ["thesis.tex"]
+
+
+def test_two_processes_do_not_train_in_one_folder(finished):
+    folder = RunFolder(finished.folder)
+    before = {p: p.stat().st_mtime_ns for p in folder.path.rglob("*") if p.is_file()}
+    with folder.alone():
+        for start in (resume, distill_run):
+            with pytest.raises(
+                ValueError, match=f"being trained by process {os.getpid()}:"
+            ):
+                start(folder.path)
+    del before[folder.path / ".lock"]
+    assert before == {p: p.stat().st_mtime_ns for p in before}
+    with folder.alone():
+        pass
 
 
 def test_an_unwritable_place_is_named(tmp_path):

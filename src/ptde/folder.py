@@ -11,7 +11,11 @@ Every stage finds there what the stage before wrote:
 """
 
 import dataclasses
+import fcntl
 import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
@@ -53,6 +57,26 @@ class RunFolder:
                 str(path),
             ) from error
         return cls(path)
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Within, no other process trains in the folder. ValueError if one does.
+
+        The system lets go of the lock when the process ends, however it ends.
+        """
+        with open(self.path / ".lock", "a+") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                lock.seek(0)
+                raise ValueError(
+                    f"{self.path} is being trained by process {lock.read()}: wait for it, "
+                    "or stop it with Ctrl-C there"
+                ) from None
+            lock.truncate(0)
+            lock.write(str(os.getpid()))
+            lock.flush()
+            yield
 
     @staticmethod
     def _write(path: Path, run: Run, meta: dict[str, Any]) -> None:

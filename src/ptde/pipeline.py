@@ -80,7 +80,7 @@ def run(config: Run, out: Path | str | None = None, goal: Goal = "run") -> Outco
         )
     path = Path(out) if out is not None else default_folder(config)
     folder = RunFolder.create(config, path, goal)
-    with closing(env):
+    with closing(env), folder.alone():
         return _continue(folder, env)
 
 
@@ -88,7 +88,7 @@ def resume(path: Path | str) -> Outcome:
     """Goes on with a run, from its newest good checkpoint to its goal."""
     use_compilation_cache()
     folder = RunFolder(Path(path))
-    with closing(folder.run.env()) as env:
+    with closing(folder.run.env()) as env, folder.alone():
         return _continue(folder, env)
 
 
@@ -112,10 +112,10 @@ def distill_run(path: Path | str, config: Run | None = None) -> Outcome:
             f"{path} has nothing to distil, because {why}: teach another with "
             "`ptde teach --info gip`"
         )
-    shutil.rmtree(folder.path / "student", ignore_errors=True)
     new = folder.run if config is None else config
-    folder.rewrite(new, goal="run")
-    with closing(new.env()) as env:
+    with closing(new.env()) as env, folder.alone():
+        shutil.rmtree(folder.path / "student", ignore_errors=True)
+        folder.rewrite(new, goal="run")
         return _continue(folder, env)
 
 

@@ -1,4 +1,4 @@
-"""Ctrl-C that waits for a good moment."""
+"""Ctrl-C, or SIGTERM, that waits for a good moment."""
 
 import signal
 import threading
@@ -18,19 +18,27 @@ class Stop:
 
 @contextmanager
 def patient_interrupt() -> Iterator[Stop]:
-    """Within, the first Ctrl-C only sets ``requested``; a second one interrupts at once."""
+    """Within, the first Ctrl-C only sets ``requested``; a second one interrupts at once.
+
+    SIGTERM, with which clusters announce the end, does the same.
+    """
     stop = Stop()
     if threading.current_thread() is not threading.main_thread():
         yield stop
         return
-    usual = signal.getsignal(signal.SIGINT)
+    usual = {n: signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)}
+
+    def back():
+        for number, handler in usual.items():
+            signal.signal(number, handler)
 
     def ask(number, frame):
         stop.requested = True
-        signal.signal(signal.SIGINT, usual)
+        back()
 
-    signal.signal(signal.SIGINT, ask)
+    for number in usual:
+        signal.signal(number, ask)
     try:
         yield stop
     finally:
-        signal.signal(signal.SIGINT, usual)
+        back()
