@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+import signal
 from dataclasses import replace
 from pathlib import Path
 
@@ -153,7 +154,8 @@ def test_a_cell_that_is_stopped_goes_on_and_one_that_fails_says_why(compared, tm
         run_side_by_side([broken], 2, lambda folders: None)
 
 
-def test_ctrl_c_stops_the_processes_and_saves(compared, tmp_path):
+@pytest.mark.parametrize("background", [False, True])
+def test_ctrl_c_stops_the_processes_and_saves(compared, tmp_path, background):
     shutil.copytree(compared[1] / "personal" / "qmix" / "0+2", tmp_path / "run")
     folder = RunFolder(tmp_path / "run")
     folder.rewrite(replace(folder.run, steps=2_000_000))
@@ -164,8 +166,14 @@ def test_ctrl_c_stops_the_processes_and_saves(compared, tmp_path):
         begun.extend(folders)
         raise KeyboardInterrupt
 
-    with pytest.raises(Interrupted, match="goes on"):
-        run_side_by_side([tmp_path / "run"], 1, stop)
+    usual = signal.getsignal(signal.SIGINT)
+    if background:  # as in `ptde compare PLAN &` in a script
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with pytest.raises(Interrupted, match="goes on"):
+            run_side_by_side([tmp_path / "run"], 1, stop)
+    finally:
+        signal.signal(signal.SIGINT, usual)
     assert begun == [tmp_path / "run"]
     mine = [p for p in psutil.Process().children(True) if "resume" in str(p.cmdline())]
     assert not mine

@@ -18,7 +18,8 @@ from ptde.run.interrupt import Interrupted
 from ptde.run.record import Record
 
 RESUME = """
-import ctypes, sys
+import ctypes, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's "&" ignores it
 if sys.platform == "linux":  # SIGINT, which saves the run, if the parent dies
     ctypes.CDLL(None).prctl(1, 2)
 from ptde.cli import main
