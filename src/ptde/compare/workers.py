@@ -18,8 +18,7 @@ from ptde.run.interrupt import Interrupted
 from ptde.run.record import Record
 
 RESUME = """
-import ctypes, signal, sys
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's "&" ignores it
+import ctypes, sys
 if sys.platform == "linux":  # SIGINT, which saves the run, if the parent dies
     ctypes.CDLL(None).prctl(1, 2)
 from ptde.cli import main
@@ -47,6 +46,8 @@ def run_side_by_side(
         WorkerFailed: a run ended badly; the others were stopped, and saved.
         Interrupted: Ctrl-C; every run was saved.
     """
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # a shell's "&"; all inherit it
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     waiting = list(folders)
     cores = (
         psutil.Process().cpu_affinity() if hasattr(psutil.Process, "cpu_affinity") else []
