@@ -12,12 +12,15 @@ import pytest
 
 from ptde.cli import main
 from ptde.cli.words import parse
+from ptde.compare.curves import draw_comparison
+from ptde.compare.outcome import gather
 from ptde.compare.plan import read_plan
 from ptde.compare.runner import _apart
 from ptde.compare.workers import WorkerFailed, run_side_by_side
 from ptde.config import Run
 from ptde.folder import RunFolder
 from ptde.run.interrupt import Interrupted
+from ptde.run.record import Record, beside
 
 PLAN = """
 methods = ["qmix", "together_teacher", "together"]
@@ -89,8 +92,30 @@ def test_the_exchange_format_is_marl_evals(compared):
         "mean_episode_return",
     }
     assert len(run["step_0"]["win_rate"]) == 1
-    student = data["probe"]["personal"]["QMIX_KD, simultaneous"]["seed_0"]
-    assert list(student) == ["absolute_metrics"]
+
+
+def test_a_student_beside_its_teacher_has_a_curve_of_its_own(compared):
+    _, out = compared
+    data = json.loads((out / "marl_eval.json").read_text())["probe"]["personal"]
+    student = data["QMIX_KD, simultaneous"]["seed_1"]
+    assert list(student) == ["step_0", "step_1", "step_2", "absolute_metrics"]
+    rows = Record(out / "personal" / "together" / "0+2" / "teacher" / "record.jsonl").rows()
+    for count, row in enumerate(rows):
+        assert student[f"step_{count}"]["win_rate"] == [row["student_win_rate"][1]]
+        assert student[f"step_{count}"]["mean_episode_return"] == [row["student_return"][1]]
+    assert beside(rows)[-1]["return"] == rows[-1]["student_return"]
+    del rows[0]["student_return"]  # an older version began the run
+    assert beside(rows) == []
+
+
+def test_the_students_line_is_in_the_picture(compared, tmp_path):
+    where = "personal"
+    runs = [(where, compared[1] / where / "together" / "0+2")]
+    entries = gather(dict.fromkeys(("together_teacher", "together"), runs))
+    draw_comparison(entries, [where], tmp_path / "with.png")
+    entries["together"][where].records[0][1].clear()  # as a student of stage 2
+    draw_comparison(entries, [where], tmp_path / "without.png")
+    assert (tmp_path / "with.png").read_bytes() != (tmp_path / "without.png").read_bytes()
 
 
 def test_what_is_finished_is_not_run_again(compared, capsys):

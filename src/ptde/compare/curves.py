@@ -23,7 +23,7 @@ def draw_comparison(
 
     In a world that measures something else, ``measure`` names it, and stands alone.
 
-    A method that is a student, whose steps are others, is a dashed line at its final value.
+    A student of stage 2, whose steps are others, is a dashed line at its final value.
     """
     shown = {"win_rate": measure, "return": "return"}
     if measure != WINS:
@@ -59,13 +59,11 @@ def draw_comparison(
 
 def _line(axis: plt.Axes, entry: Entry, name: str, number: int, column: str) -> None:
     colour, style = f"C{number % 10}", "-" if number < 10 else "-."
-    method, wins = METHODS[name], column == "win_rate"
-    if method.role == "student":
-        end = float(np.mean(entry.seeds if wins else entry.returns))
-        axis.axhline(end, color=colour, linestyle="--", label=f"{method.name}, final")
-        return
+    title, wins = METHODS[name].name, column == "win_rate"
     length = min(len(rows) for _, rows in entry.records)
     if not length:
+        end = float(np.mean(entry.seeds if wins else entry.returns))
+        axis.axhline(end, color=colour, linestyle="--", label=f"{title}, final")
         return
     steps = [row["steps"] for row in entry.records[0][1][:length]]
     values = smooth(
@@ -74,7 +72,7 @@ def _line(axis: plt.Axes, entry: Entry, name: str, number: int, column: str) -> 
             axis=1,
         )
     )
-    axis.plot(steps, values.mean(1), color=colour, linestyle=style, label=method.name)
+    axis.plot(steps, values.mean(1), color=colour, linestyle=style, label=title)
     if values.shape[1] > 1:
         interval = rate_interval if wins else t_interval
         band = np.array([interval(at) for at in values])

@@ -25,7 +25,7 @@ from ptde.compare.statistics import (
 from ptde.config import load_run
 from ptde.methods import METHODS, Method
 from ptde.report.statistics import Interval, t_interval
-from ptde.run.record import Record, Row
+from ptde.run.record import Record, Row, beside
 
 WINS = "win rate"
 """Measured in most worlds; returns are shown beside it."""
@@ -47,8 +47,8 @@ class Entry:
     """Share of agent-steps at which the centre spoke to an agent."""
     measure: str = WINS
     """What the numbers above are in this world."""
-    records: list[tuple[int, list[Row]]] = field(default_factory=list)
-    """First seed and stage 1's rows of each run."""
+    records: list[tuple[range, list[Row]]] = field(default_factory=list)
+    """Of each run: its seeds, and its tests in stage 1; a student of stage 2 has none."""
 
     def add(self, folder: Path, method: Method) -> None:
         """One more finished run; its seeds join those that are there."""
@@ -68,13 +68,15 @@ class Entry:
         self.communication = score.get("communication", 0.0)
         self.measure = result.get("measure", self.measure)
         rows = Record(folder / "teacher" / "record.jsonl").rows()
-        self.records.append((load_run(folder)[0].seed, rows))
+        first = load_run(folder)[0].seed
+        numbers = range(first, first + len(score["seeds"]))
+        self.records.append((numbers, rows if method.role == "teacher" else beside(rows)))
 
     def curves(self) -> Iterator[tuple[int, int, list[Row]]]:
         """Each seed in the order of ``seeds``: number, place in its record, the rows."""
-        for first, rows in self.records:
-            for place in range(len(rows[0]["win_rate"]) if rows else 0):
-                yield first + place, place, rows
+        for numbers, rows in self.records:
+            for place, number in enumerate(numbers):
+                yield number, place, rows
 
 
 Entries = Mapping[str, Mapping[str, Entry]]
@@ -250,8 +252,7 @@ def marl_eval(entries: Entries, world: str) -> dict:
             algorithm = runs.setdefault(method.name, {})
             ends = zip(entry.curves(), entry.seeds, entry.returns, strict=True)
             for (seed, place, rows), won, reward in ends:
-                # A student's curve is in gradient steps: only its end belongs here.
-                run = _steps(rows, place) if method.role == "teacher" else {}
+                run = _steps(rows, place)
                 run["absolute_metrics"] = {
                     "win_rate": [won],
                     "mean_episode_return": [reward],

@@ -10,7 +10,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 
-from ptde.run.record import Row
+from ptde.run.record import Row, beside
 
 COLOURS = {"teacher": "#1b6ca8", "student": "#d1495b", "baseline": "#7a7a7a"}
 
@@ -25,14 +25,15 @@ def draw_curves(
     """Win rate and return over training, one line a role, seeds as a band (min to max).
 
     Args:
-        records: rows of the record of each role. The student's steps are gradient steps and
-            get an axis of their own.
+        records: rows of the record of each role. The steps of a student of stage 2 are
+            gradient steps and get an axis of their own.
         path: the PNG to write.
         title: of the picture.
         measure: what the win rates are in this world.
         finals: final win rates, drawn as dashed lines on the student's axis.
     """
     stages = [role for role in ("teacher", "baseline") if records.get(role)]
+    learns_beside = beside(records.get("teacher", []))
     student = records.get("student")
     columns = 2 + bool(student)
     figure, axes = plt.subplots(1, columns, figsize=(4.6 * columns, 3.6))
@@ -40,6 +41,8 @@ def draw_curves(
     for axis, (value, name) in zip(axes[:2], values.items(), strict=True):
         for role in stages:
             _line(axis, records[role], value, role)
+        if learns_beside:
+            _line(axis, learns_beside, value, "student")
         axis.set_xlabel("joint steps")
         axis.set_ylabel(f"test {name}")
     if student:

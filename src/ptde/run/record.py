@@ -7,6 +7,20 @@ from typing import Any
 Row = dict[str, Any]
 
 
+def beside(rows: list[Row]) -> list[Row]:
+    """The tests of the student that learns beside its teacher, as rows of its own.
+
+    Empty where the student learns after its teacher, or where an older version kept no
+    returns of it.
+    """
+    if not all("student_return" in row for row in rows):
+        return []
+    return [
+        {**row, "win_rate": row["student_win_rate"], "return": row["student_return"]}
+        for row in rows
+    ]
+
+
 class Record:
     """Appends rows to a file; a resumed training cuts it back to its checkpoint.
 

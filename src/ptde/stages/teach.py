@@ -116,7 +116,9 @@ def teach(training: Training, folder: Path) -> tuple[Teacher, Team | None]:
             outcome = test(training.algo.teacher(state.learner), keys)
             team = training.algo.team(state.learner)
             if team is not None:
-                metrics["student_win_rate"] = np.asarray(team_test(team, keys).won)
+                beside = team_test(team, keys)
+                metrics["student_win_rate"] = np.asarray(beside.won)
+                metrics["student_return"] = np.asarray(beside.reward)
             jax.block_until_ready(outcome)
             seconds += time.monotonic() - began
             row = _row(steps, seconds, schedule, taken, outcome, metrics)
