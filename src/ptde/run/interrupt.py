@@ -1,9 +1,12 @@
 """Ctrl-C, or SIGTERM, that waits for a good moment."""
 
+import os
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+
+HEARD = "\nstopping: saved as soon as the next test is done; Ctrl-C again stops at once\n"
 
 
 class Interrupted(Exception):
@@ -35,6 +38,8 @@ def patient_interrupt() -> Iterator[Stop]:
     def ask(number, frame):
         stop.requested = True
         back()
+        with suppress(OSError):  # print may be what was interrupted
+            os.write(2, HEARD.encode())
 
     for number in usual:
         signal.signal(number, ask)
