@@ -25,7 +25,11 @@ _BUDGETS = (2, 2, 5, 5, 10, 10)
 WORLD_DEFAULTS = {
     "starcraft": Run(world="starcraft", segment=256),
     "football": Run(
-        world="football", segment=150, steps=200_000, test_every=20_000, test_episodes=32
+        world="football",
+        segment=150,
+        steps=200_000,
+        test_every=20_000,
+        value=ValueConfig(updates=16),
     ),
     "ranking": Run(
         world="ranking",
