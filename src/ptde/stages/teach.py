@@ -116,9 +116,7 @@ def teach(training: Training, folder: Path) -> tuple[Teacher, Team | None]:
             outcome = test(training.algo.teacher(state.learner), keys)
             team = training.algo.team(state.learner)
             if team is not None:
-                beside = team_test(team, keys)
-                metrics["student_win_rate"] = np.asarray(beside.won)
-                metrics["student_return"] = np.asarray(beside.reward)
+                metrics |= _of_student(team_test(team, keys))
             jax.block_until_ready(outcome)
             seconds += time.monotonic() - began
             row = _row(steps, seconds, schedule, taken, outcome, metrics)
@@ -163,6 +161,13 @@ def _check(
         f"the loss is not finite at {step:,} steps. The batch: {batch}. "
         f"Last good checkpoint: {where}. Try a smaller --lr or --max-grad-norm"
     )
+
+
+def _of_student(outcome: Returns) -> dict[str, np.ndarray]:
+    return {
+        "student_win_rate": np.asarray(outcome.won),
+        "student_return": np.asarray(outcome.reward),
+    }
 
 
 def _row(
