@@ -153,7 +153,8 @@ def test_more_copies_than_the_memory_holds_are_refused():
 
 
 PLAY = """
-import sys, time
+import signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in the background
 sys.path.insert(0, ".")
 from ptde.host.pool import Maker, Pool, sizes_of
 maker = Maker.of("tests.host.worlds:Parent", file=sys.argv[1])

@@ -7,6 +7,14 @@ import pytest
 from ptde.run.interrupt import HEARD, patient_interrupt
 
 
+@pytest.fixture(autouse=True)
+def in_the_foreground():
+    """A shell that starts the tests in the background has them ignore Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_first_asks_and_says_so_and_the_second_interrupts(number, capfd):
     usual = signal.getsignal(number)
