@@ -119,7 +119,9 @@ def main(bench: Workers) -> None:
     for copies in bench.copies:
         start = default_of(["--world", bench.world])
         run = replace(start, map=bench.map, envs=copies)
-        run = replace(run, value=replace(run.value, buffer=32, batch=min(32, copies)))
+        # Few updates: this measures the games, not the learner.
+        small = replace(run.value, buffer=32, batch=min(32, copies), updates=2)
+        run = replace(run, value=small)
         worlds = [world_of(run), world_of(run, quorum=0.5), world_of(run, overlap=True)]
         measures = {
             "alone": lambda w=worlds[0]: alone(w, bench.seconds),
