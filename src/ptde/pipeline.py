@@ -67,12 +67,6 @@ def run(config: Run, out: Path | str | None = None, goal: Goal = "run") -> Outco
     config.check_fits(env)
     for note in env.notes:
         console().print(f"{env.spec.name}: {note}", markup=False, soft_wrap=True)
-    if (longest := env.spec.time_limit) > config.segment:
-        console().print(
-            f"an episode of {env.spec.name} may take {longest} steps, a segment has "
-            f"{config.segment}: nothing is learnt from what comes later. To change that, "
-            f"type --segment {longest}"
-        )
     if config.eyes == "all" and not env.spec.full_obs_dim:
         console().print(
             f"{env.spec.name} has no observation of unlimited sight: the teacher reads its "
@@ -180,11 +174,12 @@ def _evaluate(
             f"{folder.path} has no finished team yet: `ptde resume {folder.path}` "
             "finishes it"
         )
+    schedule = config.schedule(env.spec)
     records = {role: Record(folder.path / role / "record.jsonl").rows() for role in scores}
     result = Result(
         world=env.spec.name,
         method=config.method,
-        steps=config.schedule().steps_after(config.schedule().periods),
+        steps=schedule.steps_after(schedule.periods),
         seconds=sum(rows[-1]["seconds"] for rows in records.values() if rows),
         scores=scores,
         centralised=config.centralised,

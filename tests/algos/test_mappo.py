@@ -162,7 +162,7 @@ def test_illegal_actions_have_no_probability():
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("gamma", 1.5), ("lr", 0.0), ("epochs", 0), ("clip", -1.0), ("entropy", -0.1)],
+    [("gamma", 1.5), ("lr", 0.0), ("epochs", -1), ("clip", -1.0), ("entropy", -0.1)],
 )
 def test_values_out_of_range_say_what_to_type(field, value):
     with pytest.raises(ValueError, match=f"for example --mappo.{field}"):

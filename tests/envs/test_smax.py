@@ -161,7 +161,7 @@ def run_to_the_end(env, actions, units=None, limit=40):
 def test_a_time_limit_is_not_the_end_of_the_task():
     env = battle(time_limit=10)
     steps, _, after = run_to_the_end(env, [STOP] * 3)
-    assert len(steps) == env.spec.time_limit == 11
+    assert len(steps) == env.spec.time_limit == 10
     assert steps[-1].discount == 1
     assert not steps[-1].won
     assert not steps[-1].first
