@@ -145,6 +145,15 @@ class Run:
                 "--together needs a teacher that knows more than its student: type "
                 "--info none --eyes all (CTDS), or --info gip"
             )
+        if self.student.data == "replay" and self.algo == "mappo":
+            raise ValueError(
+                "--student.data replay needs a replay, and mappo keeps none: leave it away"
+            )
+        if self.learns_on and self.info == "none":
+            raise ValueError(
+                "--student.data replay is for students of z: CTDS's has none. Leave it "
+                "away, or type --info gip"
+            )
 
     @property
     def method(self) -> str:
@@ -177,6 +186,11 @@ class Run:
     def distils(self) -> bool:
         """A stage 2 follows stage 1."""
         return self.info != "none" and not self.together
+
+    @property
+    def learns_on(self) -> bool:
+        """The student that learnt beside its teacher learns on, on the final replay."""
+        return self.together and self.student.data == "replay"
 
     def schedule(self, spec: EnvSpec) -> Schedule:
         """Stage 1 in iterations and periods."""
