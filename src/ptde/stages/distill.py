@@ -267,6 +267,13 @@ def _row(outcome: Returns, losses: Array, held_out: dict[str, Array]) -> Row:
     return {k: np.asarray(v).round(6).tolist() for k, v in measured.items()}
 
 
+def _text(row: Row, measure: str) -> str:
+    return (
+        f"held-out loss {np.mean(row['held_out_loss']):.3f}  R2 {np.mean(row['r2']):.2f}  "
+        f"{measure} {np.mean(row['win_rate']):.2f}"
+    )
+
+
 def distill(
     task: Distillation,
     teacher: Teacher,
@@ -318,12 +325,7 @@ def distill(
             )
             seconds += time.monotonic() - began
             record.append({"steps": steps, "seconds": round(seconds, 3), **row})
-            tracker.update(
-                steps,
-                f"held-out loss {np.mean(row['held_out_loss']):.3f}  "
-                f"R2 {np.mean(row['r2']):.2f}  "
-                f"{task.env.spec.measure} {np.mean(row['win_rate']):.2f}",
-            )
+            tracker.update(steps, _text(row, task.env.spec.measure))
             if stop.requested or steps >= total:
                 checkpoints.save(steps, fit)
             if stop.requested and steps < total:
