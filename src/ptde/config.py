@@ -18,7 +18,7 @@ from ptde.algos.companion import AbstractCompanion, InfoStudent, ValueStudent
 from ptde.algos.mappo import Actor, MappoConfig, MappoLearner
 from ptde.algos.value import ValueConfig, ValueLearner, ValueModel
 from ptde.check import known, within
-from ptde.envs.base import AbstractWorld
+from ptde.envs.base import AbstractWorld, TimeOut
 from ptde.envs.registry import WORLDS, make_env
 from ptde.envs.settings import (
     FootballConfig,
@@ -38,8 +38,11 @@ from ptde.stages.distill import Distillation, DistillConfig
 from ptde.stages.teach import Training
 from ptde.types import EnvSpec
 
-FORMAT = 1
+FORMAT = 2
 """Version of what a run folder holds."""
+
+SEGMENTS = {"value": 128, "mappo": 400}
+"""Joint steps that a segment has about, by algorithm: Yu et al. give MAPPO 400."""
 
 _FLAT = tyro.conf.OmitArgPrefixes
 """Options of a group are typed without its name: ``--lr``, not ``--value.lr``."""
@@ -75,9 +78,13 @@ class Run:
     """So many seeds are trained in one program, from ``seed`` on. >= 1."""
     envs: int = 8
     """Copies of the world that play at once. >= 1."""
-    segment: int = 128
-    """Joint steps of each copy per collection, from a reset on. >= 1; an episode that is
-    longer never ends in the replay, so it should be at least the world's time limit."""
+    segment: int = 0
+    """Joint steps of each copy per collection, from a reset on: at least the world's time
+    limit. >= 0; 0 takes as many of the longest episodes as come nearest to 128 steps, or
+    to 400 for mappo."""
+    time_out: TimeOut = "bootstrap"
+    """What a time limit means: ``bootstrap`` estimates what would have followed,
+    ``terminal`` takes it for the task's end, as the paper's runs do."""
     hidden: int = 64
     """Width of the agents' recurrent network. Units; >= 1."""
     z_test: Literal["mean", "sample"] = "mean"
@@ -111,10 +118,11 @@ class Run:
         known("mixer", self.mixer, MIXERS)
         known("info", self.info, INFOS)
         known("z_test", self.z_test, ("mean", "sample"))
+        known("time_out", self.time_out, ("bootstrap", "terminal"))
         within("seed", self.seed, 0, 2**31 - 1, example=0)
+        within("segment", self.segment, 0, example=0)
         counts = (
-            "steps seeds envs segment hidden test_every test_episodes "
-            "checkpoint_every episodes"
+            "steps seeds envs hidden test_every test_episodes checkpoint_every episodes"
         )
         for count in counts.split():
             default = type(self).__dataclass_fields__[count].default
@@ -136,6 +144,15 @@ class Run:
             raise ValueError(
                 "--together needs a teacher that knows more than its student: type "
                 "--info none --eyes all (CTDS), or --info gip"
+            )
+        if self.student.data == "replay" and self.algo == "mappo":
+            raise ValueError(
+                "--student.data replay needs a replay, and mappo keeps none: leave it away"
+            )
+        if self.learns_on and self.info == "none":
+            raise ValueError(
+                "--student.data replay is for students of z: CTDS's has none. Leave it "
+                "away, or type --info gip"
             )
 
     @property
@@ -170,9 +187,25 @@ class Run:
         """A stage 2 follows stage 1."""
         return self.info != "none" and not self.together
 
-    def schedule(self) -> Schedule:
+    @property
+    def learns_on(self) -> bool:
+        """The student that learnt beside its teacher learns on, on the final replay."""
+        return self.together and self.student.data == "replay"
+
+    def schedule(self, spec: EnvSpec) -> Schedule:
         """Stage 1 in iterations and periods."""
-        return Schedule(self.envs, self.segment, self.steps, self.test_every)
+        return Schedule(self.envs, self.segment_of(spec), self.steps, self.test_every)
+
+    def segment_of(self, spec: EnvSpec) -> int:
+        """Joint steps of each copy per collection.
+
+        Between two episodes lies one step, the restart; so k episodes of the longest take
+        k (limit + 1) - 1 steps, and none is left unfinished for being long.
+        """
+        if self.segment:
+            return self.segment
+        about, longest = SEGMENTS[self.algo], spec.time_limit + 1
+        return max(1, round((about + 1) / longest)) * longest - 1
 
     def env(self) -> AbstractWorld:
         """The world. ValueError names the nearest map there is."""
@@ -206,7 +239,8 @@ class Run:
     def learner(self, spec: EnvSpec) -> AbstractAlgorithm:
         """The learner of stage 1."""
         if self.algo == "mappo":
-            return MappoLearner(lambda key: self.mappo_models(spec, key=key), self.mappo)
+            config = self.mappo.on(self.map)
+            return MappoLearner(lambda key: self.mappo_models(spec, key=key), config)
         return ValueLearner(
             lambda key: self.value_model(spec, key=key),
             self.value,
@@ -230,7 +264,7 @@ class Run:
             name=name,
             algo=self.learner(env.spec),
             env=env,
-            schedule=self.schedule(),
+            schedule=self.schedule(env.spec),
             seed=self.seed,
             seeds=self.seeds,
             test_episodes=self.test_episodes,
@@ -241,6 +275,13 @@ class Run:
     def check_fits(self, env: AbstractWorld) -> None:
         """ValueError with the numbers if the run does not fit into the free memory."""
         env.check_copies(self.envs, self.seeds)
+        limit, segment = env.spec.time_limit, self.segment_of(env.spec)
+        if limit > segment:
+            raise ValueError(
+                f"--segment {segment} cannot hold an episode of {env.spec.name}, which may "
+                f"take {limit} joint steps: leave --segment away, or type --segment {limit}"
+                + (f" or --time-limit {segment}" if self.world == "smax" else "")
+            )
         _fits(self.training(env, "teacher"), self.value.buffer)
 
     def distillation(self, env: AbstractWorld) -> Distillation:
@@ -249,7 +290,7 @@ class Run:
             env=env,
             config=self.student,
             envs=self.envs,
-            segment=self.segment,
+            segment=self.segment_of(env.spec),
             seed=self.seed,
             seeds=self.seeds,
         )

@@ -23,10 +23,9 @@ _BUDGETS = (2, 2, 5, 5, 10, 10)
 """Their budgets there, in millions of joint steps."""
 
 WORLD_DEFAULTS = {
-    "starcraft": Run(world="starcraft", segment=256),
+    "starcraft": Run(world="starcraft"),
     "football": Run(
         world="football",
-        segment=150,
         steps=200_000,
         test_every=20_000,
         value=ValueConfig(updates=16),

@@ -65,7 +65,8 @@ class TimeStep(eqx.Module):
     reward: Float[Array, "*b"]
     """Earned by the previous joint action."""
     discount: Float[Array, "*b"]
-    """0 where the task ended; 1 elsewhere, a time limit included."""
+    """0 where the task ended; 1 elsewhere, a time limit included (but see ``time_out`` of
+    ``AbstractWorld``)."""
     first: Bool[Array, "*b"]
     """A new episode starts here: carries are reset."""
     won: Float[Array, "*b"]

@@ -165,8 +165,19 @@ class Battle:
     """The interface of SMAC's ``StarCraft2Env``, with a battle of three against one: the
     enemy has 6 health, and kills one ally in every third step. Not StarCraft II."""
 
-    def __init__(self, map_name, difficulty, step_mul, seed, replay_dir, crash=0, **more):
+    def __init__(
+        self,
+        map_name,
+        difficulty,
+        step_mul,
+        seed,
+        replay_dir,
+        continuing_episode=False,
+        crash=0,
+        **more,
+    ):
         self.crash, self.more, self.replay_dir, self.saved = crash, more, replay_dir, 0
+        self.continuing_episode = continuing_episode
 
     def get_env_info(self):
         return {"episode_limit": 5, "n_agents": 3, "n_actions": 7}
@@ -188,7 +199,7 @@ class Battle:
         won, late = self.enemy <= 0, self.time >= 5
         over = won or late or not self.alive.any()
         info = {"battle_won": won} if over else {}
-        if over and late and not won:
+        if over and late and not won and self.continuing_episode:
             info["episode_limit"] = True
         info |= {"dead_allies": int((~self.alive).sum()), "dead_enemies": int(won)}
         return 20.0 * won, over, info

@@ -7,7 +7,7 @@ from jaxtyping import Array, Bool, Float, Key
 
 from ptde.agents.base import AbstractNetwork, informed
 from ptde.nn.linear import LayerNorm, Linear, orthogonal
-from ptde.nn.recurrent import GRU, unroll_rows
+from ptde.nn.recurrent import GRU, orthogonal_gru, unroll_rows
 
 
 class Body(eqx.Module):
@@ -24,7 +24,7 @@ class Body(eqx.Module):
             orthogonal(hidden, hidden, 2.0**0.5, key=k2),
         )
         self.norms = (LayerNorm(in_dim), *(LayerNorm(hidden) for _ in range(3)))
-        self.rnn = GRU(hidden, hidden, key=k3)
+        self.rnn = orthogonal_gru(hidden, hidden, key=k3)
 
     def encode(self, x: Float[Array, "*b i"]) -> Float[Array, "*b h"]:
         """What the GRU reads."""

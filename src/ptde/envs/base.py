@@ -1,8 +1,9 @@
 """What a world is: in JAX, where it is compiled with the team that plays it, or not."""
 
 from abc import ABC, abstractmethod
+from dataclasses import replace
 from pathlib import Path
-from typing import TypeAlias, TypeVar
+from typing import Literal, TypeAlias, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +13,8 @@ from ptde.ops.keys import new_key
 from ptde.types import EnvSpec, TimeStep
 
 EnvState: TypeAlias = PyTree[Array]
+TimeOut = Literal["bootstrap", "terminal"]
+"""What a time limit means to what is learnt; see ``AbstractWorld.time_out``."""
 T = TypeVar("T")
 
 
@@ -21,6 +24,9 @@ class AbstractWorld(ABC):
     spec: EnvSpec
     notes: tuple[str, ...] = ()
     """What whoever runs a team here must be told."""
+    time_out: TimeOut = "bootstrap"
+    """The last step of an episode that its time limit cuts has discount 1 (``bootstrap``:
+    what would have followed is estimated), or 0 (``terminal``: nothing would have)."""
 
     @abstractmethod
     def shown(self) -> TimeStep:
@@ -60,7 +66,8 @@ class AbstractEnv(AbstractWorld):
     ) -> tuple[EnvState, TimeStep, Array]:
         """The next step of a running episode, and whether it is the episode's last.
 
-        ``discount`` is 0 where the task ended and 1 at a time limit.
+        ``discount`` is 0 where the task ended and 1 at a time limit, which ``step`` may
+        make 0 (``time_out``).
         """
 
     def shown(self) -> TimeStep:
@@ -90,6 +97,9 @@ class AbstractEnv(AbstractWorld):
         restart = lambda new, old: jax.tree.map(  # noqa: E731
             lambda x, y: jnp.where(ended, x, y), new, old
         )
+        if self.time_out == "terminal":
+            over = jnp.where(last, 0.0, step.discount)
+            step = replace(step, discount=over)
         state = (restart(fresh, inner), ~ended & last)
         return _typed((state, restart(first_step, step)))
 

@@ -19,8 +19,9 @@ class World:
     maps: Callable[[], tuple[str, ...]]
     make: Callable[[str, Mapping[str, Any]], AbstractWorld]
     """From a map's name and the run's options, by group: ``options["smax"]``; besides
-    them, ``options["envs"]`` copies will play, and ``options["progress"]`` is told how far
-    data files are read (see ``read_letor``)."""
+    them, ``options["envs"]`` copies will play, ``options["time_out"]`` is what time limits
+    mean, and ``options["progress"]`` is told how far data files are read (see
+    ``read_letor``)."""
     open: str = ""
     """What a map may be called that ``maps`` does not list; "" for nothing."""
 
@@ -89,7 +90,8 @@ def _starcraft(name: str, options: Mapping[str, Any]) -> AbstractWorld:
 
     require(name)
     config = options.get("starcraft") or StarCraftConfig()
-    kwargs = {"map_name": name, **asdict(config)}
+    on = options.get("time_out", HostWorld.time_out) == "bootstrap"
+    kwargs = {"map_name": name, "continuing_episode": on, **asdict(config)}
     maker = replace(Maker.of("ptde.host.starcraft:StarCraft", **kwargs), environ=ENVIRON)
     return HostWorld(f"starcraft/{name}", maker, *_host_options(options))
 
@@ -124,4 +126,6 @@ def make_env(
     """The map of a world. ValueError names the nearest of what there is."""
     known("world", world, WORLDS)
     WORLDS[world].check_map(map_name)
-    return WORLDS[world].make(map_name, options or {})
+    env = WORLDS[world].make(map_name, options or {})
+    env.time_out = (options or {}).get("time_out", env.time_out)
+    return env

@@ -128,8 +128,9 @@ class SmaxConfig:
 
     observation: Literal["native", "smac"] = "smac"
     """``smac``: an agent sees what StarCraft's SMAC shows it; its own position, cooldowns,
-    last moves and targets are in the state alone. ``native``: SMAX's own observation, which
-    shows them."""
+    last moves and targets are in the state alone; it may not walk off the map, whose edge
+    is harmless. ``native``: SMAX's own observation, which shows them, and its own rule: all
+    moves are legal, and the edge kills."""
     sight: float = 1.0
     """Sight of the team's units, as a multiple of each unit's own range (8 to 10 map units,
     by type). In (0, 4]; below 1 the battle is foggy. The enemy keeps its eyes."""
@@ -137,9 +138,9 @@ class SmaxConfig:
     """Whom the scripted enemy shoots at among those in range."""
     full_sight: bool = False
     """Also make observations with unlimited sight, for a teacher that --eyes all."""
-    time_limit: int = 100
-    """SMAX's ``max_steps``, in joint steps of half a second; as in SMAX, a battle is cut at
-    the step after it. In [10, 1000]."""
+    time_limit: int = 0
+    """Joint steps of half a second after which a battle is cut. In [10, 1000], or 0, which
+    takes the map's limit in StarCraft (`ptde list` shows it)."""
     reward_scale: float = 10.0
     """Multiplies SMAX's reward (1 for the enemy's whole health, 1 for the victory), so that
     a won battle is worth 20, as in SMAC. > 0."""
@@ -148,5 +149,6 @@ class SmaxConfig:
         known("observation", self.observation, ("native", "smac"))
         known("enemy_attack", self.enemy_attack, ("closest", "random"))
         within("sight", self.sight, 0, 4, open_low=True, example=0.6)
-        within("time_limit", self.time_limit, 10, 1000, example=100)
+        if self.time_limit != 0:
+            within("time_limit", self.time_limit, 10, 1000, example=179)
         within("reward_scale", self.reward_scale, 0, open_low=True, example=10)

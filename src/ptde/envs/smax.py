@@ -1,7 +1,7 @@
 """SMAX: StarCraft-like battles in JAX (JaxMARL, Rutherford et al. 2024).
 
-The battle itself is ``jaxmarl``'s. What is ours: what an agent sees, what the state holds,
-the reward's scale, and that a time limit is not the end of the task.
+The battle itself is ``jaxmarl``'s. What is ours: StarCraft's clock, what an agent sees and
+where it may go, what the state holds, and the reward's scale.
 """
 
 import contextlib
@@ -43,6 +43,35 @@ PAPER_SCENARIOS = {
 }
 """The two maps that the paper added to StarCraft's (Paper Sec. 4.1)."""
 
+SMAC_LIMITS = {
+    "3m": 60,
+    "8m": 120,
+    "25m": 150,
+    "2s3z": 120,
+    "3s5z": 150,
+    "5m_vs_6m": 70,
+    "10m_vs_11m": 150,
+    "27m_vs_30m": 180,
+    "3s_vs_5z": 250,
+    "3s_vs_8z": 350,
+    "6h_vs_8z": 150,
+    "3s5z_vs_3s6z": 170,
+    "3s5z_vs_3s7z": 170,
+}
+"""Time limits in StarCraft's joint steps (SMAC's map registry; the paper's for its two)."""
+
+SMACV2_LIMIT = 200
+"""The limit of all of SMACv2's maps; taken for maps that neither of the two knows."""
+
+STEP_SECONDS = 0.5
+"""Seconds of a joint step of SMAX. StarCraft's is 8 of its 22.4 game loops a second."""
+
+
+def time_limit(map_name: str) -> int:
+    """A map's time limit in StarCraft, in SMAX's joint steps."""
+    seconds = SMAC_LIMITS.get(map_name, SMACV2_LIMIT) * 8 / 22.4
+    return round(seconds / STEP_SECONDS)
+
 
 def maps() -> tuple[str, ...]:
     """Every map that ``jaxmarl`` registers, and the paper's own."""
@@ -58,10 +87,12 @@ class Smax(AbstractEnv):
         scenario = {**MAP_NAME_TO_SCENARIO, **PAPER_SCENARIOS}[map_name]
         self.config = config
         self.map_name = map_name
+        limit = config.time_limit or time_limit(map_name)
         self.battle = HeuristicEnemySMAX(
             scenario=scenario,
             attack_mode=config.enemy_attack,
-            max_steps=config.time_limit,
+            max_steps=limit - 1,  # it looks at the clock a step late
+            walls_cause_death=config.observation == "native",
         )
         self.n, self.units = scenario.num_allies, self.battle._env.num_agents
         self.types = self._types(scenario)
@@ -79,7 +110,7 @@ class Smax(AbstractEnv):
             obs_dim=obs_dim,
             state_dim=self.units * per_unit + self.n * n_actions,
             n_actions=n_actions,
-            time_limit=config.time_limit + 1,  # jaxmarl looks at the clock a step late
+            time_limit=limit,
             full_obs_dim=obs_dim if config.full_sight else 0,
             entities=self._entities(per_unit, n_actions),
         )
@@ -163,6 +194,13 @@ class Smax(AbstractEnv):
     def _sight(self, units) -> Float[Array, " n"]:
         return self.battle.unit_type_sight_ranges[units.unit_types[: self.n]]
 
+    def _free(self, units) -> Bool[Array, "n 4"]:
+        """Whether each move of one step ends on the map."""
+        speed = self.battle.unit_type_velocities[units.unit_types[: self.n]]
+        step = STEP_SECONDS * speed[:, None, None] * MOVES
+        ahead = units.unit_positions[: self.n, None] + step
+        return jnp.all((ahead > 0.0) & (ahead < 2.0 * self.half), axis=-1)
+
     def _range(self, units) -> Float[Array, " n"]:
         return self.battle.unit_type_attack_ranges[units.unit_types[: self.n]]
 
@@ -180,12 +218,17 @@ class Smax(AbstractEnv):
         )
 
     def _legal(self, units, seen) -> Bool[Array, "n u"]:
-        """Moves and attacks of the living, stop for all; no shot at what is not seen."""
+        """Moves and attacks of the living, stop for all; no shot at what is not seen.
+
+        As in SMAC, the four bits "can move there" of its observation are the moves' part.
+        """
         _, distance, visible = seen
         alive = units.unit_alive[: self.n, None]
         in_range = (distance < self._range(units)[:, None]) & visible
         attack = in_range[:, self.n - 1 :] & alive
         move = jnp.broadcast_to(alive, (self.n, len(MOVES)))
+        if self.config.observation == "smac":
+            move = move & self._free(units)
         return jnp.concatenate([move, jnp.ones_like(alive), attack], axis=-1)
 
     def _smac(self, units, seen) -> Float[Array, "n o"]:
@@ -210,14 +253,11 @@ class Smax(AbstractEnv):
         )
         other = jnp.where(visible[..., None], other, 0.0)
         allies, enemies = other[:, : self.n - 1], other[:, self.n - 1 :]
-        attackable = self._legal(units, seen)[:, STOP + 1 :]
-        enemies = enemies.at[..., 0].set(attackable.astype(jnp.float32))
-        # SMAC asks whether the ground two units away can be walked on; here, if it is map.
-        ahead = units.unit_positions[: self.n, None] + 2.0 * MOVES
-        free = jnp.all((ahead > 0.0) & (ahead < 2.0 * self.half), axis=-1)
+        legal = self._legal(units, seen).astype(jnp.float32)
+        enemies = enemies.at[..., 0].set(legal[:, STOP + 1 :])
         own = jnp.concatenate([health[: self.n, None], types[: self.n]], axis=-1)
         flat = [x.reshape(self.n, -1) for x in (enemies, allies)]
-        return jnp.concatenate([free.astype(jnp.float32), *flat, own], axis=-1)
+        return jnp.concatenate([legal[:, :STOP], *flat, own], axis=-1)
 
     def _native(self, units, seen) -> Float[Array, "n o"]:
         """SMAX's own layout: allies and enemies, then oneself."""

@@ -65,6 +65,7 @@ class StarCraft(PyMarl):
         map_name: str,
         difficulty: str = "7",
         step_mul: int = 8,
+        continuing_episode: bool = True,
         record: str = "",
         seed: int = 0,
         make: Callable[..., Any] | None = None,
@@ -75,6 +76,8 @@ class StarCraft(PyMarl):
             map_name: of SMAC's, or one of ``SPAWNED``.
             difficulty: of the built-in enemy, "1" to "9" and "A".
             step_mul: the game's moments per joint step.
+            continuing_episode: SMAC then says which battles its time limit cut; without
+                it, as in the paper's runs, they look lost.
             record: the folder for replays; "" is the game's own.
             seed: of the battle's randomness; SMAC takes it only here.
             make: what makes a ``StarCraft2Env``; None imports SMAC's, or SMACv2's.
@@ -84,6 +87,7 @@ class StarCraft(PyMarl):
             "map_name": map_name,
             "difficulty": difficulty,
             "step_mul": step_mul,
+            "continuing_episode": continuing_episode,
             "seed": seed,
             "replay_dir": record or None,
         }

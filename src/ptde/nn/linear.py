@@ -50,10 +50,17 @@ class Linear(eqx.Module):
         return rows.reshape(*x.shape[:-1], -1)
 
 
+def orthogonal_weight(
+    in_dim: int, out_dim: int, gain: float, *, key: Key[Array, ""]
+) -> Float[Array, "i o"]:
+    """A matrix with orthonormal rows or columns, times ``gain`` (Saxe et al. 2014)."""
+    return jax.nn.initializers.orthogonal(gain)(key, (in_dim, out_dim))
+
+
 def orthogonal(in_dim: int, out_dim: int, gain: float, *, key: Key[Array, ""]) -> Linear:
     """A linear layer with an orthogonal weight and a bias of zero, as MAPPO starts."""
     layer = Linear(in_dim, out_dim, key=key)
-    weight = jax.nn.initializers.orthogonal(gain)(key, (in_dim, out_dim))
+    weight = orthogonal_weight(in_dim, out_dim, gain, key=key)
     start = (weight, jnp.zeros(out_dim))
     return eqx.tree_at(lambda x: (x.weight, x.bias), layer, start)
 

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Key
 
 from ptde.nn.init import uniform
-from ptde.nn.linear import Linear
+from ptde.nn.linear import Linear, orthogonal_weight
 
 
 class GRU(eqx.Module):
@@ -49,6 +49,18 @@ class GRU(eqx.Module):
         gates_x = self.project(x)
         keep = (~first)[..., None].astype(x.dtype)
         return _unroll(gates_x, keep, self.weight_h, self.bias_h)
+
+
+def orthogonal_gru(in_dim: int, hidden: int, *, key: Key[Array, ""]) -> GRU:
+    """A GRU whose weights start orthogonal and its biases at zero, as MAPPO's."""
+    key_new, key_x, key_h = jax.random.split(key, 3)
+    rnn = GRU(in_dim, hidden, key=key_new)
+    weight_x = orthogonal_weight(in_dim, 3 * hidden, 1.0, key=key_x)
+    weight_h = orthogonal_weight(hidden, 3 * hidden, 1.0, key=key_h)
+    none = jnp.zeros(3 * hidden)
+    start = (weight_x, none, weight_h, none)
+    parts = lambda r: (r.project.weight, r.project.bias, r.weight_h, r.bias_h)  # noqa: E731
+    return eqx.tree_at(parts, rnn, start)
 
 
 def unroll_rows(

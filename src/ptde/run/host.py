@@ -37,6 +37,7 @@ class Players:
         self.last = np.zeros(world.copies, bool)
         """Whose episode ends with the step that is shown."""
         self.keeps_score = world.sizes.score
+        self.terminal = world.time_out == "terminal"
         self.ticks = 0
 
     def steps(self) -> TimeStep:
@@ -45,7 +46,8 @@ class Players:
         self.last = s.last.copy()
         last_action = np.where(s.first[:, None], -1, self.last_action)
         local = (s.obs.copy(), s.legal.copy(), last_action, s.alive.copy())
-        others = [s.state, s.reward, s.discount, s.first, s.won]
+        discount = np.where(s.last, 0.0, s.discount) if self.terminal else s.discount
+        others = [s.state, s.reward, discount.astype(np.float32), s.first, s.won]
         others += [s.score] if self.keeps_score else []
         # In the order of TimeStep's fields.
         return jax.tree.unflatten(self.shape, [*local, *(x.copy() for x in others)])
