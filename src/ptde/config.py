@@ -41,6 +41,13 @@ from ptde.types import EnvSpec
 FORMAT = 2
 """Version of what a run folder holds."""
 
+LIMIT_OPTIONS = {
+    "smax": "--time-limit",
+    "football": "--football.limit",
+    "host": "--host.limit",
+}
+"""What sets a world's time limit."""
+
 SEGMENTS = {"value": 128, "mappo": 400}
 """Joint steps that a segment has about, by algorithm: Yu et al. give MAPPO 400."""
 
@@ -277,10 +284,11 @@ class Run:
         env.check_copies(self.envs, self.seeds)
         limit, segment = env.spec.time_limit, self.segment_of(env.spec)
         if limit > segment:
+            flag = LIMIT_OPTIONS.get(self.world)
             raise ValueError(
                 f"--segment {segment} cannot hold an episode of {env.spec.name}, which may "
                 f"take {limit} joint steps: leave --segment away, or type --segment {limit}"
-                + (f" or --time-limit {segment}" if self.world == "smax" else "")
+                + (f" or {flag} {segment}" if flag else "")
             )
         _fits(self.training(env, "teacher"), self.value.buffer)
 
