@@ -8,8 +8,9 @@ import pytest
 
 from ptde.algos import Teacher
 from ptde.config import Run
+from ptde.distill.students import MlpStudent
 from ptde.envs import Probe
-from ptde.info import InfoSizes, Student
+from ptde.info import InfoSizes
 from ptde.ops.losses import distillation_loss
 from ptde.run.record import Record
 from ptde.stages.distill import Distillation, DistillConfig, distill
@@ -85,10 +86,10 @@ def test_the_teacher_stays_as_it_was_and_the_loss_falls(teacher, tmp_path):
 
 
 def fit_mean(x, targets, steps=1500):
-    student = Student(x.shape[-1], targets.shape[-1], 32, key=jax.random.key(1))
+    student = MlpStudent(x.shape[-1], targets.shape[-1], 32, key=jax.random.key(1))
     adam = optax.adam(3e-3)
     every = jnp.ones(len(x), bool)
-    loss = lambda s: distillation_loss(s(x), targets, every)  # noqa: E731
+    loss = lambda s: distillation_loss(s.mlp(x), targets, every)  # noqa: E731
 
     def one(carry, _):
         student, state = carry
@@ -137,6 +138,6 @@ def test_what_cannot_be_learnt_is_the_variance_of_z_given_local_information(teac
     best = jax.vmap(tell)(bits).mean(0)
     every = jnp.ones(len(local), bool)
     irreducible = float(distillation_loss(best, z, every))
-    reached = float(distillation_loss(student(local), z, every))
+    reached = float(distillation_loss(student.mlp(local), z, every))
     assert irreducible > 0
     assert reached == pytest.approx(irreducible, rel=0.05)

@@ -171,10 +171,12 @@ class ValueLearner(AbstractAlgorithm[ValueState]):
             add_batches=True,
         )
 
-    def init(self, example: Rollout, *, key: Key[Array, ""]) -> ValueState:
+    def init(
+        self, example: Rollout, given: ValueModel | None = None, *, key: Key[Array, ""]
+    ) -> ValueState:
         item = jax.tree.map(lambda x: jnp.zeros(x.shape[1:], x.dtype), example)
         zero = jnp.zeros((), jnp.int32)
-        model = self.make_model(key)
+        model = self.make_model(key) if given is None else given
         student = None
         if self.companion is not None:
             student = self.companion.init(key=jax.random.fold_in(key, 1))

@@ -18,9 +18,9 @@ from jaxtyping import Array, Bool, Float, Int, Key
 
 from ptde.algos.base import Teacher, Team
 from ptde.check import known, within
+from ptde.distill.students import MlpStudent
 from ptde.envs.base import AbstractEnv, AbstractWorld
 from ptde.envs.host import HostWorld
-from ptde.info.student import Student
 from ptde.ops.local import local_information
 from ptde.ops.losses import distillation_loss
 from ptde.ops.masks import masked_mean
@@ -93,7 +93,7 @@ class Rows(eqx.Module):
 class Fit(eqx.Module):
     """All that changes while a student learns."""
 
-    student: Student
+    student: MlpStudent
     optimiser: optax.OptState
     key: Key[Array, ""]
     step: Int[Array, ""]
@@ -125,12 +125,12 @@ class Distillation:
         """The seeds' keys of one stream of randomness."""
         return fold(seed_keys(self.seed, self.seeds), stream)
 
-    def start(self, teacher: Teacher, student: Student | None = None) -> Fit:
+    def start(self, teacher: Teacher, student: MlpStudent | None = None) -> Fit:
         """Students at the start, one for each teacher: untrained, or those given."""
 
         def begin(teacher, student, key):
             key_student, key_fit = jax.random.split(key)
-            student = student or Student(
+            student = student or MlpStudent(
                 self.env.spec.local_dim,
                 teacher.info.z_dim,
                 self.config.hidden,
@@ -227,7 +227,7 @@ class Distillation:
             every = jnp.ones(self.config.batch, bool)
 
             def loss(student):
-                z = student(rows.local[pick])
+                z = student.mlp(rows.local[pick])
                 return distillation_loss(z, rows.z[pick], every)
 
             value, gradient = jax.value_and_grad(loss)(fit.student)
@@ -239,7 +239,7 @@ class Distillation:
 
     def held_out(self, fit: Fit, rows: Rows) -> dict[str, Float[Array, ""]]:
         """The loss on the held-out rows, and the share of z's variance explained."""
-        z = fit.student(rows.local)
+        z = fit.student.mlp(rows.local)
         loss = distillation_loss(z, rows.z, rows.held_out)
         mean = jax.vmap(masked_mean, (1, None))(rows.z, rows.held_out)
         spread = distillation_loss(
@@ -278,7 +278,7 @@ def distill(
     task: Distillation,
     teacher: Teacher,
     folder: Path,
-    student: Student | None = None,
+    student: MlpStudent | None = None,
     replay: Rollout | None = None,
 ) -> Team:
     """Distils, from the newest checkpoint in ``folder`` if there is one.
