@@ -134,7 +134,7 @@ PLANS: dict[str, tuple[str, Plan]] = {
     "table6": (
         "two stages against students that learn beside their teacher",
         _table(
-            "qmix_gip qmix_kd ctds_teacher ctds together_teacher together",
+            "qmix_gip qmix_kd ctds_teacher ctds together_teacher together together_longer",
             {"5m_vs_6m": 2, "6h_vs_8z": 5, "3s5z_vs_3s7z": 10},
         ),
     ),

@@ -2,12 +2,23 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from ptde.check import known
 from ptde.envs.base import AbstractWorld
 from ptde.envs.probes import PROBES, Probe
 from ptde.envs.settings import FootballConfig, HostConfig, StarCraftConfig
+
+
+class MapSizes(NamedTuple):
+    """What `ptde list` shows of a map."""
+
+    time_limit: int
+    """In joint steps of the world."""
+    agents: int
+    actions: int
+    observation: int
+    state: int
 
 
 @dataclass(frozen=True)
@@ -24,6 +35,8 @@ class World:
     ``read_letor``)."""
     open: str = ""
     """What a map may be called that ``maps`` does not list; "" for nothing."""
+    sizes: Callable[[str], MapSizes | None] = lambda name: None
+    """A map's sizes where they are known before a game or a file is opened."""
 
     def check_map(self, name: str) -> None:
         """ValueError names the nearest of what there is."""
@@ -41,6 +54,11 @@ def _smax(name: str, options: Mapping[str, Any]) -> AbstractWorld:
     from ptde.envs.smax import Smax
 
     return Smax(name, options.get("smax"))
+
+
+def _smax_sizes(name: str) -> MapSizes:
+    s = _smax(name, {}).spec
+    return MapSizes(s.time_limit, s.n_agents, s.n_actions, s.obs_dim, s.state_dim)
 
 
 def _ranking_maps() -> tuple[str, ...]:
@@ -77,6 +95,12 @@ def _football(name: str, options: Mapping[str, Any]) -> AbstractWorld:
     return HostWorld(f"football/{name}", maker, *_host_options(options))
 
 
+def _football_sizes(name: str) -> MapSizes:
+    from ptde.host.football import ACTIONS, SCENARIOS, sizes
+
+    return MapSizes(FootballConfig().limit, SCENARIOS[name], ACTIONS, *sizes(name))
+
+
 def _starcraft_maps() -> tuple[str, ...]:
     from ptde.host.starcraft import MAPS
 
@@ -96,6 +120,12 @@ def _starcraft(name: str, options: Mapping[str, Any]) -> AbstractWorld:
     return HostWorld(f"starcraft/{name}", maker, *_host_options(options))
 
 
+def _starcraft_sizes(name: str) -> MapSizes:
+    from ptde.host.starcraft import SIZES
+
+    return MapSizes(*SIZES[name])
+
+
 def _host(name: str, options: Mapping[str, Any]) -> AbstractWorld:
     from ptde.envs.host import HostWorld
     from ptde.host.pool import Maker
@@ -110,10 +140,12 @@ def _host_options(options: Mapping[str, Any]) -> tuple[HostConfig, int]:
 
 
 WORLDS = {
-    "smax": World("3s_vs_5z", _smax_maps, _smax),
+    "smax": World("3s_vs_5z", _smax_maps, _smax, sizes=_smax_sizes),
     "ranking": World("letor", _ranking_maps, _ranking),
-    "football": World("academy_3_vs_1_with_keeper", _football_maps, _football),
-    "starcraft": World("3s_vs_5z", _starcraft_maps, _starcraft),
+    "football": World(
+        "academy_3_vs_1_with_keeper", _football_maps, _football, sizes=_football_sizes
+    ),
+    "starcraft": World("3s_vs_5z", _starcraft_maps, _starcraft, sizes=_starcraft_sizes),
     "host": World("", lambda: (), _host, open="module:callable"),
     "probe": World("constant", lambda: PROBES, lambda name, options: Probe(name)),
 }
