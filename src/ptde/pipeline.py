@@ -281,8 +281,10 @@ def _film(
     """An episode as the world draws it; else the game's own record of it."""
     from ptde.report.replay import draw_film
 
+    key_seed, key_actions = jax.random.split(key)
     with closing(world.recording(target.parent.absolute())) as one:
-        pictures, record = film(policy, one, episode_seeds(key, 1)[0], key=key)
+        seed = episode_seeds(key_seed, 1)[0]
+        pictures, record = film(policy, one, seed, key=key_actions)
     if pictures:
         return draw_film(pictures, target)
     if record is None:

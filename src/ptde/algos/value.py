@@ -31,6 +31,11 @@ from ptde.ops.returns import lambda_returns
 from ptde.ops.select import greedy, masked, take
 from ptde.types import Info, Rollout, Utilities
 
+COMPANION = 2**31 - 1
+"""Folded into the first key for a student beside its teacher. The i-th key of a split is
+``fold_in(key, i)`` (``ops/keys``): no split has so many, so nothing is drawn twice, and a
+teacher begins with the same numbers whether a student is there or not."""
+
 
 @dataclass(frozen=True)
 class ValueConfig:
@@ -179,7 +184,7 @@ class ValueLearner(AbstractAlgorithm[ValueState]):
         model = self.make_model(key) if given is None else given
         student = None
         if self.companion is not None:
-            student = self.companion.init(key=jax.random.fold_in(key, 1))
+            student = self.companion.init(key=jax.random.fold_in(key, COMPANION))
         return ValueState(
             online=model,
             target=jax.tree.map(jnp.copy, model),

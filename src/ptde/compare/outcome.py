@@ -43,12 +43,17 @@ class Entry:
     """Of a student: its teacher's."""
     episodes: int = 0
     steps: int = 0
-    communication: float = 0.0
-    """Share of agent-steps at which the centre spoke to an agent."""
+    told: list[float] = field(default_factory=list)
+    """Of each seed: the share of its run's agent-steps at which the centre spoke."""
     measure: str = WINS
     """What the numbers above are in this world."""
     records: list[tuple[range, list[Row]]] = field(default_factory=list)
     """Of each run: its seeds, and its tests in stage 1; a student of stage 2 has none."""
+
+    @property
+    def communication(self) -> float:
+        """Share of agent-steps at which the centre spoke to an agent: the seeds' mean."""
+        return float(np.mean(self.told)) if self.told else 0.0
 
     def add(self, folder: Path, method: Method) -> None:
         """One more finished run; its seeds join those that are there."""
@@ -65,7 +70,7 @@ class Entry:
             self.teacher += result["teacher"]["seeds"]
         self.episodes += score["episodes"]
         self.steps = result["steps"]
-        self.communication = score.get("communication", 0.0)
+        self.told += [score.get("communication", 0.0)] * len(score["seeds"])
         self.measure = result.get("measure", self.measure)
         rows = Record(folder / "teacher" / "record.jsonl").rows()
         first = load_run(folder)[0].seed

@@ -109,7 +109,6 @@ class Distillation:
     segment: int
     seed: int
     seeds: int
-    sample_z: bool = True
 
     @property
     def optimiser(self) -> optax.GradientTransformation:
@@ -165,7 +164,7 @@ class Distillation:
         assert isinstance(env, AbstractEnv)
 
         def run(teacher, key):
-            policy = teacher.policy(self.config.data_epsilon, sample_z=self.sample_z)
+            policy = teacher.policy(self.config.data_epsilon, sample_z=True)
 
             def roll(key):
                 key_start, key_collect = jax.random.split(key)
@@ -184,7 +183,7 @@ class Distillation:
         told, rows = jax.jit(_told), jax.jit(self._rows)
 
         def run(teacher, key):
-            policy = teacher.policy(self.config.data_epsilon, sample_z=self.sample_z)
+            policy = teacher.policy(self.config.data_epsilon, sample_z=True)
             rollouts = (
                 host.collect(policy, world, self.segment, key=k)
                 for k in jax.random.split(key, rolls)
