@@ -63,6 +63,9 @@ class ValueConfig:
     """Updates after each collection. >= 1."""
     target_period: int = 64
     """The targets are copied each time so many segments were collected. >= 1."""
+    segment_episodes: int = 0
+    """Where --segment is 0, a segment has room for so many of the longest episodes. >= 0; 0
+    takes as many as come nearest to 128 joint steps."""
     epsilon_start: float = 1.0
     """Probability of a random action at the start. In [0, 1]."""
     epsilon_end: float = 0.05
@@ -83,6 +86,7 @@ class ValueConfig:
         for count in ("buffer", "batch", "updates", "target_period", "epsilon_steps"):
             default = type(self).__dataclass_fields__[count].default
             within(count, getattr(self, count), 1, example=default)
+        within("segment_episodes", self.segment_episodes, 0, example=1)
         if self.batch > self.buffer:
             raise ValueError(
                 f"--batch {self.batch} is larger than --buffer {self.buffer}: an update "

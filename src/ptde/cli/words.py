@@ -50,6 +50,16 @@ def default_of(words: Sequence[str]) -> Any:
     return WORLD_DEFAULTS.get(world) or Run(world=world)
 
 
+def start_of(words: Sequence[str]) -> tuple[list[str], Any]:
+    """The words without ``--preset NAME``, and the ``Run`` that they change."""
+    from ptde.presets import PRESETS, as_paper
+
+    words, name = take("preset", words, PRESETS)
+    if name == "paper":  # in whichever world
+        return words, as_paper(default_of(words))
+    return words, PRESETS[name][1] if name else default_of(words)
+
+
 def take(
     option: str, words: Sequence[str], names: Iterable[str]
 ) -> tuple[list[str], str | None]:
