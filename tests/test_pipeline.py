@@ -22,12 +22,12 @@ from ptde.pipeline import (
     resume,
     run,
 )
+from ptde.run import job
 from ptde.run.checkpoint import Checkpoints
 from ptde.run.interrupt import Interrupted
+from ptde.run.job import Diverged
 from ptde.run.record import Record
-from ptde.stages import teach as teach_stage
 from ptde.stages.distill import DistillConfig
-from ptde.stages.teach import Diverged
 
 TINY = Run(
     world="probe",
@@ -192,7 +192,7 @@ def test_a_damaged_newest_checkpoint_costs_time_but_nothing_else(
 
 def stop_after(monkeypatch, periods, number=signal.SIGINT):
     """Presses Ctrl-C (or sends another signal) during the given period of stage 1."""
-    update, seen = teach_stage.Tracker.update, []
+    update, seen = job.Tracker.update, []
 
     def pressing(self, done, text):
         update(self, done, text)
@@ -200,7 +200,7 @@ def stop_after(monkeypatch, periods, number=signal.SIGINT):
         if len(seen) == periods:
             os.kill(os.getpid(), number)
 
-    monkeypatch.setattr(teach_stage.Tracker, "update", pressing)
+    monkeypatch.setattr(job.Tracker, "update", pressing)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

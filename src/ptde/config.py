@@ -156,6 +156,11 @@ class Run:
             raise ValueError(
                 "--student.data replay needs a replay, and mappo keeps none: leave it away"
             )
+        if self.together and self.student.data == "own":
+            raise ValueError(
+                "--student.data own is for students that learn after their teacher: leave "
+                "--together away, or --student.data"
+            )
         if self.learns_on and self.info == "none":
             raise ValueError(
                 "--student.data replay is for students of z: CTDS's has none. Leave it "
@@ -266,7 +271,8 @@ class Run:
         z_dim = jax.eval_shape(
             lambda key: make_info(self.info, spec, self.infos, key=key), new_key(0)
         ).z_dim
-        return InfoStudent(spec, z_dim, self.student.hidden)
+        student = self.student
+        return InfoStudent(lambda key: student.make(spec, z_dim, key=key), student.loss())
 
     def training(self, env: AbstractWorld, name: str) -> Training:
         """Stage 1."""

@@ -12,7 +12,6 @@ import jax
 
 from ptde.check import known
 from ptde.config import Run
-from ptde.distill.students import MlpStudent
 from ptde.info import make_info
 from ptde.ops.keys import new_key
 from ptde.types import EnvSpec
@@ -107,7 +106,7 @@ def student_parameters(run: Run, spec: EnvSpec) -> int:
 
     def module(key):
         info = make_info(run.info, spec, run.infos, key=key)
-        return info, MlpStudent(spec.local_dim, info.z_dim, run.student.hidden, key=key)
+        return info, run.student.make(spec, info.z_dim, key=key)
 
     info, student = jax.eval_shape(module, new_key(0))
     whole = parameters(run, spec)

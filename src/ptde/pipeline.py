@@ -17,7 +17,6 @@ from ptde.agents.policy import FullPolicy, localise
 from ptde.algos.base import Teacher, Team
 from ptde.check import known
 from ptde.config import Run
-from ptde.distill.students import MlpStudent
 from ptde.envs.base import AbstractWorld
 from ptde.envs.host import HostWorld
 from ptde.envs.ranking import Ranking
@@ -149,13 +148,16 @@ def _distil(folder: RunFolder, env: AbstractWorld, beside: Team | None = None) -
     teacher = folder.teacher("teacher", config, env)
     if config.student.data == "teacher":
         return distill(task, teacher, path)
+    if config.student.data == "own":
+        team = teach(task.own(teacher, config.checkpoint_every), path)[1]
+        assert team is not None
+        return team
     state = last_state(config.training(env, "teacher"), folder.path / "teacher")
     replay = replayed(state, config.envs)
     if beside is None:
         return distill(task, teacher, path, replay=replay)
-    assert isinstance(beside.student, MlpStudent)  # CTDS's is refused by the config
     made = optax.tree_utils.tree_get(state.learner.student_optimiser, "count")
-    left = max(1, config.student.steps - int(made[0]))
+    left = max(1, config.student.gradient_steps - int(made[0]))
     task = replace(task, config=replace(config.student, steps=left))
     return distill(task, teacher, path, beside.student, replay)
 

@@ -62,7 +62,11 @@ def test_the_student_learns_and_the_teacher_does_not_notice(run):
     assert np.isfinite(metrics["student_loss"]).all()
     batch = played(learner, state, Probe(run.map), 64, jax.random.key(5))
     q, info = state.online.values(batch, key=None)
-    loss = lambda student: float(learner.companion.loss(student, batch, q, info))  # noqa: E731
+
+    def loss(student):
+        network = state.online.network
+        return float(learner.companion.loss(student, batch, network, q, info))
+
     goal = (info.mean if run.info == "gip" else q)[:, :-1]
     goal = goal[~batch.steps.first[:, 1:]]  # [steps, agents, z or actions]
     spread = jnp.square(goal - goal.mean(0)).sum(-1)  # what the best constant leaves
@@ -103,7 +107,7 @@ def test_ctds_regresses_all_action_values():
     h = student.unroll(local, batch.steps.first)
     q = student.values(h, jnp.zeros((*h.shape[:-1], 0)))
     nothing = Info(jnp.zeros((4, 9, 2, 0)), jnp.zeros((4, 9, 2, 0)))
-    loss = lambda q: learner.companion.loss(student, batch, q, nothing)  # noqa: E731
+    loss = lambda q: learner.companion.loss(student, batch, student, q, nothing)  # noqa: E731
     assert loss(q) == 0
     # one wrong by 2 for each of 2 agents and 2 actions: 2 * 2 * 4
     np.testing.assert_allclose(loss(q + 2.0), 16.0, rtol=1e-5)

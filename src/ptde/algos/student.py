@@ -101,7 +101,7 @@ class StudentLearner(AbstractAlgorithm[StudentState]):
     batch: int
     """Segments of an update."""
     lr: float
-    max_grad_norm: float
+    max_grad_norm: float = 10.0
 
     @property
     def optimiser(self) -> optax.GradientTransformation:
@@ -147,9 +147,9 @@ class StudentLearner(AbstractAlgorithm[StudentState]):
         self, state: StudentState, rollout: Rollout, *, key: Key[Array, ""]
     ) -> tuple[StudentState, Metrics]:
         new = label(state.teacher, rollout)
-        metrics = quality(state.student, new)
-        store = self.store.add(state.store, new)
         network = state.teacher.network
+        metrics = quality(state.student, new, self.objective, network)
+        store = self.store.add(state.store, new)
 
         def loss(student, seen):
             z = student.unroll(seen.local, seen.first)
@@ -170,11 +170,17 @@ class StudentLearner(AbstractAlgorithm[StudentState]):
         return state, {"loss": losses.mean(), **metrics}
 
 
-def quality(student: AbstractStudent, seen: Labelled) -> Metrics:
-    """How well a student does on segments that it has not learnt from: the loss of Eq. 6,
-    and the share of z's variance that it explains.
+def quality(
+    student: AbstractStudent,
+    seen: Labelled,
+    objective: AbstractObjective,
+    network: AbstractNetwork,
+) -> Metrics:
+    """How well a student does on segments that it has not learnt from: its loss there, and
+    the share of z's variance that it explains.
     """
     z = student.unroll(seen.local, seen.first)
     distance = distillation_loss(z, seen.z, seen.counts)
     spread = distillation_loss(average(seen.z, seen.counts), seen.z, seen.counts)
-    return {"held_out_loss": distance, "r2": 1.0 - distance / jnp.maximum(spread, 1e-12)}
+    loss = objective(z, seen, network)
+    return {"held_out_loss": loss, "r2": 1.0 - distance / jnp.maximum(spread, 1e-12)}

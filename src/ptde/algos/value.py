@@ -298,7 +298,8 @@ class ValueLearner(AbstractAlgorithm[ValueState]):
         if self.companion is not None:
             loss = jax.value_and_grad(self.companion.loss)
             q, info = jax.lax.stop_gradient((q, info))
-            value, gradient = loss(student, batch, q, info)
+            network = jax.lax.stop_gradient(learnt.online.network)
+            value, gradient = loss(student, batch, network, q, info)
             metrics["student_loss"] = value
             student, student_optimiser = self._step(
                 gradient, student_optimiser, student, rate
