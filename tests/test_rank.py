@@ -1,6 +1,5 @@
 """Learning to rank from a file to a file, on a tiny LETOR file."""
 
-import dataclasses
 import json
 
 import numpy as np
@@ -12,7 +11,6 @@ from ptde.config import Run
 from ptde.envs.settings import RankingConfig
 from ptde.info.sizes import InfoSizes
 from ptde.pipeline import evaluate_run, run
-from ptde.presets import WORLD_DEFAULTS
 from ptde.rank import rank_file
 from ptde.report.ranking import ten_scores
 from ptde.stages.distill import DistillConfig
@@ -116,11 +114,9 @@ def test_files_and_teams_that_do_not_fit_are_refused(taught, tmp_path, capsys):
         rank_file(taught, narrow, features=3, seed=5)
 
 
-def test_the_worlds_own_defaults_are_taken(capsys):
+def test_the_world_asks_for_its_data(capsys):
     assert main(["run", "env:ranking"]) == 2
     assert "--map letor needs --data" in capsys.readouterr().err
-    assert WORLD_DEFAULTS["ranking"].segment == 1
-    assert dataclasses.replace(WORLD_DEFAULTS["ranking"], map="").map == "letor"
 
 
 def test_ten_scores_are_as_often_each():

@@ -13,9 +13,10 @@ def configured(command: str, summary: str) -> Callable[[Sequence[str]], None]:
 
     def run_command(words: Sequence[str]) -> None:
         from ptde.config import Run
-        from ptde.methods import METHODS, run_of
+        from ptde.methods import METHODS, run_of, unused
         from ptde.pipeline import run
         from ptde.presets import PRESETS
+        from ptde.unread import without_unread
 
         words, name = take("preset", world_words(words), PRESETS)
         words, method = take("method", words, METHODS)
@@ -34,7 +35,10 @@ def configured(command: str, summary: str) -> Callable[[Sequence[str]], None]:
         parsed = parse(Command, words, command, default)
         config = Run(**{n: getattr(parsed, n) for n in names})
         if method:
+            if wrong := unused(method, config, start):
+                raise ValueError("\n".join(say() for say in wrong.values()))
             config = run_of(method, config)
+        config = without_unread(config, start)  # of a preset
         run(config, parsed.out, "teach" if command == "teach" else "run").show()
 
     return run_command

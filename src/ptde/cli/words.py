@@ -43,11 +43,9 @@ def default_of(words: Sequence[str]) -> Any:
     """The ``Run`` that starts a run in the world that the words name."""
     from ptde.config import Run
     from ptde.envs.registry import WORLDS
-    from ptde.presets import WORLD_DEFAULTS
 
     _, world = take("world", words, WORLDS)
-    world = world or Run.world
-    return WORLD_DEFAULTS.get(world) or Run(world=world)
+    return Run(world=world or Run.world)
 
 
 def take(

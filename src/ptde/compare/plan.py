@@ -20,8 +20,10 @@ from typing import Any, Literal
 from ptde.check import known
 from ptde.config import Run
 from ptde.envs.registry import WORLDS
-from ptde.methods import METHODS, run_of
-from ptde.presets import PAPER_MAPS, WORLD_DEFAULTS
+from ptde.methods import METHODS, on_probe, run_of, unused
+from ptde.options import put
+from ptde.presets import PAPER_MAPS
+from ptde.unread import flag, is_read
 
 MILLION = 1_000_000
 
@@ -77,16 +79,29 @@ class Plan:
         for name in self.steps:
             known("map", name, self.maps)
 
+    def check_read(self) -> None:
+        """ValueError names the options of ``base`` that none of the methods uses."""
+        start = Run(world=self.base.world)
+        wrong = unused(self.methods[0], self.base, start)
+        for name in self.methods[1:]:
+            if wrong:
+                too = unused(name, self.base, start)
+                wrong = {option: say for option, say in wrong.items() if option in too}
+        if wrong:
+            raise ValueError(
+                "\n".join(
+                    f"no method of the comparison uses {flag(option)}: {say()}"
+                    for option, say in wrong.items()
+                )
+            )
+
     def scaled(self, share: float) -> "Plan":
         """The same with a share of every budget, for a quick look."""
-        run, value = self.base, self.base.value
-        base = replace(
-            run,
-            steps=max(1, round(run.steps * share)),
-            value=replace(
-                value, epsilon_steps=max(1, round(value.epsilon_steps * min(share, 1.0)))
-            ),
-        )
+        run, epsilon = self.base, "value.epsilon_steps"
+        budgets = {"steps": run.steps * share}
+        if any(is_read(on_probe(name, run), epsilon) for name in self.methods):
+            budgets[epsilon] = run.value.epsilon_steps * min(share, 1.0)
+        base = put(run, {name: max(1, round(n)) for name, n in budgets.items()})
         steps = {name: max(1, round(n * share)) for name, n in self.steps.items()}
         return replace(self, steps=steps, base=base)
 
@@ -111,7 +126,7 @@ def _table(methods: str, budgets: dict[str, int]) -> Plan:
 
 
 def _ranking() -> Plan:
-    base = replace(WORLD_DEFAULTS["ranking"], seeds=5)
+    base = Run(world="ranking", seeds=5)
     return Plan(("qmix", "qmix_giu", "qmix_gip", "qmix_kd"), ("letor",), {}, base)
 
 
@@ -173,7 +188,9 @@ def read_plan(path: Path, parse: Callable[[Sequence[str]], Run]) -> Plan:
         base = replace(_options(data.get("run", {}), parse), seed=first, seeds=count)
         steps = {name: int(n) for name, n in data.get("steps", {}).items()}
         methods, maps = tuple(data.get("methods", ())), tuple(data.get("maps", ()))
-        return Plan(methods, maps, steps, base)
+        plan = Plan(methods, maps, steps, base)
+        plan.check_read()
+        return plan
     except (ValueError, TypeError) as error:
         raise ValueError(f"{path}: {error}") from error
 

@@ -23,6 +23,7 @@ from ptde.info.student import Student
 from ptde.ops.local import local_information
 from ptde.ops.losses import distillation_loss
 from ptde.ops.masks import masked_mean
+from ptde.options import Options
 from ptde.run import host
 from ptde.run.checkpoint import Checkpoints
 from ptde.run.collect import collect, start
@@ -37,7 +38,7 @@ DATA, FIT, TEST = 10, 11, 12
 
 
 @dataclass(frozen=True)
-class DistillConfig:
+class DistillConfig(Options):
     """How the student learns (Paper Sec. 3.3, 4.5)."""
 
     steps: int = 40_000
