@@ -218,6 +218,7 @@ CTDS = {"info": "none", "eyes": "all", "together": True}
         ({"info": "none"}, "student.lr", 0.1, "--info none: type --info giu"),
         ({"together": True}, "student.lr", 0.1, "--together: type --no-together"),
         (CTDS, "student.hidden", 8, "by this run: leave it away"),
+        ({"student.data": "replay"}, "student.data_epsilon", 0.1, "type --student.data"),
         ({"world": "ranking"}, "value.td_lambda", 0.1, "0.0: type --gamma 0.99"),
         ({"world": "ranking"}, "value.target_period", 1, "0.0: type --gamma 0.99"),
         ({"world": "ranking"}, "time_out", "terminal", "ranking: type --world smax"),

@@ -23,7 +23,7 @@ from ptde.stages.distill import DistillConfig
 from ptde.algos import ValueConfig
 
 tiny = dict(
-    envs=2, segment=8, hidden=8, test_every=16, test_episodes=2, episodes=4,
+    envs=2, segment=12, hidden=8, test_every=16, test_episodes=2, episodes=4,
     value=ValueConfig(buffer=8, batch=2),
     student=DistillConfig(
         steps=4, batch=8, hidden=8, data_steps=16, tests=1, test_episodes=2

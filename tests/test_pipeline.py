@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from ptde.algos import ValueConfig
-from ptde.config import Run, load_run
+from ptde.config import FORMAT, Run, load_run
 from ptde.folder import RunFolder
 from ptde.info import InfoSizes
 from ptde.mixers import MixerSizes
@@ -323,7 +323,7 @@ def test_a_run_of_another_version_is_refused(tmp_path, finished):
     path = tmp_path / "old" / "run.json"
     data = json.loads(path.read_text())
     path.write_text(json.dumps({**data, "format": 99}))
-    with pytest.raises(ValueError, match="format 99, this ptde reads format 1"):
+    with pytest.raises(ValueError, match=f"format 99, this ptde reads format {FORMAT}"):
         resume(tmp_path / "old")
     data["run"]["gama"] = 0.9
     path.write_text(json.dumps(data))
@@ -346,7 +346,7 @@ def test_a_config_is_read_back_as_it_was(finished):
         ("steps", 0),
         ("envs", 0),
         ("seeds", 0),
-        ("segment", 0),
+        ("segment", -1),
         ("seed", -1),
         ("hidden", 0),
         ("episodes", 0),

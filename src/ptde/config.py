@@ -42,6 +42,13 @@ from ptde.types import EnvSpec
 FORMAT = 2
 """Version of what a run folder holds."""
 
+LIMIT_OPTIONS = {
+    "smax": "--time-limit",
+    "football": "--football.limit",
+    "host": "--host.limit",
+}
+"""What sets a world's time limit."""
+
 SEGMENTS = {"value": 128, "mappo": 400}
 """Joint steps that a segment has about, by algorithm: Yu et al. give MAPPO 400."""
 
@@ -142,6 +149,15 @@ class Run(Options):
                 "--together needs a teacher that knows more than its student: type "
                 "--info none --eyes all (CTDS), or --info gip"
             )
+        if self.student.data == "replay" and self.algo == "mappo":
+            raise ValueError(
+                "--student.data replay needs a replay, and mappo keeps none: leave it away"
+            )
+        if self.learns_on and self.info == "none":
+            raise ValueError(
+                "--student.data replay is for students of z: CTDS's has none. Leave it "
+                "away, or type --info gip"
+            )
 
     @property
     def method(self) -> str:
@@ -174,6 +190,11 @@ class Run(Options):
     def distils(self) -> bool:
         """A stage 2 follows stage 1."""
         return self.info != "none" and not self.together
+
+    @property
+    def learns_on(self) -> bool:
+        """The student that learnt beside its teacher learns on, on the final replay."""
+        return self.together and self.student.data == "replay"
 
     def schedule(self, spec: EnvSpec) -> Schedule:
         """Stage 1 in iterations and periods."""
@@ -265,10 +286,11 @@ class Run(Options):
         env.check_copies(self.envs, self.seeds)
         limit, segment = env.spec.time_limit, self.segment_of(env.spec)
         if limit > segment:
+            flag = LIMIT_OPTIONS.get(self.world)
             raise ValueError(
                 f"--segment {segment} cannot hold an episode of {env.spec.name}, which may "
                 f"take {limit} joint steps: leave --segment away, or type --segment {limit}"
-                + (f" or --time-limit {segment}" if self.world == "smax" else "")
+                + (f" or {flag} {segment}" if flag else "")
             )
         _fits(self.training(env, "teacher"), self.value.buffer)
 

@@ -152,6 +152,11 @@ def _family(learner: str, **fixed: Any) -> dict[str, Method]:
     }
 
 
+def _longer(run: Run, spec: EnvSpec) -> Run:
+    """The fair control of Table 6."""
+    return replace(_TOGETHER(run, spec), student=replace(run.student, data="replay"))
+
+
 _CTDS = _set(mixer="qmix", info="none", eyes="all", together=True)
 _TOGETHER = _set(mixer="qmix", info="gip", together=True)
 _FULL_SIGHT = "O_i history, unlimited sight"
@@ -212,6 +217,14 @@ METHODS: dict[str, Method] = {
         LOCAL,
         _TOGETHER,
         "together",
+        "student",
+    ),
+    "together_longer": Method(
+        "QMIX_KD, simultaneous, then longer",
+        "it learns on, on the final replay, to as many gradient steps as QMIX_KD",
+        LOCAL,
+        _longer,
+        "together_longer",
         "student",
     ),
     "qmix_wide": Method(

@@ -6,10 +6,11 @@ Every stage finds in the run folder (``folder.py``) what the stage before wrote.
 import json
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import jax
+import optax
 from jaxtyping import Array, Key
 
 from ptde.agents.policy import FullPolicy, localise
@@ -20,6 +21,7 @@ from ptde.envs.base import AbstractWorld
 from ptde.envs.host import HostWorld
 from ptde.envs.ranking import Ranking
 from ptde.folder import Goal, RunFolder, default_folder, for_role
+from ptde.info.student import Student
 from ptde.ops.keys import new_key
 from ptde.report.ranking import TABLE, report_ranking
 from ptde.report.result import Result, Score
@@ -29,7 +31,7 @@ from ptde.run.loop import fold, seed_keys, student_test, teacher_test
 from ptde.run.progress import console
 from ptde.run.record import Record, Row
 from ptde.stages.distill import distill
-from ptde.stages.teach import teach
+from ptde.stages.teach import last_state, replayed, teach
 from ptde.unread import check_read
 
 ROLES = ("teacher", "student", "baseline")
@@ -128,9 +130,7 @@ def _continue(folder: RunFolder, env: AbstractWorld) -> Outcome:
         if folder.has(role):
             continue
         if role == "student" and config.distils:
-            teacher = folder.teacher("teacher", config, env)
-            task = config.distillation(env)
-            folder.finish(role, distill(task, teacher, folder.path / "student"))
+            folder.finish(role, _distil(folder, env))
             continue
         name = "teacher" if role == "student" else role  # who taught a student beside it
         for_role(config, name).check_fits(env)
@@ -139,8 +139,28 @@ def _continue(folder: RunFolder, env: AbstractWorld) -> Outcome:
         if not folder.has(name):
             folder.finish(name, teacher)
         if team is not None:
+            if config.learns_on:
+                team = _distil(folder, env, team)
             folder.finish("student", team)
     return _evaluate(folder, env)
+
+
+def _distil(folder: RunFolder, env: AbstractWorld, beside: Team | None = None) -> Team:
+    """Stage 2: of a new student, or of one that learnt ``beside`` its teacher."""
+    config, path = folder.run, folder.path / "student"
+    task = config.distillation(env)
+    teacher = folder.teacher("teacher", config, env)
+    if config.student.data == "teacher":
+        return distill(task, teacher, path)
+    state = last_state(config.training(env, "teacher"), folder.path / "teacher")
+    replay = replayed(state, config.envs)
+    if beside is None:
+        return distill(task, teacher, path, replay=replay)
+    assert isinstance(beside.student, Student)  # CTDS's is refused by the config
+    made = optax.tree_utils.tree_get(state.learner.student_optimiser, "count")
+    left = max(1, config.student.steps - int(made[0]))
+    task = replace(task, config=replace(config.student, steps=left))
+    return distill(task, teacher, path, beside.student, replay)
 
 
 def evaluate_run(path: Path | str, episodes: int | None = None) -> Outcome:

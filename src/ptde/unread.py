@@ -24,6 +24,7 @@ from ptde.mixers import MIXERS
 from ptde.ops.keys import new_key
 from ptde.options import Options, T, flatten, put
 from ptde.run.collect import rollout_shapes
+from ptde.stages.distill import DistillConfig
 
 PROBE = Probe("personal")
 """Where options are tried: what is read of them does not depend on a world's sizes."""
@@ -161,9 +162,27 @@ def _look(run: Run) -> frozenset[str]:
         return algo.teacher(state), algo.team(state)
 
     jax.eval_shape(learn, new_key(0))
-    if run.distils:  # stage 2 keeps the whole group
-        notes |= _expand(run, ("student",))
+    if run.distils or run.learns_on:
+        # Stage 2 keeps the whole group; only where its data are from, there is a choice.
+        notes |= _expand(run, ("student",)) - (_data(DistillConfig()) - _data(run.student))
     return frozenset(notes & flatten(run).keys())
+
+
+@lru_cache
+def _data(student: DistillConfig) -> frozenset[str]:
+    """What stage 2 reads to come to its data."""
+    notes: set[str] = set()
+    run = Run(world="probe", info="csrl", student=student)
+    task, training = _noting(run, notes).distillation(PROBE), run.training(PROBE, "teacher")
+
+    def rows():
+        teacher = training.algo.teacher(training.start().learner)
+        shapes = rollout_shapes(PROBE, task.envs, task.segment)
+        replay = jax.tree.map(lambda x: jnp.zeros((1, *x.shape), x.dtype), shapes)
+        return task.rows(teacher, None if student.data == "teacher" else replay)
+
+    jax.eval_shape(rows)
+    return frozenset(notes)
 
 
 def _expand(run: Run, names: Iterable[str]) -> set[str]:

@@ -107,6 +107,91 @@ def test_the_dead_and_the_restarts_teach_nothing():
     np.testing.assert_allclose(loss(lesson), loss(odd), rtol=1e-6)
 
 
+def test_the_critic_and_the_scale_learn_from_the_dead():
+    learner, state, batch = played("gip")
+    alive = batch.steps.local.alive.at[:, :, 1].set(False)
+    local = dataclasses.replace(batch.steps.local, alive=alive)
+    dead = dataclasses.replace(batch, steps=dataclasses.replace(batch.steps, local=local))
+    scale, lesson = jax.jit(learner.lesson)(state, dead)
+    np.testing.assert_array_equal(lesson.valid[..., 1], lesson.valid[..., 0])
+    values = state.critic(dead.steps.state, alive, dead.steps.first)[:, :-1]
+    returns = lesson.target * scale.std + scale.mean
+    np.testing.assert_allclose(returns[lesson.valid].mean(), scale.mean, rtol=1e-4)
+    np.testing.assert_allclose(values, lesson.value, atol=1e-6)
+    loss = jax.jit(lambda x: learner.critic_loss(state.critic, x))
+    odd = dataclasses.replace(lesson, target=lesson.target.at[..., 1].add(1.0))
+    assert abs(loss(lesson) - loss(odd)) > 1e-3
+
+
+def test_every_sample_of_the_first_rollout_teaches_the_critic():
+    """However far the scale moves with it."""
+    learner, state, batch = played("none")
+    reward = 50.0 + batch.steps.reward
+    rich = dataclasses.replace(batch, steps=dataclasses.replace(batch.steps, reward=reward))
+    _, lesson = jax.jit(learner.lesson)(state, rich)
+
+    def loss(value):
+        c = learner.config
+        each = clipped_value_loss(value, lesson.value, lesson.target, c.clip, c.huber)
+        return jnp.sum(each)
+
+    slope = np.asarray(jax.grad(loss)(lesson.value))
+    off = np.abs(np.asarray(lesson.value - lesson.target)) > 1e-3
+    assert off.any() and (slope[off] != 0).all()
+
+
+def test_the_value_of_the_dead_becomes_the_known_one():
+    """In ``fallen`` the reward, 1, comes at the end, whether one lives or not."""
+    env, gamma = Probe("fallen"), 0.8
+    config = MappoConfig(epochs=5, lr=5e-3, clip=0.2, gamma=gamma)
+    learner = dataclasses.replace(RUN, map="fallen", info="none", mappo=config).learner(
+        env.spec
+    )
+    schedule = Schedule(envs=8, segment=14, steps=10, test_every=10)
+
+    def roll(state, key):
+        policy = learner.behave(state)
+        cursor = start(policy, env, 8, key=key)
+        return collect(policy, env, cursor, 14, key=key)[1]
+
+    def once(state, key):
+        return learner.update(state, roll(state, key), key=key)[0], None
+
+    @jax.jit
+    def learn(key):
+        state = initial(learner, env, schedule, key=key).learner
+        state, _ = jax.lax.scan(once, state, jax.random.split(key, 120))
+        steps = roll(state, key).steps
+        value = state.critic(steps.state, steps.local.alive, steps.first)
+        return steps, value * state.scale.std + state.scale.mean
+
+    steps, value = learn(jax.random.key(0))
+    assert not steps.local.alive[:, 1:4, 1].any()
+    known = np.broadcast_to(gamma ** np.array([3, 2, 1, 0.0])[:, None], (8, 4, 2))
+    np.testing.assert_allclose(value[:, :4], known, atol=0.05)
+
+
+@pytest.mark.parametrize(
+    ("where", "recipe"),
+    [("3s_vs_5z", (15, 0.05)), ("6h_vs_8z", (5, 0.2)), ("3m", (10, 0.2))],
+)
+def test_epochs_and_clip_are_the_maps_unless_they_are_given(where, recipe):
+    config = MappoConfig().on(where)
+    assert (config.epochs, config.clip) == recipe
+    given = MappoConfig(epochs=3, clip=0.1)
+    assert given.on(where) == given
+    run = Run(map=where, algo="mappo", info="none")
+    assert run.learner(run.env().spec).config == config
+
+
+def test_the_gru_starts_orthogonal():
+    _, state, _ = played("none")
+    rnn = state.actor.network.body.rnn
+    for weight in (rnn.weight_h, rnn.project.weight):
+        np.testing.assert_allclose(weight @ weight.T, np.eye(len(weight)), atol=1e-5)
+    assert not rnn.bias_h.any() and not rnn.project.bias.any()
+
+
 def test_advantages_are_generalised_advantage_estimates():
     learner, state, batch = played("none")
     _, lesson = jax.jit(learner.lesson)(state, batch)

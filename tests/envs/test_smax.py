@@ -7,7 +7,7 @@ import pytest
 
 from ptde.envs import SmaxConfig, make_env
 from ptde.envs.registry import WORLDS
-from ptde.envs.smax import STOP, Smax
+from ptde.envs.smax import STEP_SECONDS, STOP, Smax, time_limit
 from ptde.presets import PAPER_MAPS
 
 STALKERS = "3s_vs_5z"
@@ -166,6 +166,91 @@ def test_a_time_limit_is_not_the_end_of_the_task():
     assert not steps[-1].won
     assert not steps[-1].first
     assert after.first
+
+
+def test_a_time_limit_is_the_end_of_the_task_where_it_is_said_to_be():
+    options = {"smax": SmaxConfig(time_limit=10), "time_out": "terminal"}
+    env = make_env("smax", STALKERS, options)
+    steps, _, after = run_to_the_end(env, [STOP] * 3)
+    assert len(steps) == 10
+    assert [float(step.discount) for step in steps] == [1.0] * 9 + [0.0]
+    assert not steps[-1].won
+    assert after.first and after.discount == 1
+
+
+LIMITS = {
+    "3s_vs_5z": 179,
+    "5m_vs_6m": 50,
+    "3s5z_vs_3s6z": 121,
+    "6h_vs_8z": 107,
+    "3s_vs_8z": 250,
+    "3s5z_vs_3s7z": 121,
+}
+"""StarCraft's limits, 22.4 game loops a second and 8 a step, in steps of half a second."""
+
+
+@pytest.mark.parametrize("name", PAPER_MAPS)
+def test_the_enemy_can_be_shot_dead_within_the_limit(name):
+    """By a team that always fires: whole shots, each weapon at its slowest."""
+    env = Smax(name)
+    assert env.spec.time_limit == LIMITS[name]
+    game, n = env.battle, env.n
+    types = np.asarray(game.scenario)
+    damage = np.asarray(game.unit_type_attacks)[types[:n]]
+    between = np.asarray(game.unit_type_weapon_cooldowns)[types[:n]]
+    between = between + 3 * game.time_per_step  # drawn up to 2 more, looked at every 1
+    rate = np.sum(damage / between)
+    health = np.asarray(game.unit_type_health)[types[n:]]
+    shots = np.ceil(health / damage.min())
+    assert np.sum(shots * damage.min()) / rate < STEP_SECONDS * env.spec.time_limit
+
+
+def test_a_limit_of_ones_own_is_kept_and_unknown_maps_have_smacv2s():
+    assert Smax("3m", SmaxConfig(time_limit=77)).spec.time_limit == 77
+    assert time_limit("a_map_of_ones_own") == time_limit("smacv2_5_units") == 143
+
+
+def edge_deaths(env, direction, battles=32):
+    """Units that die with no enemy near while their team, at random, runs to one side."""
+
+    def one(state, key):
+        key_action, key_step = jax.random.split(key)
+        legal = env._show(state, jnp.zeros(()), jnp.ones(())).local.legal
+        lots = jax.random.uniform(key_action, legal.shape).at[:, direction].add(0.5)
+        action = jnp.argmax(jnp.where(legal, lots, -1.0), axis=-1).astype(jnp.int32)
+        before = state[0].state
+        state, step, _ = env.advance(state, action, key=key_step)
+        died = before.unit_alive[: env.n] & ~step.local.alive
+        place = before.unit_positions
+        gap = jnp.linalg.norm(place[: env.n, None] - place[None, env.n :], axis=-1)
+        gap = jnp.where(before.unit_alive[env.n :], gap, 100.0)
+        return state, jnp.sum(died & (gap > 10.0).all(axis=-1))
+
+    def roll(key):
+        key_begin, key = jax.random.split(key)
+        state, _ = env.begin(key=key_begin)
+        return jax.lax.scan(one, state, jax.random.split(key, 40))[1].sum()
+
+    return int(jax.jit(jax.vmap(roll))(jax.random.split(jax.random.key(0), battles)).sum())
+
+
+@pytest.mark.parametrize("name", [STALKERS, "25m"])
+def test_the_edge_kills_nobody_but_in_native_battles(name):
+    for direction in (0, 3):
+        assert edge_deaths(Smax(name), direction) == 0
+    assert edge_deaths(Smax(name, SmaxConfig(observation="native")), 3) > 0
+
+
+def test_moves_off_the_map_are_not_legal_and_the_observation_says_so(smac, native):
+    """A stalker walks 4.13 / 2 map units a step."""
+    for gap, may in ((2.0, 0), (2.1, 1)):
+        for env, rule in ((smac[0], may), (native[0], 1)):
+            state = in_the_open(env, jax.random.key(4))
+            place = state[0][0].state.unit_positions.at[0].set(jnp.array([gap, 16.0]))
+            local = shown(env, moved(env, state, unit_positions=place)).local
+            assert local.legal[0, :4].tolist() == [1, 1, 1, rule]
+        row = shown(smac[0], moved(smac[0], state, unit_positions=place)).local.obs[0]
+        assert row[:4].tolist() == [1, 1, 1, may]
 
 
 def test_a_won_battle_is_worth_20():

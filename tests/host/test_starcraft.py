@@ -1,9 +1,12 @@
 """The adapter, against a small battle with the interface of ``StarCraft2Env``."""
 
+import json
+
 import numpy as np
 import pytest
 from tests.host.worlds import Battle
 
+from ptde.envs import make_env
 from ptde.host import WorldFailed, doctor
 from ptde.host.check import check
 from ptde.host.starcraft import MAPS, SPAWNED, StarCraft, _battle
@@ -29,6 +32,23 @@ def test_time_that_runs_out_is_not_the_end_of_the_task():
     step = play(battle(), action=1)
     assert (step.ended, step.cut, step.won) == (False, True, 0)
     assert step.score == -1
+
+
+def test_smac_is_told_what_a_time_out_means(monkeypatch):
+    """Without its flag, as in the paper's runs, it calls a time-out an end."""
+    world = StarCraft("3s_vs_5z", make=Battle, continuing_episode=False)
+    step = play(world, action=1)
+    assert (step.ended, step.cut, step.won) == (True, False, 0)
+    made = []
+    monkeypatch.setattr("ptde.host.starcraft.require", lambda name: None)
+    monkeypatch.setattr(
+        "ptde.envs.host.sizes_of", lambda maker, patience: made.append(maker)
+    )
+    for time_out in ("bootstrap", "terminal"):
+        with pytest.raises(AttributeError):  # no sizes: nothing was started
+            make_env("starcraft", "3s_vs_5z", {"time_out": time_out})
+    told = [json.loads(maker.kwargs)["continuing_episode"] for maker in made]
+    assert told == [True, False]
 
 
 def test_the_dead_are_those_who_may_do_nothing():

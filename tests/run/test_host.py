@@ -77,6 +77,20 @@ def test_a_rollout_is_what_the_worlds_showed():
     assert (legal_or_more >= np.arange(4)[None, :, None] % 3).all()
 
 
+@pytest.mark.parametrize("time_out", ["bootstrap", "terminal"])
+def test_a_time_out_ends_the_task_only_where_it_is_said_to(time_out):
+    world = world_of("Endless")
+    world.time_out = time_out
+    steps = host.collect(Counts(), world, 13, key=new_key(0)).steps
+    world.close()
+    first, discount = np.asarray(steps.first), np.asarray(steps.discount)
+    assert first[:, [0, 7]].all() and first.sum() == 6
+    last = np.zeros_like(first)
+    last[:, [6, 13]] = True
+    assert (discount[~last] == 1).all()
+    assert (discount[last] == (time_out == "bootstrap")).all()
+
+
 def test_a_rollout_can_be_repeated():
     world = world_of()
     a, b, other = (host.collect(Counts(), world, 7, key=new_key(k)) for k in (1, 1, 2))

@@ -2,9 +2,9 @@
 
 Recurrent actor and centralised critic, GAE, clipped ratio and value, Huber loss, running
 normalisation of returns. The policy learns nothing from the dead; the critic does, as the
-advantages of those who die bootstrap from its values of the dead. Where z is drawn, its noise is part of the
-rollout and is replayed: pi(a | O, s, noise) of old and new parameters are then compared on
-the same footing, and the ratio is 1 before the first step.
+advantages of those who die bootstrap from its values of the dead. Where z is drawn, its
+noise is part of the rollout and is replayed: pi(a | O, s, noise) of old and new parameters
+are then compared on the same footing, and the ratio is 1 before the first step.
 """
 
 from collections.abc import Callable
@@ -28,7 +28,6 @@ from ptde.ops.returns import lambda_returns
 from ptde.ops.select import log_probability, masked
 from ptde.options import Options
 from ptde.types import Rollout
-
 
 RECIPES = {
     "3s_vs_5z": (15, 0.05),

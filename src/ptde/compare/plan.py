@@ -60,6 +60,8 @@ class Plan:
     """Joint steps by map; a map that is missing takes ``base.steps``."""
     base: Run = field(default_factory=Run)
     """Its ``seed`` and ``seeds`` are the comparison's."""
+    start: Run | None = None
+    """What ``base`` was before anything was typed; None is its world's own start."""
 
     def __post_init__(self):
         for kind, names in (("method", self.methods), ("map", self.maps)):
@@ -81,7 +83,7 @@ class Plan:
 
     def check_read(self) -> None:
         """ValueError names the options of ``base`` that none of the methods uses."""
-        start = Run(world=self.base.world)
+        start = self.start or Run(world=self.base.world)
         wrong = unused(self.methods[0], self.base, start)
         for name in self.methods[1:]:
             if wrong:
@@ -149,7 +151,7 @@ PLANS: dict[str, tuple[str, Plan]] = {
     "table6": (
         "two stages against students that learn beside their teacher",
         _table(
-            "qmix_gip qmix_kd ctds_teacher ctds together_teacher together",
+            "qmix_gip qmix_kd ctds_teacher ctds together_teacher together together_longer",
             {"5m_vs_6m": 2, "6h_vs_8z": 5, "3s5z_vs_3s7z": 10},
         ),
     ),

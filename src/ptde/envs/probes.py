@@ -11,6 +11,8 @@ name                what a team must do                                         
                     the same information for all cannot do it
 ``recoverable``     as ``state``, but the bit was also shown locally: a          1
                     student can learn it
+``fallen``          nothing: the second agent dies with the first step, the      1
+                    reward is 1 three steps later
 ==================  ==========================================================  =======
 
 ``state`` is also the unrecoverable world: a student's retention must drop to chance there.
@@ -24,7 +26,7 @@ from jaxtyping import Array, Float, Int, Key
 from ptde.envs.base import AbstractEnv, EnvState
 from ptde.types import EnvSpec, LocalView, TimeStep
 
-PROBES = ("constant", "delayed", "memory", "state", "personal", "recoverable")
+PROBES = ("constant", "delayed", "memory", "state", "personal", "recoverable", "fallen")
 KEYS = 4
 """Bits in the state of ``personal``."""
 
@@ -34,7 +36,7 @@ class Probe(AbstractEnv):
 
     def __init__(self, name: str):
         self.name = name
-        self.length = {"delayed": 3, "memory": 3}.get(name, 1)
+        self.length = {"delayed": 3, "memory": 3, "fallen": 4}.get(name, 1)
         self.spec = EnvSpec(
             name=f"probe/{name}",
             n_agents=2,
@@ -61,7 +63,7 @@ class Probe(AbstractEnv):
         state = (bits, keys, time + 1)
         last = time + 1 >= self.length
         right = (action == bits[keys]).astype(jnp.float32)
-        if self.name in ("constant", "delayed"):
+        if self.name in ("constant", "delayed", "fallen"):
             right = jnp.ones(2)
         reward = jnp.where(last, right.mean(), 0.0)
         return state, self._show(state, action, reward, last), last
@@ -76,13 +78,14 @@ class Probe(AbstractEnv):
         bits, keys, time = state
         shown = self.name == "recoverable" or (self.name == "memory") & (time == 0)
         cue = jnp.where(shown, 2.0 * bits[keys] - 1.0, 0.0)
-        hidden = self.name in ("memory", "constant", "delayed")
+        hidden = self.name in ("memory", "constant", "delayed", "fallen")
+        dead = (self.name == "fallen") & (time > 0) & (jnp.arange(2) == 1)
         return TimeStep(
             local=LocalView(
                 obs=jnp.concatenate([jax.nn.one_hot(keys, KEYS), cue[:, None]], -1),
                 legal=jnp.ones((2, 2), bool),
                 last_action=action.astype(jnp.int32),
-                alive=jnp.ones(2, bool),
+                alive=~dead,
             ),
             state=jnp.where(hidden, 0.0, 2.0 * bits - 1.0),
             reward=reward,

@@ -140,8 +140,8 @@ class SmaxConfig(Options):
     full_sight: bool = False
     """Also make observations with unlimited sight, for a teacher that --eyes all."""
     time_limit: int = 0
-    """Joint steps of half a second after which a battle is cut, in [10, 1000]; 0 takes the
-    map's limit in StarCraft (`ptde list` shows it)."""
+    """Joint steps of half a second after which a battle is cut. In [10, 1000], or 0, which
+    takes the map's limit in StarCraft (`ptde list` shows it)."""
     reward_scale: float = 10.0
     """Multiplies SMAX's reward (1 for the enemy's whole health, 1 for the victory), so that
     a won battle is worth 20, as in SMAC. > 0."""

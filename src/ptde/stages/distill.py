@@ -7,6 +7,7 @@ student then takes the information module's place, with the network as it was.
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import equinox as eqx
 import jax
@@ -16,7 +17,7 @@ import optax
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from ptde.algos.base import Teacher, Team
-from ptde.check import within
+from ptde.check import known, within
 from ptde.envs.base import AbstractEnv, AbstractWorld
 from ptde.envs.host import HostWorld
 from ptde.info.student import Student
@@ -27,10 +28,11 @@ from ptde.options import Options
 from ptde.run import host
 from ptde.run.checkpoint import Checkpoints
 from ptde.run.collect import collect, start
+from ptde.run.evaluate import Returns
 from ptde.run.interrupt import Interrupted, patient_interrupt
 from ptde.run.loop import fold, over_seeds, seed_keys, student_test
 from ptde.run.progress import Tracker
-from ptde.run.record import Record
+from ptde.run.record import Record, Row
 from ptde.types import Rollout
 
 DATA, FIT, TEST = 10, 11, 12
@@ -49,6 +51,10 @@ class DistillConfig(Options):
     """Adam's learning rate. > 0."""
     hidden: int = 64
     """Width of the student's hidden layers. Units; >= 1."""
+    data: Literal["teacher", "replay"] = "teacher"
+    """What it learns from: ``teacher`` rolls data for it; ``replay``: what the replay holds
+    at the end of stage 1, which costs no joint steps. With --together and ``replay``, the
+    student that learnt beside its teacher learns on, to ``steps`` gradient steps in all."""
     data_steps: int = 100_000
     """Joint steps that the teacher rolls for data. >= 1."""
     data_epsilon: float = 0.05
@@ -62,6 +68,7 @@ class DistillConfig(Options):
 
     def __post_init__(self):
         default = type(self)
+        known("student.data", self.data, ("teacher", "replay"))
         for count in ("steps", "batch", "hidden", "data_steps", "tests"):
             name = f"student.{count}"
             within(name, getattr(self, count), 1, example=getattr(default, count))
@@ -119,12 +126,12 @@ class Distillation:
         """The seeds' keys of one stream of randomness."""
         return fold(seed_keys(self.seed, self.seeds), stream)
 
-    def start(self, teacher: Teacher) -> Fit:
-        """Untrained students, one for each teacher."""
+    def start(self, teacher: Teacher, student: Student | None = None) -> Fit:
+        """Students at the start, one for each teacher: untrained, or those given."""
 
-        def begin(teacher, key):
+        def begin(teacher, student, key):
             key_student, key_fit = jax.random.split(key)
-            student = Student(
+            student = student or Student(
                 self.env.spec.local_dim,
                 teacher.info.z_dim,
                 self.config.hidden,
@@ -133,7 +140,20 @@ class Distillation:
             optimiser = self.optimiser.init(student)
             return Fit(student, optimiser, key_fit, jnp.zeros((), jnp.int32))
 
-        return jax.jit(over_seeds(begin, self.seeds))(teacher, self.keys(FIT))
+        return jax.jit(over_seeds(begin, self.seeds))(teacher, student, self.keys(FIT))
+
+    def rows(self, teacher: Teacher, replay: Rollout | None) -> Rows:
+        """What the students learn from: the replay's segments if there are any."""
+        return self.roll(teacher) if replay is None else self.tell(teacher, replay)
+
+    def tell(self, teacher: Teacher, replay: Rollout) -> Rows:
+        """Segments of stage 1 [seeds, segments, T + 1, ...] with the teachers' z of now."""
+
+        def run(teacher, replay):
+            rolls = jax.tree.map(lambda x: x.reshape(-1, self.envs, *x.shape[1:]), replay)
+            return self._rows(*jax.lax.map(lambda part: _told(teacher, part), rolls))
+
+        return jax.jit(over_seeds(run, self.seeds))(teacher, replay)
 
     def roll(self, teacher: Teacher) -> Rows:
         """The teachers' own data: they act as in training, z drawn, a little random."""
@@ -237,7 +257,31 @@ def _told(teacher: Teacher, rollout: Rollout) -> tuple[Array, Array, Array]:
     return local, info.mean, steps.local.alive
 
 
-def distill(task: Distillation, teacher: Teacher, folder: Path) -> Team:
+def _row(outcome: Returns, losses: Array, held_out: dict[str, Array]) -> Row:
+    """What is recorded of a test, each with one entry a seed."""
+    measured = {
+        "win_rate": outcome.won.mean(1),
+        "return": outcome.reward.mean(1),
+        "loss": losses.mean(1),
+        **held_out,
+    }
+    return {k: np.asarray(v).round(6).tolist() for k, v in measured.items()}
+
+
+def _text(row: Row, measure: str) -> str:
+    return (
+        f"held-out loss {np.mean(row['held_out_loss']):.3f}  R2 {np.mean(row['r2']):.2f}  "
+        f"{measure} {np.mean(row['win_rate']):.2f}"
+    )
+
+
+def distill(
+    task: Distillation,
+    teacher: Teacher,
+    folder: Path,
+    student: Student | None = None,
+    replay: Rollout | None = None,
+) -> Team:
     """Distils, from the newest checkpoint in ``folder`` if there is one.
 
     Writes ``record.jsonl`` and ``checkpoints/`` there; ``steps`` are gradient steps.
@@ -246,6 +290,8 @@ def distill(task: Distillation, teacher: Teacher, folder: Path) -> Team:
         task: whom, where and how.
         teacher: frozen, with a leading axis of seeds.
         folder: of the student, in the run folder.
+        student: the students to begin with, with a leading axis of seeds; None begins anew.
+        replay: segments to learn from [seeds, segments, ...]; None lets the teacher play.
 
     Returns:
         the decentralised teams, with a leading axis of seeds.
@@ -256,7 +302,7 @@ def distill(task: Distillation, teacher: Teacher, folder: Path) -> Team:
     folder.mkdir(parents=True, exist_ok=True)
     checkpoints = Checkpoints(folder / "checkpoints")
     record = Record(folder / "record.jsonl")
-    fit = task.start(teacher)
+    fit = task.start(teacher, student)
     found = checkpoints.newest(jax.eval_shape(lambda: fit))
     steps, fit = found or (0, fit)
     kept = record.cut(steps)
@@ -269,28 +315,18 @@ def distill(task: Distillation, teacher: Teacher, folder: Path) -> Team:
         patient_interrupt() as stop,
         Tracker("student", total, "gradient steps") as tracker,
     ):
-        rows = task.roll(teacher) if steps < total else None
+        rows = task.rows(teacher, replay) if steps < total else None
         while steps < total:
             began = time.monotonic()
             fit, losses = learn(fit, rows)
             steps += task.chunk
             team = Team(teacher.network, fit.student)
-            outcome = test(team, fold(task.keys(TEST), steps))
-            measured = {
-                "win_rate": outcome.won.mean(1),
-                "return": outcome.reward.mean(1),
-                "loss": losses.mean(1),
-                **held_out(fit, rows),
-            }
-            row = {k: np.asarray(v).round(6).tolist() for k, v in measured.items()}
+            row = _row(
+                test(team, fold(task.keys(TEST), steps)), losses, held_out(fit, rows)
+            )
             seconds += time.monotonic() - began
             record.append({"steps": steps, "seconds": round(seconds, 3), **row})
-            tracker.update(
-                steps,
-                f"held-out loss {np.mean(row['held_out_loss']):.3f}  "
-                f"R2 {np.mean(row['r2']):.2f}  "
-                f"{task.env.spec.measure} {np.mean(row['win_rate']):.2f}",
-            )
+            tracker.update(steps, _text(row, task.env.spec.measure))
             if stop.requested or steps >= total:
                 checkpoints.save(steps, fit)
             if stop.requested and steps < total:

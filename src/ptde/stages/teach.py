@@ -28,6 +28,7 @@ from ptde.run.loop import (
 )
 from ptde.run.progress import Tracker
 from ptde.run.record import Record, Row
+from ptde.types import Rollout
 
 TRAIN, TEST = 0, 1
 """Streams of randomness below a seed's key. Tests never share keys with training."""
@@ -129,6 +130,32 @@ def teach(training: Training, folder: Path) -> tuple[Teacher, Team | None]:
             if stop.requested and not last:
                 raise Interrupted(f"{training.name} is saved at {steps:,} steps")
     return training.algo.teacher(state.learner), training.algo.team(state.learner)
+
+
+def last_state(training: Training, folder: Path) -> TrainState:
+    """The state at the end of a finished training, with a leading axis of seeds.
+
+    Raises:
+        ValueError: its checkpoint is gone.
+    """
+    found = Checkpoints(folder / "checkpoints").newest(training.shapes())
+    if found is None:
+        raise ValueError(
+            f"{folder}/checkpoints holds no checkpoint with the replay of stage 1: leave "
+            "--student.data away, so that the teacher plays for its student"
+        )
+    return found[1]
+
+
+def replayed(state: TrainState, envs: int) -> Rollout:
+    """All segments in a training's replay, [seeds, segments, T + 1, ...]; their number is
+    a multiple of ``envs``.
+    """
+    buffer = state.learner.replay
+    full, index = bool(buffer.is_full.all()), int(buffer.current_index[0])
+    experience = jax.tree.map(lambda x: x[:, 0], buffer.experience)
+    count = experience.action.shape[1] if full else index
+    return jax.tree.map(lambda x: x[:, : count - count % envs], experience)
 
 
 def _resume(

@@ -1,0 +1,106 @@
+"""Students that learn from the replay that stage 1 leaves behind."""
+
+import dataclasses
+import shutil
+
+import jax
+import numpy as np
+import pytest
+
+from ptde.algos import ValueConfig
+from ptde.config import Run
+from ptde.folder import RunFolder
+from ptde.info import InfoSizes
+from ptde.mixers import MixerSizes
+from ptde.ops.local import local_information
+from ptde.pipeline import resume, run
+from ptde.run.record import Record
+from ptde.stages.distill import DistillConfig
+from ptde.stages.teach import last_state, replayed
+
+TINY = Run(
+    world="probe",
+    map="personal",
+    steps=320,
+    envs=4,
+    segment=8,
+    hidden=8,
+    test_every=160,
+    test_episodes=4,
+    episodes=16,
+    infos=InfoSizes(z=4, hyper_hidden=4),
+    mixers=MixerSizes(embed=4, hypernet_hidden=4),
+    value=ValueConfig(buffer=24, batch=8, epsilon_steps=100),
+    student=DistillConfig(
+        data="replay", steps=60, batch=16, hidden=8, tests=2, test_episodes=4
+    ),
+)
+TOGETHER = dataclasses.replace(TINY, together=True)
+MADE = 2 * (10 - 1)
+"""Gradient steps of stage 1: 10 collections; the first has too few segments for a batch."""
+
+
+def models(folder):
+    folder = RunFolder(folder)
+    env = folder.run.env()
+    return [jax.tree.leaves(folder.model(role, env)) for role in ("teacher", "student")]
+
+
+def same(a, b):
+    return all(bool((x == y).all()) for x, y in zip(a, b, strict=True))
+
+
+@pytest.fixture(scope="module")
+def longer(tmp_path_factory):
+    return run(TOGETHER, tmp_path_factory.mktemp("runs") / "longer").folder
+
+
+def test_a_student_beside_its_teacher_learns_on_to_the_same_gradient_steps(
+    longer, tmp_path
+):
+    rows = Record(longer / "student" / "record.jsonl").rows()
+    assert rows[-1]["steps"] + MADE == TOGETHER.student.steps
+    usual = dataclasses.replace(TOGETHER.student, data="teacher")
+    plain = run(dataclasses.replace(TOGETHER, student=usual), tmp_path / "plain").folder
+    (teacher, student), (teacher_too, before) = models(longer), models(plain)
+    assert same(teacher, teacher_too)
+    assert not same(student, before)
+
+
+def test_it_ends_in_the_same_bits_after_it_was_stopped(longer, tmp_path):
+    shutil.copytree(longer, tmp_path / "run")
+    shutil.rmtree(tmp_path / "run" / "student" / "model")
+    shutil.rmtree(tmp_path / "run" / "student" / "checkpoints")
+    resume(tmp_path / "run")
+    assert same(models(longer)[1], models(tmp_path / "run")[1])
+
+
+def test_a_stage_2_on_the_replay_takes_every_segment_with_the_teachers_z_of_now(tmp_path):
+    folder = RunFolder(run(TINY, tmp_path / "run").folder)
+    env, config = folder.run.env(), folder.run
+    state = last_state(config.training(env, "teacher"), folder.path / "teacher")
+    segments = replayed(state, config.envs)
+    assert segments.action.shape[:2] == (1, 24)  # 40 were collected: the buffer is full
+    teacher = folder.teacher("teacher", config, env)
+    rows = config.distillation(env).rows(teacher, segments)
+    assert rows.z.shape[1] == 24 * 9 * 2
+    one = jax.tree.map(lambda x: x[0], (teacher, segments))
+    local = local_information(one[1].steps.local)
+    z = one[0].info(local, one[1].steps.state, noise=None).mean
+    np.testing.assert_allclose(rows.z[0], z.reshape(-1, 4), atol=1e-6)
+
+
+def test_a_replay_that_is_gone_is_named(longer, tmp_path):
+    shutil.copytree(longer, tmp_path / "run")
+    folder = RunFolder(tmp_path / "run")
+    shutil.rmtree(folder.path / "teacher" / "checkpoints")
+    training = folder.run.training(folder.run.env(), "teacher")
+    with pytest.raises(ValueError, match=r"leave --student\.data away"):
+        last_state(training, folder.path / "teacher")
+
+
+def test_who_has_no_replay_or_no_z_is_refused():
+    with pytest.raises(ValueError, match="mappo keeps none"):
+        dataclasses.replace(TINY, algo="mappo")
+    with pytest.raises(ValueError, match="CTDS's has none"):
+        dataclasses.replace(TINY, info="none", eyes="all", together=True)
