@@ -209,7 +209,10 @@ class Run(Options):
         if self.segment:
             return self.segment
         about, longest = SEGMENTS[self.algo], spec.time_limit + 1
-        return max(1, round((about + 1) / longest)) * longest - 1
+        episodes = max(1, round((about + 1) / longest))
+        if self.algo == "value" and self.value.segment_episodes:
+            episodes = self.value.segment_episodes
+        return episodes * longest - 1
 
     def env(self) -> AbstractWorld:
         """The world. ValueError names the nearest map there is."""

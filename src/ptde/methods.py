@@ -13,8 +13,8 @@ import jax
 
 from ptde.check import known
 from ptde.config import Run
+from ptde.distill.students import MlpStudent
 from ptde.info import make_info
-from ptde.info.student import Student
 from ptde.ops.keys import new_key
 from ptde.options import flatten, put
 from ptde.types import EnvSpec
@@ -116,7 +116,7 @@ def student_parameters(run: Run, spec: EnvSpec) -> int:
 
     def module(key):
         info = make_info(run.info, spec, run.infos, key=key)
-        return info, Student(spec.local_dim, info.z_dim, run.student.hidden, key=key)
+        return info, MlpStudent(spec.local_dim, info.z_dim, run.student.hidden, key=key)
 
     info, student = jax.eval_shape(module, new_key(0))
     whole = parameters(run, spec)

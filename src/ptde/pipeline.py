@@ -17,11 +17,11 @@ from ptde.agents.policy import FullPolicy, localise
 from ptde.algos.base import Teacher, Team
 from ptde.check import known
 from ptde.config import Run
+from ptde.distill.students import MlpStudent
 from ptde.envs.base import AbstractWorld
 from ptde.envs.host import HostWorld
 from ptde.envs.ranking import Ranking
 from ptde.folder import Goal, RunFolder, default_folder, for_role
-from ptde.info.student import Student
 from ptde.ops.keys import new_key
 from ptde.report.ranking import TABLE, report_ranking
 from ptde.report.result import Result, Score
@@ -156,7 +156,7 @@ def _distil(folder: RunFolder, env: AbstractWorld, beside: Team | None = None) -
     replay = replayed(state, config.envs)
     if beside is None:
         return distill(task, teacher, path, replay=replay)
-    assert isinstance(beside.student, Student)  # CTDS's is refused by the config
+    assert isinstance(beside.student, MlpStudent)  # CTDS's is refused by the config
     made = optax.tree_utils.tree_get(state.learner.student_optimiser, "count")
     left = max(1, config.student.steps - int(made[0]))
     task = replace(task, config=replace(config.student, steps=left))
@@ -284,8 +284,10 @@ def _film(
     """An episode as the world draws it; else the game's own record of it."""
     from ptde.report.replay import draw_film
 
+    key_seed, key_actions = jax.random.split(key)
     with closing(world.recording(target.parent.absolute())) as one:
-        pictures, record = film(policy, one, episode_seeds(key, 1)[0], key=key)
+        seed = episode_seeds(key_seed, 1)[0]
+        pictures, record = film(policy, one, seed, key=key_actions)
     if pictures:
         return draw_film(pictures, target)
     if record is None:

@@ -39,8 +39,9 @@ _CHOICES: dict[str, Iterable[Any]] = {
     "together": (False, True),
     "eyes": ("own", "all"),
     "info": INFOS,
+    "segment": (0,),
 }
-"""Options that decide which others are read."""
+"""Options that decide which others are read, and their values."""
 
 _FLAT = {
     f.name

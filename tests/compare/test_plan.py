@@ -2,10 +2,14 @@ import dataclasses
 
 import pytest
 
+from ptde.cli import main
+from ptde.cli.tables import _typed_run
 from ptde.cli.words import parse
 from ptde.compare.plan import PLANS, Plan, read_plan
 from ptde.compare.runner import with_data
 from ptde.config import Run
+from ptde.host import doctor
+from ptde.host.football import SCENARIOS
 
 GOOD = """
 methods = ["qmix", "qmix_gip", "qmix_kd"]
@@ -77,7 +81,103 @@ def test_a_file_that_is_missing_is_named_with_the_tables(tmp_path):
         read_plan(tmp_path / "none.toml", lambda words: Run())
 
 
-@pytest.mark.parametrize("name", [name for name in PLANS if name != "figure6"])
+def without_football(monkeypatch):
+    """As where `make football` was never run."""
+    there = doctor._importable
+    missing = ("gfootball", "gfootball_engine")
+    monkeypatch.setattr(
+        doctor, "_importable", lambda name: name not in missing and there(name)
+    )
+
+
+ON_FOOTBALL = """
+methods = ["qmix"]
+maps = ["academy_3_vs_1_with_keeper"]
+[run]
+world = "football"
+"""
+
+
+@pytest.mark.parametrize("plan", ["table3", "mine.toml"])
+def test_a_plan_on_football_without_its_engine_says_what_to_type(
+    plan, tmp_path, monkeypatch, capsys
+):
+    without_football(monkeypatch)
+    (tmp_path / "mine.toml").write_text(ON_FOOTBALL)
+    word = plan if plan in PLANS else str(tmp_path / plan)
+    assert main(["compare", word, "--out", str(tmp_path / "out")]) == 2
+    error = capsys.readouterr().err
+    assert f"{word} cannot be run" in error
+    assert "gfootball_engine is missing: `make football`" in error
+    assert not (tmp_path / "out").exists()
+
+
+def test_table_3_is_the_papers():
+    plan = PLANS["table3"][1]
+    assert plan.methods == ("qmix", "qmix_giu", "qmix_gip", "qmix_kd")
+    assert set(plan.maps) == set(SCENARIOS) and len(plan.maps) == 5
+    assert set(plan.steps.values()) == {10_000_000}
+    base = plan.base
+    assert (base.world, base.envs, base.seeds, base.football.limit) == (
+        "football",
+        8,
+        3,
+        150,
+    )
+
+
+def test_figure_7_is_the_papers_with_the_papers_values_too():
+    plan = PLANS["figure7"][1]
+    for one in (plan, plan.as_paper()):
+        student = one.base.student
+        assert (one.maps, one.methods) == (("3s_vs_5z",), ("qmix_gip", "qmix_kd"))
+        assert (student.steps, student.batch, student.tests) == (40_000, 1_000, 40)
+        assert one.base.seeds == 3
+    assert plan.as_paper().base.value.td_lambda == 0.6
+
+
+PAPER = 'paper = true\nmethods = ["qmix"]\nmaps = ["3m"]\n'
+
+
+def test_a_file_may_start_from_the_papers_values_and_change_some(tmp_path):
+    path = tmp_path / "plan.toml"
+    path.write_text(f"{PAPER}[run]\nlr = 5e-4\n")
+    base = read_plan(path, _typed_run).base
+    assert (base.value.lr, base.value.td_lambda, base.time_out) == (5e-4, 0.6, "terminal")
+    assert base.student.batch == 2_048
+    path.write_text(PAPER.removeprefix("paper = true\n"))
+    assert read_plan(path, _typed_run).base.value == Run().value
+    assert read_plan(path, _typed_run, paper=True).base.value.td_lambda == 0.6
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (PAPER.replace("true", '"yes"'), "write paper = true, or leave it out"),
+        (PAPER.replace('"qmix"', '"mappo"'), "leave out --paper"),
+        (PAPER + '[run]\npreset = "demo"', "keep one of the two"),
+        (
+            PAPER.replace("3m", "letor") + '[run]\nworld = "ranking"',
+            "does not say how it learnt to rank",
+        ),
+    ],
+)
+def test_what_the_paper_has_no_values_for_is_refused(tmp_path, text, message):
+    path = tmp_path / "plan.toml"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=f"plan.toml: .*{message}"):
+        read_plan(path, _typed_run)
+
+
+@pytest.mark.parametrize("name", ["table5", "figure6"])
+def test_a_table_that_the_paper_has_no_values_for_is_refused(name):
+    with pytest.raises(ValueError, match="leave out --paper"):
+        PLANS[name][1].as_paper()
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in PLANS if name not in ("figure6", "table3")]
+)
 def test_the_papers_tables_are_plans(name):
     plan = PLANS[name][1]
     assert plan.base.seeds == 3

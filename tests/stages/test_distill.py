@@ -8,8 +8,9 @@ import pytest
 
 from ptde.algos import Teacher
 from ptde.config import Run
+from ptde.distill.students import MlpStudent
 from ptde.envs import Probe
-from ptde.info import InfoSizes, Student
+from ptde.info import InfoSizes
 from ptde.ops.losses import distillation_loss
 from ptde.run.record import Record
 from ptde.stages.distill import Distillation, DistillConfig, distill
@@ -84,11 +85,29 @@ def test_the_teacher_stays_as_it_was_and_the_loss_falls(teacher, tmp_path):
     assert logged[-1]["held_out_loss"][0] < logged[0]["held_out_loss"][0]
 
 
+def test_the_steps_are_exactly_as_many_as_asked_and_so_are_the_tests(teacher, tmp_path):
+    short = dataclasses.replace(CONFIG, steps=11, tests=3, data_steps=40)
+    assert dataclasses.replace(TASK, config=short).ends == [3, 7, 11]
+    distill(dataclasses.replace(TASK, config=short), teacher, tmp_path)
+    assert [row["steps"] for row in Record(tmp_path / "record.jsonl").rows()] == [3, 7, 11]
+    long = dataclasses.replace(CONFIG, steps=500_001, tests=50)
+    ends = dataclasses.replace(TASK, config=long).ends
+    assert (ends[0], ends[-2:], len(ends)) == (10_000, [490_000, 500_001], 50)
+    few = dataclasses.replace(CONFIG, steps=2, tests=20)
+    assert dataclasses.replace(TASK, config=few).ends == [1, 2]
+
+
+def test_data_can_be_asked_for_in_segments(teacher):
+    config = dataclasses.replace(CONFIG, data_segments=20, data_steps=1_000_000)
+    rows = dataclasses.replace(TASK, config=config).roll(teacher)
+    assert rows.local.shape[1] == 20 * 9 * 2  # segments, steps with the last, agents
+
+
 def fit_mean(x, targets, steps=1500):
-    student = Student(x.shape[-1], targets.shape[-1], 32, key=jax.random.key(1))
+    student = MlpStudent(x.shape[-1], targets.shape[-1], 32, key=jax.random.key(1))
     adam = optax.adam(3e-3)
     every = jnp.ones(len(x), bool)
-    loss = lambda s: distillation_loss(s(x), targets, every)  # noqa: E731
+    loss = lambda s: distillation_loss(s.mlp(x), targets, every)  # noqa: E731
 
     def one(carry, _):
         student, state = carry
@@ -123,7 +142,7 @@ def test_what_cannot_be_learnt_is_the_variance_of_z_given_local_information(teac
     task = dataclasses.replace(TASK, config=config, envs=50)
     rows = jax.tree.map(lambda x: x[0], task.roll(teacher))
     fit = jax.tree.map(lambda x: x[0], task.start(teacher))
-    student = jax.jit(task.learn)(fit, rows)[0].student
+    student = jax.jit(task.learn, static_argnums=2)(fit, rows, 3000)[0].student
     # At an episode's first step nothing local tells of the bits, which are uniform; later
     # the last action does.
     actions = rows.local[:, ENV.spec.obs_dim : ENV.spec.obs_dim + ENV.spec.n_actions]
@@ -137,6 +156,6 @@ def test_what_cannot_be_learnt_is_the_variance_of_z_given_local_information(teac
     best = jax.vmap(tell)(bits).mean(0)
     every = jnp.ones(len(local), bool)
     irreducible = float(distillation_loss(best, z, every))
-    reached = float(distillation_loss(student(local), z, every))
+    reached = float(distillation_loss(student.mlp(local), z, every))
     assert irreducible > 0
     assert reached == pytest.approx(irreducible, rel=0.05)

@@ -15,7 +15,7 @@ from jaxtyping import Array, Float, Key
 from ptde.agents.base import AbstractNetwork
 from ptde.agents.utility import UtilityNetwork
 from ptde.algos.base import Team
-from ptde.info.student import NoStudent, Student
+from ptde.distill.students import MlpStudent, NoStudent
 from ptde.ops.local import local_information
 from ptde.ops.losses import distillation_loss
 from ptde.ops.masks import masked_mean, valid_transitions, without_last
@@ -74,26 +74,26 @@ class ValueStudent(AbstractCompanion[UtilityNetwork]):
         return Team(student, NoStudent())
 
 
-class InfoStudent(AbstractCompanion[Student]):
+class InfoStudent(AbstractCompanion[MlpStudent]):
     """PTDE's student on Paper Eq. 6, but while its teacher learns."""
 
     def __init__(self, spec: EnvSpec, z_dim: int, hidden: int):
         self.spec, self.z_dim, self.hidden = spec, z_dim, hidden
 
-    def init(self, *, key: Key[Array, ""]) -> Student:
-        return Student(self.spec.local_dim, self.z_dim, self.hidden, key=key)
+    def init(self, *, key: Key[Array, ""]) -> MlpStudent:
+        return MlpStudent(self.spec.local_dim, self.z_dim, self.hidden, key=key)
 
     def loss(
         self,
-        student: Student,
+        student: MlpStudent,
         batch: Rollout,
         q: Float[Array, "B T n u"],
         info: Info,
     ) -> Float[Array, ""]:
         local = without_last(batch.steps.local)
         valid = valid_transitions(batch.steps.first)[..., None] & local.alive
-        z = student(local_information(local))
+        z = student.unroll(local_information(local), batch.steps.first[:, :-1])
         return distillation_loss(z, info.mean[:, :-1], valid)
 
-    def team(self, student: Student, teacher: AbstractNetwork) -> Team:
+    def team(self, student: MlpStudent, teacher: AbstractNetwork) -> Team:
         return Team(teacher, student)

@@ -166,8 +166,14 @@ class MappoLearner(AbstractAlgorithm[MappoState]):
             optax.adam(config.lr, eps=1e-5),
         )
 
-    def init(self, example: Rollout, *, key: Key[Array, ""]) -> MappoState:
-        actor, critic = self.make_models(key)
+    def init(
+        self,
+        example: Rollout,
+        given: tuple[Actor, Critic] | None = None,
+        *,
+        key: Key[Array, ""],
+    ) -> MappoState:
+        actor, critic = self.make_models(key) if given is None else given
         return MappoState(
             actor=actor,
             critic=critic,

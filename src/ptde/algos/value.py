@@ -32,6 +32,11 @@ from ptde.ops.select import greedy, masked, take
 from ptde.options import Options
 from ptde.types import Info, Rollout, Utilities
 
+COMPANION = 2**31 - 1
+"""Folded into the first key for a student beside its teacher. The i-th key of a split is
+``fold_in(key, i)`` (``ops/keys``): no split has so many, so nothing is drawn twice, and a
+teacher begins with the same numbers whether a student is there or not."""
+
 
 @dataclass(frozen=True)
 class ValueConfig(Options):
@@ -59,6 +64,9 @@ class ValueConfig(Options):
     """Updates after each collection. >= 1."""
     target_period: int = 64
     """The targets are copied each time so many segments were collected. >= 1."""
+    segment_episodes: int = 0
+    """Where --segment is 0, a segment has room for so many of the longest episodes. >= 0; 0
+    takes as many as come nearest to 128 joint steps."""
     epsilon_start: float = 1.0
     """Probability of a random action at the start. In [0, 1]."""
     epsilon_end: float = 0.05
@@ -79,6 +87,7 @@ class ValueConfig(Options):
         for count in ("buffer", "batch", "updates", "target_period", "epsilon_steps"):
             default = type(self).__dataclass_fields__[count].default
             within(count, getattr(self, count), 1, example=default)
+        within("segment_episodes", self.segment_episodes, 0, example=1)
         # With one of them typed, a run's world may still have another default for both.
         if self.batch > self.buffer and self.typed >= {"batch", "buffer"}:
             raise ValueError(
@@ -173,13 +182,15 @@ class ValueLearner(AbstractAlgorithm[ValueState]):
             add_batches=True,
         )
 
-    def init(self, example: Rollout, *, key: Key[Array, ""]) -> ValueState:
+    def init(
+        self, example: Rollout, given: ValueModel | None = None, *, key: Key[Array, ""]
+    ) -> ValueState:
         item = jax.tree.map(lambda x: jnp.zeros(x.shape[1:], x.dtype), example)
         zero = jnp.zeros((), jnp.int32)
-        model = self.make_model(key)
+        model = self.make_model(key) if given is None else given
         student = None
         if self.companion is not None:
-            student = self.companion.init(key=jax.random.fold_in(key, 1))
+            student = self.companion.init(key=jax.random.fold_in(key, COMPANION))
         return ValueState(
             online=model,
             target=jax.tree.map(jnp.copy, model),

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ptde.cli.words import FilePath, Role, RunPath, default_of, parse, take, world_words
+from ptde.cli.words import FilePath, Role, RunPath, parse, start_of, take, world_words
 
 
 def configured(command: str, summary: str) -> Callable[[Sequence[str]], None]:
@@ -15,12 +15,10 @@ def configured(command: str, summary: str) -> Callable[[Sequence[str]], None]:
         from ptde.config import Run
         from ptde.methods import METHODS, run_of, unused
         from ptde.pipeline import run
-        from ptde.presets import PRESETS
         from ptde.unread import without_unread
 
-        words, name = take("preset", world_words(words), PRESETS)
+        words, start = start_of(world_words(words))
         words, method = take("method", words, METHODS)
-        start = PRESETS[name][1] if name else default_of(words)
 
         @dataclass(frozen=True)
         class Command(Run):

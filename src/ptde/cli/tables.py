@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ptde.cli.words import PlanWord, default_of, parse
+from ptde.cli.words import PlanWord, parse, start_of
 
 
 def compare_command(words: Sequence[str]) -> None:
@@ -12,7 +12,6 @@ def compare_command(words: Sequence[str]) -> None:
     from ptde.check import within
     from ptde.compare.plan import PLANS, read_plan
     from ptde.compare.runner import collect, compare, with_data, with_seeds
-    from ptde.config import Run
 
     @dataclass(frozen=True)
     class Command:
@@ -22,14 +21,17 @@ def compare_command(words: Sequence[str]) -> None:
         """
 
         plan: PlanWord
-        """table2, table4, table5, table6, figure6, controls, or a TOML file; `ptde compare
-        FILE` says what is wrong in it."""
+        """table2 to table6, figure6, figure7, controls, or a TOML file; `ptde compare FILE`
+        says what is wrong in it."""
         out: Path | None = None
-        """The folder of the comparison; the default is runs/compare-PLAN."""
+        """The folder of the comparison; the default is runs/compare-PLAN, with -paper
+        behind it for --paper."""
         seeds: int | None = None
         """How many seeds, >= 1; the default is the plan's."""
         budget_scale: float = 1.0
         """Share of every budget, for a quick look. > 0."""
+        paper: bool = False
+        """Start from the paper's values, as `ptde run --preset paper` does."""
         data: str = ""
         """The LETOR file or folder of figure6."""
         workers: int = 1
@@ -45,21 +47,29 @@ def compare_command(words: Sequence[str]) -> None:
         within("seeds", parsed.seeds, 1, example=3)
     if parsed.plan in PLANS:
         plan, name = PLANS[parsed.plan][1], parsed.plan
+        plan = plan.as_paper() if parsed.paper else plan
     else:
         path = Path(parsed.plan)
-        plan, name = (
-            read_plan(path, lambda words: parse(Run, words, "run", default_of(words))),
-            path.stem,
-        )
+        plan, name = read_plan(path, _typed_run, paper=parsed.paper), path.stem
     if parsed.data:
         plan = with_data(plan, parsed.data)
     within("workers", parsed.workers, 1, example=2)
     plan = with_seeds(plan, parsed.seeds).scaled(parsed.budget_scale)
+    name += "-paper" if parsed.paper else ""
     out = parsed.out or Path("runs") / f"compare-{name}"
     if parsed.table_only:
         collect(plan, out)
-    else:
-        compare(plan, out, parsed.workers)
+        return
+    plan.check_game(parsed.plan)
+    compare(plan, out, parsed.workers)
+
+
+def _typed_run(words: Sequence[str]):
+    """The run of options as `ptde run` takes them."""
+    from ptde.config import Run
+
+    words, start = start_of(words)
+    return parse(Run, words, "run", start)
 
 
 def list_command(words: Sequence[str]) -> None:

@@ -39,13 +39,17 @@ def world_words(words: Sequence[str]) -> list[str]:
     return spelt
 
 
-def default_of(words: Sequence[str]) -> Any:
-    """The ``Run`` that starts a run in the world that the words name."""
+def start_of(words: Sequence[str]) -> tuple[list[str], Any]:
+    """The words without ``--preset NAME``, and the ``Run`` that they change: the preset's,
+    or that of the world that they name.
+    """
     from ptde.config import Run
     from ptde.envs.registry import WORLDS
+    from ptde.presets import PRESETS, start_of
 
+    words, name = take("preset", words, PRESETS)
     _, world = take("world", words, WORLDS)
-    return Run(world=world or Run.world)
+    return words, start_of(name, world or Run.world)
 
 
 def take(

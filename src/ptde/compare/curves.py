@@ -13,7 +13,9 @@ import numpy as np
 from ptde.compare.outcome import WINS, Entries, Entry
 from ptde.methods import METHODS
 from ptde.report.curves import smooth
+from ptde.report.distillation import Distilled, series
 from ptde.report.statistics import rate_interval, t_interval
+from ptde.run.record import joined
 
 
 def draw_comparison(
@@ -57,21 +59,30 @@ def draw_comparison(
     return path
 
 
+def distilled(entries: Entries, maps: Sequence[str]) -> list[Distilled]:
+    """Every stage 2 of the comparison, for its panels of Paper Fig. 7."""
+    return [
+        Distilled(
+            f"{METHODS[name].name} on {where}",
+            joined(by_map[where].distillations),
+            float(np.mean(by_map[where].teacher)),
+        )
+        for where in maps
+        for name, by_map in entries.items()
+        if where in by_map and by_map[where].distillations
+    ]
+
+
 def _line(axis: plt.Axes, entry: Entry, name: str, number: int, column: str) -> None:
     colour, style = f"C{number % 10}", "-" if number < 10 else "-."
     title, wins = METHODS[name].name, column == "win_rate"
-    length = min(len(rows) for _, rows in entry.records)
-    if not length:
+    rows = joined([rows for _, rows in entry.records])
+    if not rows:
         end = float(np.mean(entry.seeds if wins else entry.returns))
         axis.axhline(end, color=colour, linestyle="--", label=f"{title}, final")
         return
-    steps = [row["steps"] for row in entry.records[0][1][:length]]
-    values = smooth(
-        np.concatenate(
-            [np.array([row[column] for row in rows[:length]]) for _, rows in entry.records],
-            axis=1,
-        )
-    )
+    steps, values = series(rows, column)
+    values = smooth(values)
     axis.plot(steps, values.mean(1), color=colour, linestyle=style, label=title)
     if values.shape[1] > 1:
         interval = rate_interval if wins else t_interval

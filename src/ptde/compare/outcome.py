@@ -43,12 +43,19 @@ class Entry:
     """Of a student: its teacher's."""
     episodes: int = 0
     steps: int = 0
-    communication: float = 0.0
-    """Share of agent-steps at which the centre spoke to an agent."""
+    told: list[float] = field(default_factory=list)
+    """Of each seed: the share of its run's agent-steps at which the centre spoke."""
     measure: str = WINS
     """What the numbers above are in this world."""
     records: list[tuple[range, list[Row]]] = field(default_factory=list)
     """Of each run: its seeds, and its tests in stage 1; a student of stage 2 has none."""
+    distillations: list[list[Row]] = field(default_factory=list)
+    """Of each run of a student of stage 2: the rows of that stage."""
+
+    @property
+    def communication(self) -> float:
+        """Share of agent-steps at which the centre spoke to an agent: the seeds' mean."""
+        return float(np.mean(self.told)) if self.told else 0.0
 
     def add(self, folder: Path, method: Method) -> None:
         """One more finished run; its seeds join those that are there."""
@@ -65,12 +72,15 @@ class Entry:
             self.teacher += result["teacher"]["seeds"]
         self.episodes += score["episodes"]
         self.steps = result["steps"]
-        self.communication = score.get("communication", 0.0)
+        self.told += [score.get("communication", 0.0)] * len(score["seeds"])
         self.measure = result.get("measure", self.measure)
         rows = Record(folder / "teacher" / "record.jsonl").rows()
         first = load_run(folder)[0].seed
         numbers = range(first, first + len(score["seeds"]))
         self.records.append((numbers, rows if method.role == "teacher" else beside(rows)))
+        if method.role == "student":
+            stage2 = Record(folder / "student" / "record.jsonl").rows()
+            self.distillations += [stage2] if stage2 else []
 
     def curves(self) -> Iterator[tuple[int, int, list[Row]]]:
         """Each seed in the order of ``seeds``: number, place in its record, the rows."""
@@ -275,8 +285,11 @@ def _steps(rows: list[Row], place: int) -> dict[str, dict]:
 
 
 def write(entries: Entries, maps: Sequence[str], world: str, folder: Path) -> list[Path]:
-    """Writes every form of the table and the curves; returns the paths."""
-    from ptde.compare.curves import draw_comparison
+    """Writes every form of the table, and the curves; where there is a stage 2, those of
+    Paper Fig. 7, too. Returns the paths.
+    """
+    from ptde.compare.curves import distilled, draw_comparison
+    from ptde.report.distillation import draw_figure7
 
     forms: dict[str, Callable[[], str]] = {
         "table.md": lambda: markdown(entries, maps),
@@ -286,5 +299,8 @@ def write(entries: Entries, maps: Sequence[str], world: str, folder: Path) -> li
     }
     for name, make in forms.items():
         (folder / name).write_text(make())
-    draw_comparison(entries, maps, folder / "curves.png", measure_of(entries))
-    return [folder / name for name in (*forms, "curves.png")]
+    measure = measure_of(entries)
+    pictures = [draw_comparison(entries, maps, folder / "curves.png", measure)]
+    if cells := distilled(entries, maps):
+        pictures.append(draw_figure7(cells, folder / "figure7.png", measure))
+    return [*(folder / name for name in forms), *pictures]

@@ -5,6 +5,7 @@ A plan file is TOML:
     methods = ["qmix", "qmix_gip", "qmix_kd"]      # names from `ptde list`
     maps = ["3s_vs_5z", "5m_vs_6m"]
     seeds = 3                                      # how many, or [5, 6, 7]
+    paper = false                                  # true: start from the paper's values
     [steps]                                        # joint steps, by map
     3s_vs_5z = 2_000_000
     [run]                                          # any option of `ptde run`
@@ -20,9 +21,11 @@ from typing import Any, Literal
 from ptde.check import known
 from ptde.config import Run
 from ptde.envs.registry import WORLDS
+from ptde.host.doctor import GAMES, need
 from ptde.methods import METHODS, on_probe, run_of, unused
 from ptde.options import put
-from ptde.presets import PAPER_MAPS
+from ptde.presets import PAPER_MAPS, as_paper, start_of
+from ptde.stages.distill import DistillConfig
 from ptde.unread import flag, is_read
 
 MILLION = 1_000_000
@@ -107,6 +110,28 @@ class Plan:
         steps = {name: max(1, round(n * share)) for name, n in self.steps.items()}
         return replace(self, steps=steps, base=base)
 
+    def as_paper(self) -> "Plan":
+        """The same from the paper's values (``presets.as_paper``); stage 2 as the plan has
+        it, if it says anything of it, as Figure 7 does.
+
+        Raises:
+            ValueError: the paper has no values for these methods, or for this world.
+        """
+        _check_paper(self.methods)
+        base, student = as_paper(self.base), self.base.student
+        own = student != DistillConfig()
+        base = replace(base, student=student) if own else base
+        return replace(self, base=base, start=base)
+
+    def check_game(self, name: str) -> None:
+        """ValueError says what the plan of that name lacks of a game, and what to type."""
+        if self.base.world not in GAMES:
+            return
+        try:
+            need(self.base.world)
+        except ValueError as error:
+            raise ValueError(f"{name} cannot be run: {error}") from None
+
     def cells(self) -> list[Cell]:
         """The runs to do, each once, map by map."""
         roles: dict[str, set[str]] = {}
@@ -122,9 +147,11 @@ class Plan:
         return cells
 
 
-def _table(methods: str, budgets: dict[str, int]) -> Plan:
+def _table(methods: str, budgets: dict[str, int], base: Run | None = None) -> Plan:
+    """Methods and maps with budgets in millions of joint steps, three seeds."""
     steps = {name: millions * MILLION for name, millions in budgets.items()}
-    return Plan(tuple(methods.split()), tuple(budgets), steps, Run(seeds=3))
+    base = replace(base or Run(), seeds=3)
+    return Plan(tuple(methods.split()), tuple(budgets), steps, base)
 
 
 def _ranking() -> Plan:
@@ -132,12 +159,36 @@ def _ranking() -> Plan:
     return Plan(("qmix", "qmix_giu", "qmix_gip", "qmix_kd"), ("letor",), {}, base)
 
 
+def _check_paper(methods: Sequence[str]) -> None:
+    """ValueError if the paper has values for none of the methods."""
+    probe = Run(world="probe")
+    if all(on_probe(name, probe).algo == "mappo" for name in methods):
+        raise ValueError(
+            "Table 7 of the paper has values for VDN, QMIX and QPLEX alone, and no method "
+            "here is one of them: leave out --paper (in a file: paper = true)"
+        )
+
+
 PLANS: dict[str, tuple[str, Plan]] = {
     "table2": (
-        "QMIX with every kind of information on the six maps",
+        "QMIX with every kind of information on the six maps of StarCraft",
         _table(
             "csrl copa qmix_giu qmix_gip qmix_kd qmix qplex",
             dict(zip(PAPER_MAPS, (2, 2, 5, 5, 10, 10), strict=True)),
+        ),
+    ),
+    "table3": (
+        "the same on the five academy scenarios of football (needs `make football`)",
+        _table(
+            "qmix qmix_giu qmix_gip qmix_kd",
+            {
+                "academy_3_vs_1_with_keeper": 10,
+                "academy_3_vs_2_with_keeper": 10,
+                "academy_counterattack_easy": 10,
+                "academy_counterattack_hard": 10,
+                "academy_run_pass_and_shoot_with_keeper": 10,
+            },
+            Run(world="football"),
         ),
     ),
     "table4": (
@@ -155,6 +206,14 @@ PLANS: dict[str, tuple[str, Plan]] = {
             {"5m_vs_6m": 2, "6h_vs_8z": 5, "3s5z_vs_3s7z": 10},
         ),
     ),
+    "figure7": (
+        "stage 2 over its 40,000 gradient steps: the loss, and the student's win rate",
+        _table(
+            "qmix_gip qmix_kd",
+            {"3s_vs_5z": 2},
+            Run(student=DistillConfig(steps=40_000, batch=1_000, tests=40)),
+        ),
+    ),
     "figure6": ("learning to rank, on --data", _ranking()),
     "controls": (
         "is it the information, the parameters or the noise?",
@@ -167,8 +226,15 @@ PLANS: dict[str, tuple[str, Plan]] = {
 """Name: (what it is, the plan); budgets are the paper's."""
 
 
-def read_plan(path: Path, parse: Callable[[Sequence[str]], Run]) -> Plan:
-    """The plan of a TOML file; ``parse`` reads options as `ptde run` does.
+def read_plan(
+    path: Path, parse: Callable[[Sequence[str]], Run], *, paper: bool = False
+) -> Plan:
+    """The plan of a TOML file.
+
+    Args:
+        path: the file.
+        parse: reads options as `ptde run` does, ``--preset`` among them.
+        paper: start from the paper's values, as if the file said so.
 
     Raises:
         ValueError: names the file and what is wrong in it.
@@ -182,15 +248,20 @@ def read_plan(path: Path, parse: Callable[[Sequence[str]], Run]) -> Plan:
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"{path} is not TOML: {error}") from error
     try:
-        entries = ("methods", "maps", "seeds", "steps", "run")
+        entries = ("methods", "maps", "seeds", "steps", "paper", "run")
         for name in data:
             if name not in entries:
                 raise ValueError(f"unknown entry {name!r}; write {', '.join(entries)}")
         first, count = _seeds(data.get("seeds", 3))
-        base = replace(_options(data.get("run", {}), parse), seed=first, seeds=count)
+        paper = paper or _truth("paper", data)
+        options = _from_paper(data.get("run", {}), paper)
+        base = replace(_options(options, parse), seed=first, seeds=count)
+        start = start_of(options.get("preset"), base.world)
         steps = {name: int(n) for name, n in data.get("steps", {}).items()}
         methods, maps = tuple(data.get("methods", ())), tuple(data.get("maps", ()))
-        plan = Plan(methods, maps, steps, base)
+        plan = Plan(methods, maps, steps, base, start)
+        if paper:
+            _check_paper(methods)
         plan.check_read()
         return plan
     except (ValueError, TypeError) as error:
@@ -204,6 +275,23 @@ def _options(options: dict[str, Any], parse: Callable[[Sequence[str]], Run]) -> 
         raise ValueError(
             "[run] holds an option that `ptde run` does not take (see above)"
         ) from error
+
+
+def _from_paper(options: dict[str, Any], paper: bool) -> dict[str, Any]:
+    """The options, which change the paper's values if so asked."""
+    if paper and options.get("preset", "paper") != "paper":
+        raise ValueError(
+            f"the runs start from the paper's values or from preset "
+            f"{options['preset']!r}: keep one of the two"
+        )
+    return {"preset": "paper", **options} if paper else options
+
+
+def _truth(name: str, data: dict[str, Any]) -> bool:
+    value = data.get(name, False)
+    if not isinstance(value, bool):
+        raise ValueError(f"{name} = {value!r}: write {name} = true, or leave it out")
+    return value
 
 
 def _seeds(value: Any) -> tuple[int, int]:

@@ -13,7 +13,6 @@ from ptde.info.hold import Hold
 from ptde.info.none import NoInfo
 from ptde.info.raw import RawState
 from ptde.info.sizes import InfoSizes
-from ptde.info.student import Student
 from ptde.types import EnvSpec
 
 INFOS: dict[str, Callable[..., AbstractInfo]] = {
@@ -55,6 +54,5 @@ __all__ = [
     "InfoSizes",
     "NoInfo",
     "RawState",
-    "Student",
     "make_info",
 ]

@@ -10,9 +10,14 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 
+from ptde.report.distillation import (
+    COLOURS,
+    finish_panel,
+    loss_panel,
+    series,
+    student_panel,
+)
 from ptde.run.record import Row, beside
-
-COLOURS = {"teacher": "#1b6ca8", "student": "#d1495b", "baseline": "#7a7a7a"}
 
 
 def draw_curves(
@@ -24,9 +29,11 @@ def draw_curves(
 ) -> Path:
     """Win rate and return over training, one line a role, seeds as a band (min to max).
 
+    A student of stage 2, whose steps are gradient steps, gets two panels of its own, as
+    in Paper Fig. 7: the distillation's loss, and its win rate.
+
     Args:
-        records: rows of the record of each role. The steps of a student of stage 2 are
-            gradient steps and get an axis of their own.
+        records: rows of the record of each role.
         path: the PNG to write.
         title: of the picture.
         measure: what the win rates are in this world.
@@ -35,10 +42,10 @@ def draw_curves(
     stages = [role for role in ("teacher", "baseline") if records.get(role)]
     learns_beside = beside(records.get("teacher", []))
     student = records.get("student")
-    columns = 2 + bool(student)
-    figure, axes = plt.subplots(1, columns, figsize=(4.6 * columns, 3.6))
+    height = 1 + bool(student)
+    figure, axes = plt.subplots(height, 2, figsize=(9.6, 3.5 * height), squeeze=False)
     values = {"win_rate": measure, "return": "return"}
-    for axis, (value, name) in zip(axes[:2], values.items(), strict=True):
+    for axis, (value, name) in zip(axes[0], values.items(), strict=True):
         for role in stages:
             _line(axis, records[role], value, role)
         if learns_beside:
@@ -46,24 +53,11 @@ def draw_curves(
         axis.set_xlabel("joint steps")
         axis.set_ylabel(f"test {name}")
     if student:
-        _line(axes[2], student, "win_rate", "student")
-        for role, win_rate in finals.items():
-            if role != "student":
-                axes[2].axhline(
-                    win_rate,
-                    color=COLOURS[role],
-                    linestyle="--",
-                    label=f"{role}, final",
-                )
-        axes[2].set_xlabel("gradient steps of the distillation")
-        axes[2].set_ylabel(f"test {measure}")
-    for axis in axes:
-        axis.grid(alpha=0.25)
-        axis.legend(frameon=False, loc="best")
-        axis.spines[["top", "right"]].set_visible(False)
-        axis.xaxis.set_major_formatter(matplotlib.ticker.EngFormatter(sep=""))
-        if "win" in axis.get_ylabel():
-            axis.set_ylim(-0.02, 1.02)
+        others = {role: final for role, final in finals.items() if role != "student"}
+        loss_panel(axes[1, 0], student)
+        student_panel(axes[1, 1], student, others, measure)
+    for axis in axes.flat:
+        finish_panel(axis)
     figure.suptitle(title)
     figure.tight_layout()
     figure.savefig(path, dpi=120)
@@ -72,8 +66,8 @@ def draw_curves(
 
 
 def _line(axis: plt.Axes, rows: list[Row], value: str, role: str) -> None:
-    steps = np.array([row["steps"] for row in rows])
-    seeds = smooth(np.array([row[value] for row in rows]))
+    steps, values = series(rows, value)
+    seeds = smooth(values)
     axis.plot(steps, seeds.mean(axis=1), color=COLOURS[role], label=role)
     if seeds.shape[1] > 1:
         low, high = seeds.min(axis=1), seeds.max(axis=1)

@@ -119,7 +119,8 @@ def iterate(
     cursor = start(policy, env, schedule.envs, key=key_start)
     _, rollout = collect(policy, env, cursor, schedule.segment, key=key_collect)
     learner, metrics = algo.update(state.learner, rollout, key=key_update)
-    metrics = {**metrics, "train_win_rate": train_win_rate(rollout)}
+    won = train_win_rate(rollout, env.spec.time_limit)
+    metrics = {**metrics, "train_win_rate": won}
     return TrainState(learner, state.key, state.iteration + 1), metrics
 
 

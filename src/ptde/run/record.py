@@ -1,6 +1,7 @@
 """The record of a training: one JSON object a line, one line a period."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,17 @@ def beside(rows: list[Row]) -> list[Row]:
         {**row, "win_rate": row["student_win_rate"], "return": row["student_return"]}
         for row in rows
     ]
+
+
+def joined(records: Sequence[list[Row]]) -> list[Row]:
+    """The rows of several runs as one: seeds side by side, as far as all runs go."""
+
+    def join(rows: tuple[Row, ...]) -> Row:
+        lists = [name for name, value in rows[0].items() if isinstance(value, list)]
+        every = {name: [x for row in rows for x in row[name]] for name in lists}
+        return {**rows[0], **every}
+
+    return [join(rows) for rows in zip(*records, strict=False)]
 
 
 class Record:

@@ -6,6 +6,7 @@ student then takes the information module's place, with the network as it was.
 
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -18,9 +19,9 @@ from jaxtyping import Array, Bool, Float, Int, Key
 
 from ptde.algos.base import Teacher, Team
 from ptde.check import known, within
+from ptde.distill.students import MlpStudent
 from ptde.envs.base import AbstractEnv, AbstractWorld
 from ptde.envs.host import HostWorld
-from ptde.info.student import Student
 from ptde.ops.local import local_information
 from ptde.ops.losses import distillation_loss
 from ptde.ops.masks import masked_mean
@@ -57,6 +58,9 @@ class DistillConfig(Options):
     student that learnt beside its teacher learns on, to ``steps`` gradient steps in all."""
     data_steps: int = 100_000
     """Joint steps that the teacher rolls for data. >= 1."""
+    data_segments: int = 0
+    """Segments that it rolls for data, whatever ``data_steps`` says. >= 0; 0 leaves it to
+    ``data_steps``."""
     data_epsilon: float = 0.05
     """Probability of a random action while it rolls them. In [0, 1]."""
     held_out: float = 0.2
@@ -72,6 +76,7 @@ class DistillConfig(Options):
         for count in ("steps", "batch", "hidden", "data_steps", "tests"):
             name = f"student.{count}"
             within(name, getattr(self, count), 1, example=getattr(default, count))
+        within("student.data_segments", self.data_segments, 0, example=800)
         within("student.lr", self.lr, 0, open_low=True, example=1e-4)
         within("student.test_episodes", self.test_episodes, 1, example=64)
         within("student.data_epsilon", self.data_epsilon, 0, 1, example=0.05)
@@ -94,7 +99,7 @@ class Rows(eqx.Module):
 class Fit(eqx.Module):
     """All that changes while a student learns."""
 
-    student: Student
+    student: MlpStudent
     optimiser: optax.OptState
     key: Key[Array, ""]
     step: Int[Array, ""]
@@ -110,7 +115,6 @@ class Distillation:
     segment: int
     seed: int
     seeds: int
-    sample_z: bool = True
 
     @property
     def optimiser(self) -> optax.GradientTransformation:
@@ -118,20 +122,21 @@ class Distillation:
         return optax.adam(self.config.lr)
 
     @property
-    def chunk(self) -> int:
-        """Gradient steps between two tests."""
-        return max(1, self.config.steps // self.config.tests)
+    def ends(self) -> list[int]:
+        """Gradient steps at which is tested: as evenly as goes, the last at the end."""
+        steps, tests = self.config.steps, min(self.config.tests, self.config.steps)
+        return [i * steps // tests for i in range(1, tests + 1)]
 
     def keys(self, stream: int) -> Key[Array, " seeds"]:
         """The seeds' keys of one stream of randomness."""
         return fold(seed_keys(self.seed, self.seeds), stream)
 
-    def start(self, teacher: Teacher, student: Student | None = None) -> Fit:
+    def start(self, teacher: Teacher, student: MlpStudent | None = None) -> Fit:
         """Students at the start, one for each teacher: untrained, or those given."""
 
         def begin(teacher, student, key):
             key_student, key_fit = jax.random.split(key)
-            student = student or Student(
+            student = student or MlpStudent(
                 self.env.spec.local_dim,
                 teacher.info.z_dim,
                 self.config.hidden,
@@ -157,16 +162,18 @@ class Distillation:
 
     def roll(self, teacher: Teacher) -> Rows:
         """The teachers' own data: they act as in training, z drawn, a little random."""
-        segments = max(2, -(-self.config.data_steps // (self.envs * self.segment)))
+        c = self.config
+        wanted = c.data_segments or -(-c.data_steps // self.segment)
+        rolls = max(2, -(-wanted // self.envs))
         play = self._play if isinstance(self.env, HostWorld) else self._roll
-        return play(teacher, segments)
+        return play(teacher, rolls)
 
     def _roll(self, teacher: Teacher, rolls: int) -> Rows:
         env = self.env
         assert isinstance(env, AbstractEnv)
 
         def run(teacher, key):
-            policy = teacher.policy(self.config.data_epsilon, sample_z=self.sample_z)
+            policy = teacher.policy(self.config.data_epsilon, sample_z=True)
 
             def roll(key):
                 key_start, key_collect = jax.random.split(key)
@@ -185,7 +192,7 @@ class Distillation:
         told, rows = jax.jit(_told), jax.jit(self._rows)
 
         def run(teacher, key):
-            policy = teacher.policy(self.config.data_epsilon, sample_z=self.sample_z)
+            policy = teacher.policy(self.config.data_epsilon, sample_z=True)
             rollouts = (
                 host.collect(policy, world, self.segment, key=k)
                 for k in jax.random.split(key, rolls)
@@ -216,8 +223,8 @@ class Distillation:
             held_out=group == 1,
         )
 
-    def learn(self, fit: Fit, rows: Rows) -> tuple[Fit, Float[Array, " chunk"]]:
-        """``chunk`` gradient steps on Paper Eq. 6, and their losses."""
+    def learn(self, fit: Fit, rows: Rows, steps: int) -> tuple[Fit, Float[Array, " steps"]]:
+        """So many gradient steps on Paper Eq. 6, and their losses."""
 
         def one(fit, _):
             key = jax.random.fold_in(fit.key, fit.step)
@@ -228,7 +235,7 @@ class Distillation:
             every = jnp.ones(self.config.batch, bool)
 
             def loss(student):
-                z = student(rows.local[pick])
+                z = student.mlp(rows.local[pick])
                 return distillation_loss(z, rows.z[pick], every)
 
             value, gradient = jax.value_and_grad(loss)(fit.student)
@@ -236,11 +243,11 @@ class Distillation:
             student = optax.apply_updates(fit.student, change)
             return Fit(student, optimiser, fit.key, fit.step + 1), value
 
-        return jax.lax.scan(one, fit, None, length=self.chunk)
+        return jax.lax.scan(one, fit, None, length=steps)
 
     def held_out(self, fit: Fit, rows: Rows) -> dict[str, Float[Array, ""]]:
         """The loss on the held-out rows, and the share of z's variance explained."""
-        z = fit.student(rows.local)
+        z = fit.student.mlp(rows.local)
         loss = distillation_loss(z, rows.z, rows.held_out)
         mean = jax.vmap(masked_mean, (1, None))(rows.z, rows.held_out)
         spread = distillation_loss(
@@ -279,7 +286,7 @@ def distill(
     task: Distillation,
     teacher: Teacher,
     folder: Path,
-    student: Student | None = None,
+    student: MlpStudent | None = None,
     replay: Rollout | None = None,
 ) -> Team:
     """Distils, from the newest checkpoint in ``folder`` if there is one.
@@ -307,19 +314,23 @@ def distill(
     steps, fit = found or (0, fit)
     kept = record.cut(steps)
     seconds = kept[-1]["seconds"] if kept else 0.0
-    learn = jax.jit(over_seeds(task.learn, task.seeds), donate_argnums=0)
+
+    @partial(jax.jit, donate_argnums=0, static_argnums=2)
+    def learn(fit, rows, length):
+        return over_seeds(partial(task.learn, steps=length), task.seeds)(fit, rows)
+
     held_out = jax.jit(over_seeds(task.held_out, task.seeds))
     test = student_test(task.env, task.config.test_episodes, task.seeds)
-    total = -(-task.config.steps // task.chunk) * task.chunk
+    total = task.config.steps
     with (
         patient_interrupt() as stop,
         Tracker("student", total, "gradient steps") as tracker,
     ):
         rows = task.rows(teacher, replay) if steps < total else None
-        while steps < total:
+        for end in [end for end in task.ends if end > steps]:
             began = time.monotonic()
-            fit, losses = learn(fit, rows)
-            steps += task.chunk
+            fit, losses = learn(fit, rows, end - steps)
+            steps = end
             team = Team(teacher.network, fit.student)
             row = _row(
                 test(team, fold(task.keys(TEST), steps)), losses, held_out(fit, rows)
