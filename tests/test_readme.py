@@ -20,7 +20,7 @@ from ptde.compare import runner
 from ptde.compare.plan import PLANS
 from ptde.config import Run
 from ptde.folder import RunFolder
-from ptde.presets import PRESETS, WORLD_DEFAULTS
+from ptde.presets import PRESETS
 
 ALL = [" ".join(words) for words in commands(README)]
 BATTLE = "runs/smax-3m-qmix_gip-0"
@@ -47,8 +47,8 @@ READ = {
     "ptde run --method ctds --map 5m_vs_6m": Run(
         map="5m_vs_6m", info="none", eyes="all", together=True
     ),
-    "ptde run --world football --map academy_3_vs_1_with_keeper": replace(
-        WORLD_DEFAULTS["football"], map="academy_3_vs_1_with_keeper"
+    "ptde run --world football --map academy_3_vs_1_with_keeper": Run(
+        world="football", map="academy_3_vs_1_with_keeper"
     ),
 }
 """The run that each of these commands means."""

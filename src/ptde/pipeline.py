@@ -31,6 +31,7 @@ from ptde.run.progress import console
 from ptde.run.record import Record, Row
 from ptde.stages.distill import distill
 from ptde.stages.teach import last_state, replayed, teach
+from ptde.unread import check_read
 
 ROLES = ("teacher", "student", "baseline")
 EVALUATION = 20
@@ -59,10 +60,12 @@ def run(config: Run, out: Path | str | None = None, goal: Goal = "run") -> Outco
     """Teaches, distils and evaluates (``goal="teach"``: stage 1 alone).
 
     Raises:
-        ValueError: the config cannot be run; nothing was written.
+        ValueError: the config cannot be run, or holds an option that the run does not
+            read; nothing was written.
         Interrupted: Ctrl-C; ``resume`` goes on.
         Diverged: a loss was not finite.
     """
+    check_read(config)
     use_compilation_cache()
     env = config.env()
     config.check_fits(env)

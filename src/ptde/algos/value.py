@@ -29,6 +29,7 @@ from ptde.ops.losses import td_loss
 from ptde.ops.masks import last_steps, masked_mean, valid_transitions, without_last
 from ptde.ops.returns import lambda_returns
 from ptde.ops.select import greedy, masked, take
+from ptde.options import Options
 from ptde.types import Info, Rollout, Utilities
 
 COMPANION = 2**31 - 1
@@ -38,7 +39,7 @@ teacher begins with the same numbers whether a student is there or not."""
 
 
 @dataclass(frozen=True)
-class ValueConfig:
+class ValueConfig(Options):
     """How the value learner learns."""
 
     gamma: float = 0.99
@@ -87,7 +88,8 @@ class ValueConfig:
             default = type(self).__dataclass_fields__[count].default
             within(count, getattr(self, count), 1, example=default)
         within("segment_episodes", self.segment_episodes, 0, example=1)
-        if self.batch > self.buffer:
+        # With one of them typed, a run's world may still have another default for both.
+        if self.batch > self.buffer and self.typed >= {"batch", "buffer"}:
             raise ValueError(
                 f"--batch {self.batch} is larger than --buffer {self.buffer}: an update "
                 f"needs as many segments in the replay. Type --batch {self.buffer} or "
@@ -257,7 +259,9 @@ class ValueLearner(AbstractAlgorithm[ValueState]):
         can = self.replay.can_sample(replay)
         learnt, metrics = jax.lax.cond(can, learn, wait, learnt)
         segments = state.segments + copies
-        due = segments - state.copied >= self.config.target_period
+        due = jnp.zeros((), bool)
+        if self.config.gamma > 0:  # else nobody asks the targets
+            due = segments - state.copied >= self.config.target_period
         target = jax.tree.map(
             lambda o, t: jnp.where(due, o, t), learnt.online, state.target
         )
@@ -357,7 +361,7 @@ class ValueLearner(AbstractAlgorithm[ValueState]):
     ) -> Float[Array, "B T"]:
         """TD(lambda) returns of double Q-learning: ``action`` is the online network's."""
         steps = batch.steps
-        sample = self.config.target_z == "sample"
+        sample = target.info.stochastic and self.config.target_z == "sample"
         q = target.values(batch, key=key if sample else None)[0][:, 1:]
         utilities = Utilities(
             chosen=take(q, action),

@@ -9,11 +9,12 @@ from ptde.check import known, within
 from ptde.distill.objectives import OBJECTIVES, AbstractObjective
 from ptde.distill.students import STUDENTS
 from ptde.info.base import AbstractStudent
+from ptde.options import Options
 from ptde.types import EnvSpec
 
 
 @dataclass(frozen=True)
-class DistillConfig:
+class DistillConfig(Options):
     """How the student learns (Paper Sec. 3.3, 4.5); the defaults are the paper's."""
 
     network: Literal["mlp", "gru"] = "mlp"

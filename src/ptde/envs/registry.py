@@ -1,7 +1,7 @@
 """Worlds by name: what ``--world`` and ``--map`` may be."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, NamedTuple
 
 from ptde.check import known
@@ -29,12 +29,17 @@ class World:
     """The map that is taken where none is named."""
     maps: Callable[[], tuple[str, ...]]
     make: Callable[[str, Mapping[str, Any]], AbstractWorld]
-    """From a map's name and the run's options, by group: ``options["smax"]``; besides
+    """From a map's name and the options that it ``reads``: ``options["smax"]``; besides
     them, ``options["envs"]`` copies will play, ``options["time_out"]`` is what time limits
     mean, and ``options["progress"]`` is told how far data files are read (see
     ``read_letor``)."""
     open: str = ""
     """What a map may be called that ``maps`` does not list; "" for nothing."""
+    reads: tuple[str, ...] = ("time_out",)
+    """The options that it reads, whole groups (``smax``) or one by one (``host.limit``):
+    ``make`` is given no others, and whoever types one of the rest is told so."""
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    """What a run here starts from where that is not the plain default (``value.lr``)."""
     sizes: Callable[[str], MapSizes | None] = lambda name: None
     """A map's sizes where they are known before a game or a file is opened."""
 
@@ -139,15 +144,54 @@ def _host_options(options: Mapping[str, Any]) -> tuple[HostConfig, int]:
     return options.get("host") or HostConfig(), options.get("envs", 1)
 
 
+_PROCESSES = ("time_out", "host.patience", "host.failures", "host.quorum", "host.overlap")
+
 WORLDS = {
-    "smax": World("3s_vs_5z", _smax_maps, _smax, sizes=_smax_sizes),
-    "ranking": World("letor", _ranking_maps, _ranking),
-    "football": World(
-        "academy_3_vs_1_with_keeper", _football_maps, _football, sizes=_football_sizes
+    "smax": World(
+        "3s_vs_5z", _smax_maps, _smax, reads=("smax", "time_out"), sizes=_smax_sizes
     ),
-    "starcraft": World("3s_vs_5z", _starcraft_maps, _starcraft, sizes=_starcraft_sizes),
-    "host": World("", lambda: (), _host, open="module:callable"),
-    "probe": World("constant", lambda: PROBES, lambda name, options: Probe(name)),
+    "ranking": World(
+        "letor",
+        _ranking_maps,
+        _ranking,
+        reads=("ranking",),
+        defaults={
+            "steps": 1_000_000,
+            "envs": 256,
+            "segment": 1,
+            "test_every": 50_000,
+            "checkpoint_every": 500_000,
+            "value.gamma": 0.0,
+            "value.lr": 3e-3,
+            "value.lr_end": 0.0,
+            "value.average": 0.998,
+            "value.buffer": 2_048,
+            "value.batch": 512,
+            "value.updates": 1,
+            "value.epsilon_end": 0.1,
+            "mappo.epochs": 3,
+            "ranking.jitter": 0.5,
+        },
+    ),
+    "football": World(
+        "academy_3_vs_1_with_keeper",
+        _football_maps,
+        _football,
+        reads=("football", *_PROCESSES),
+        defaults={"steps": 200_000, "value.updates": 16},
+        sizes=_football_sizes,
+    ),
+    "starcraft": World(
+        "3s_vs_5z",
+        _starcraft_maps,
+        _starcraft,
+        reads=("starcraft", *_PROCESSES),
+        sizes=_starcraft_sizes,
+    ),
+    "host": World(
+        "", lambda: (), _host, open="module:callable", reads=("host", "time_out")
+    ),
+    "probe": World("constant", lambda: PROBES, lambda name, options: Probe(name), reads=()),
 }
 """Add a world of your own here: ``WORLDS["mine"] = World(default, maps, make)``."""
 

@@ -32,9 +32,12 @@ def make_info(
 ) -> AbstractInfo:
     """The untrained module; one that looks less often than at every step is a ``Hold``."""
     module = INFOS[name](spec, sizes, key=key)
-    if sizes.refresh == 1 and (module.held == "state" or not sizes.threshold):
+    if not module.z_dim:
         return module
-    return Hold(module, spec.state_dim, sizes.refresh, sizes.threshold)
+    threshold = sizes.threshold if module.held == "z" else 0.0
+    if sizes.refresh == 1 and not threshold:
+        return module
+    return Hold(module, spec.state_dim, sizes.refresh, threshold)
 
 
 __all__ = [
