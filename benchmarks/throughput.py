@@ -24,7 +24,6 @@ from ptde import Run
 from ptde.algos.value import Learnt
 from ptde.config import SmaxConfig
 from ptde.ops.keys import new_key
-from ptde.presets import WORLD_DEFAULTS
 from ptde.run.collect import collect, start
 from ptde.run.loop import initial, period
 from ptde.run.progress import console
@@ -95,7 +94,7 @@ class Case:
         encoder = bench.encoder if options.pop("encoder", False) else 0
         run = Run(map=bench.map, smax=SmaxConfig(observation=bench.observation))
         if bench.data:
-            run = WORLD_DEFAULTS["ranking"]
+            run = Run(world="ranking")
             run = replace(run, ranking=replace(run.ranking, data=bench.data))
         self.run = replace(
             run,

@@ -21,7 +21,6 @@ from typing import Any
 import jax
 import tyro
 
-from ptde.cli.words import default_of
 from ptde.config import Run
 from ptde.envs.host import HostWorld
 from ptde.envs.settings import HostConfig
@@ -117,8 +116,7 @@ def main(bench: Workers) -> None:
     """Measures, prints, writes."""
     rows = []
     for copies in bench.copies:
-        start = default_of(["--world", bench.world])
-        run = replace(start, map=bench.map, envs=copies)
+        run = Run(world=bench.world, map=bench.map, envs=copies)
         # Few updates: this measures the games, not the learner.
         small = replace(run.value, buffer=32, batch=min(32, copies), updates=2)
         run = replace(run, value=small)

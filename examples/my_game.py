@@ -1,8 +1,8 @@
 """A world that is a program of its own: any Python, and any library, in two methods.
 
 ptde check my_game:Meet                  is it what a world should be? (in this folder)
-ptde run env:my_game:Meet --steps 60_000
-python examples/my_game.py [STEPS]
+ptde run env:my_game:Meet --steps 60_000 --host.kwargs '{"size": 7}'
+python examples/my_game.py [STEPS]       (in any)
 """
 
 import sys
@@ -12,7 +12,7 @@ import numpy as np
 from ptde import Run, run
 from ptde.host import HostStep
 
-CELLS, AGENTS = 5, 2
+AGENTS = 2
 
 
 class Meet:
@@ -20,19 +20,23 @@ class Meet:
 
     time_limit = 8
 
+    def __init__(self, size=5):
+        self.size = size
+
     def reset(self, seed):
         draw = np.random.default_rng(seed)
-        self.place, self.goal = draw.integers(CELLS, size=AGENTS), draw.integers(CELLS)
+        self.place = draw.integers(self.size, size=AGENTS)
+        self.goal = draw.integers(self.size)
         return self.show()
 
     def step(self, action):
-        self.place = np.clip(self.place + action - 1, 0, CELLS - 1)
+        self.place = np.clip(self.place + action - 1, 0, self.size - 1)
         met = bool((self.place == self.goal).all())
         return self.show(reward=float(met), ended=met, won=float(met))
 
     def show(self, **happened):
-        where = np.eye(CELLS)[self.place]  # one's own place, and nothing of the goal
-        state = np.concatenate([where.ravel(), np.eye(CELLS)[self.goal]])
+        where = np.eye(self.size)[self.place]  # one's own place, and nothing of the goal
+        state = np.concatenate([where.ravel(), np.eye(self.size)[self.goal]])
         return HostStep(where, state, np.ones((AGENTS, 3)), **happened)
 
 

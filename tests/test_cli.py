@@ -42,6 +42,9 @@ def test_list_names_everything(capsys):
     shown = capsys.readouterr().out
     for name in ("3s_vs_8z", "3s5z_vs_3s7z", "personal", "gip", "qplex", "demo"):
         assert name in shown
+    rows = [line.replace("│", " ").split() for line in shown.splitlines()]
+    assert ["smax", "3s_vs_5z", "179", "3", "10", "40", "62"] in rows
+    assert ["starcraft", "3s_vs_5z", "250", "3", "11", "48", "68"] in rows
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -50,6 +53,12 @@ def test_every_command_has_help(command, capsys):
         main([command, "--help"])
     assert exit_.value.code == 0
     assert "usage: ptde " + command in capsys.readouterr().out
+
+
+def test_a_misspelt_time_out_names_the_choices(capsys):
+    with pytest.raises(SystemExit):
+        main(["run", "--time-out", "terminate"])
+    assert "terminal" in capsys.readouterr().err
 
 
 def test_a_misspelt_option_suggests_the_right_one(capsys):

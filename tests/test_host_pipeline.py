@@ -119,7 +119,8 @@ def test_the_doctor_looks_at_every_game(capsys):
     assert "SC2_x64" in text
 
 
-def test_an_episode_longer_than_a_segment_is_remarked(tmp_path, capsys):
+def test_an_episode_longer_than_a_segment_is_refused(tmp_path):
     config = dataclasses.replace(LINE, host=HostConfig(limit=50), steps=20, test_every=20)
-    run(config, tmp_path / "short", goal="teach")
-    assert "type --segment 50" in capsys.readouterr().out
+    with pytest.raises(ValueError, match=r"type --segment 50 or --host\.limit 10"):
+        run(config, tmp_path / "short", goal="teach")
+    assert not (tmp_path / "short").exists()

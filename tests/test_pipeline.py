@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from ptde.algos import ValueConfig
-from ptde.config import Run, load_run
+from ptde.config import FORMAT, Run, load_run
 from ptde.folder import RunFolder
 from ptde.info import InfoSizes
 from ptde.mixers import MixerSizes
@@ -22,12 +22,12 @@ from ptde.pipeline import (
     resume,
     run,
 )
+from ptde.run import job
 from ptde.run.checkpoint import Checkpoints
 from ptde.run.interrupt import Interrupted
+from ptde.run.job import Diverged
 from ptde.run.record import Record
-from ptde.stages import teach as teach_stage
 from ptde.stages.distill import DistillConfig
-from ptde.stages.teach import Diverged
 
 TINY = Run(
     world="probe",
@@ -192,7 +192,7 @@ def test_a_damaged_newest_checkpoint_costs_time_but_nothing_else(
 
 def stop_after(monkeypatch, periods, number=signal.SIGINT):
     """Presses Ctrl-C (or sends another signal) during the given period of stage 1."""
-    update, seen = teach_stage.Tracker.update, []
+    update, seen = job.Tracker.update, []
 
     def pressing(self, done, text):
         update(self, done, text)
@@ -200,7 +200,7 @@ def stop_after(monkeypatch, periods, number=signal.SIGINT):
         if len(seen) == periods:
             os.kill(os.getpid(), number)
 
-    monkeypatch.setattr(teach_stage.Tracker, "update", pressing)
+    monkeypatch.setattr(job.Tracker, "update", pressing)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -323,7 +323,7 @@ def test_a_run_of_another_version_is_refused(tmp_path, finished):
     path = tmp_path / "old" / "run.json"
     data = json.loads(path.read_text())
     path.write_text(json.dumps({**data, "format": 99}))
-    with pytest.raises(ValueError, match="format 99, this ptde reads format 1"):
+    with pytest.raises(ValueError, match=f"format 99, this ptde reads format {FORMAT}"):
         resume(tmp_path / "old")
     data["run"]["gama"] = 0.9
     path.write_text(json.dumps(data))
@@ -346,7 +346,7 @@ def test_a_config_is_read_back_as_it_was(finished):
         ("steps", 0),
         ("envs", 0),
         ("seeds", 0),
-        ("segment", 0),
+        ("segment", -1),
         ("seed", -1),
         ("hidden", 0),
         ("episodes", 0),

@@ -3,18 +3,22 @@
 import dataclasses
 import json
 
+import jax
 import numpy as np
 import pytest
 
+from ptde import pipeline
 from ptde.algos.value import ValueConfig
 from ptde.cli import main
 from ptde.config import Run
 from ptde.envs.settings import RankingConfig
 from ptde.info.sizes import InfoSizes
-from ptde.pipeline import evaluate_run, run
-from ptde.presets import WORLD_DEFAULTS
+from ptde.ops.keys import new_key
+from ptde.pipeline import EVALUATION, evaluate_run, run
 from ptde.rank import rank_file
+from ptde.report import ranking
 from ptde.report.ranking import ten_scores
+from ptde.run.record import Record
 from ptde.stages.distill import DistillConfig
 
 
@@ -71,10 +75,35 @@ def test_a_run_leaves_the_measure_the_table_and_every_lists_ndcg(taught):
     assert "minus LightGBM regression" in text
 
 
+def test_the_training_win_rate_is_a_mean_over_lists(taught):
+    rows = Record(taught / "teacher" / "record.jsonl").rows()
+    rates = [rate for row in rows for rate in row["train_win_rate"]]
+    assert rates and all(0 < rate <= 1 for rate in rates)  # a mean of NDCG@4
+
+
 def test_it_can_be_evaluated_again_and_says_the_same(taught):
     before = (taught / "ranking.md").read_text()
     evaluate_run(taught)
     assert (taught / "ranking.md").read_text() == before
+
+
+def test_the_lists_are_laid_out_by_a_key_that_nothing_else_uses(taught, monkeypatch):
+    keys, begin = [], ranking.start
+
+    def watched(policy, env, copies, *, key):
+        keys.append(key)
+        return begin(policy, env, copies, key=key)
+
+    monkeypatch.setattr(ranking, "start", watched)
+    evaluate_run(taught)
+    numbers = lambda found: {tuple(jax.random.key_data(k).tolist()) for k in found}  # noqa: E731
+    used = numbers(keys)
+    assert len(used) == 1  # all roles and seeds meet the same lists
+    streams = [*range(ranking.ORDER), *range(EVALUATION, EVALUATION + 9)]
+    root = new_key(0)
+    others = [root, new_key(1), *(jax.random.fold_in(root, s) for s in streams)]
+    others += [k for key in others for k in jax.random.split(key, 3)]
+    assert ranking.ORDER not in streams and not used & numbers(others)
 
 
 @pytest.mark.parametrize("role", ["student", "teacher"])
@@ -116,11 +145,45 @@ def test_files_and_teams_that_do_not_fit_are_refused(taught, tmp_path, capsys):
         rank_file(taught, narrow, features=3, seed=5)
 
 
-def test_the_worlds_own_defaults_are_taken(capsys):
+def typed(words, monkeypatch):
+    """The run that `ptde run` makes of these words, which is not started."""
+    made = []
+
+    class Nothing:
+        def show(self):
+            pass
+
+    def run(config, out, goal):
+        made.append(config)
+        return Nothing()
+
+    monkeypatch.setattr(pipeline, "run", run)
+    assert main(["run", *words.split()]) == 0
+    return made[0]
+
+
+def test_data_are_asked_for(capsys):
     assert main(["run", "env:ranking"]) == 2
     assert "--map letor needs --data" in capsys.readouterr().err
-    assert WORLD_DEFAULTS["ranking"].segment == 1
-    assert dataclasses.replace(WORLD_DEFAULTS["ranking"], map="").map == "letor"
+
+
+def test_the_worlds_own_defaults_are_taken(monkeypatch):
+    made = typed("env:ranking --env.data some.txt", monkeypatch)
+    assert (made.world, made.map, made.ranking.data) == ("ranking", "letor", "some.txt")
+    value = made.value
+    assert (made.segment, made.envs, value.gamma, value.average) == (1, 256, 0.0, 0.998)
+    assert (value.batch, value.lr_end, made.ranking.jitter) == (512, 0.0, 0.5)
+    # How the world is named, and what else is typed, makes no difference to the rest.
+    words = "--world=ranking --data some.txt --lr 0.5 --seeds 2"
+    other = typed(words, monkeypatch)
+    assert other == dataclasses.replace(
+        made, seeds=2, value=dataclasses.replace(value, lr=0.5)
+    )
+    # Another world has its own.
+    battle, football = typed("--map 3m", monkeypatch), typed("env:football", monkeypatch)
+    assert battle == Run(map="3m")
+    assert battle.value.gamma == football.value.gamma == 0.99
+    assert (battle.value.updates, football.value.updates) == (2, 16)
 
 
 def test_ten_scores_are_as_often_each():

@@ -106,6 +106,14 @@ def test_a_world_that_draws_itself_is_shown_by_its_pictures(tmp_path, capsys):
     assert "type --versus RUN" in capsys.readouterr().out
 
 
+def pretended(run, path, *roles):
+    """A run folder whose networks nobody will look at."""
+    RunFolder.create(run, path, "run")
+    for role in roles:
+        (path / role / "model").mkdir(parents=True)
+    return path
+
+
 @pytest.mark.parametrize(
     ("world", "name", "words", "advice"),
     [
@@ -124,17 +132,18 @@ def test_a_world_that_draws_itself_is_shown_by_its_pictures(tmp_path, capsys):
 def test_what_has_no_early_and_late_says_what_to_type(
     world, name, words, advice, tmp_path, capsys
 ):
-    base = dataclasses.replace(
-        TINY, world=world, map=name, segment=0, envs=1, info="none", seeds=1
-    )
-    run = untaught(base, tmp_path / "run", roles=("teacher",))
-    assert main(["replay", str(run), *words.split()]) == 2
+    run = dataclasses.replace(BATTLE, world=world, map=name, baseline=False)
+    path = pretended(run, tmp_path / "run", "teacher")
+    assert main(["replay", str(path), *words.split()]) == 2
     assert advice in capsys.readouterr().err
-    assert not list(run.glob("*.png"))
+    assert not list(path.glob("*.png"))
 
 
-def test_teams_of_two_maps_are_not_compared(folder, tmp_path, capsys):
-    plain = dataclasses.replace(HOST, info="none")
-    other = untaught(plain, tmp_path / "other", roles=("teacher",))
-    assert main(["replay", str(folder), "--early-late", "--versus", str(other)]) == 2
+def test_teams_of_two_maps_are_not_compared(tmp_path, capsys):
+    one = pretended(BATTLE, tmp_path / "one", "student")
+    other = pretended(dataclasses.replace(BATTLE, map="8m"), tmp_path / "two", "teacher")
+    assert main(["replay", str(one), "--early-late", "--versus", str(other)]) == 2
     assert "type --versus with a run on the same map" in capsys.readouterr().err
+    nobody = pretended(BATTLE, tmp_path / "three")
+    assert main(["replay", str(one), "--early-late", "--versus", str(nobody)]) == 2
+    assert "`ptde resume" in capsys.readouterr().err

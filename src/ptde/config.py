@@ -27,10 +27,11 @@ from ptde.envs.settings import (
     SmaxConfig,
     StarCraftConfig,
 )
-from ptde.info import INFOS, InfoSizes, make_info
+from ptde.info import INFOS, AbstractInfo, InfoSizes, make_info
 from ptde.mixers import MIXERS, MixerSizes
 from ptde.ops.keys import new_key
 from ptde.ops.local import Eyes
+from ptde.options import Options
 from ptde.run.checkpoint import size_of
 from ptde.run.loop import Schedule
 from ptde.run.progress import Reading
@@ -41,6 +42,13 @@ from ptde.types import EnvSpec
 FORMAT = 2
 """Version of what a run folder holds."""
 
+LIMIT_OPTIONS = {
+    "smax": "--time-limit",
+    "football": "--football.limit",
+    "host": "--host.limit",
+}
+"""What sets a world's time limit."""
+
 SEGMENTS = {"value": 128, "mappo": 400}
 """Joint steps that a segment has about, by algorithm: Yu et al. give MAPPO 400."""
 
@@ -49,7 +57,7 @@ _FLAT = tyro.conf.OmitArgPrefixes
 
 
 @dataclass(frozen=True)
-class Run:
+class Run(Options):
     """A team, a world, and two stages: everything that decides a run's result."""
 
     world: str = "smax"
@@ -111,8 +119,11 @@ class Run:
     student: DistillConfig = field(default_factory=DistillConfig)
 
     def __post_init__(self):
-        if not self.map and self.world in WORLDS:
-            object.__setattr__(self, "map", WORLDS[self.world].default)
+        known("world", self.world, WORLDS)
+        world = WORLDS[self.world]
+        self.settle(world.defaults)
+        if not self.map:
+            object.__setattr__(self, "map", world.default)
         known("algo", self.algo, ("value", "mappo"))
         known("eyes", self.eyes, ("own", "all"))
         known("mixer", self.mixer, MIXERS)
@@ -128,13 +139,6 @@ class Run:
             default = type(self).__dataclass_fields__[count].default
             within(count, getattr(self, count), 1, example=default)
 
-        for option in ("eyes", "together"):
-            plain = type(self).__dataclass_fields__[option].default
-            if self.algo == "mappo" and getattr(self, option) != plain:
-                raise ValueError(
-                    f"--{option} is for --algo value alone: type --algo value, or leave "
-                    f"--{option} away"
-                )
         if self.eyes == "all" and self.info != "none":
             raise ValueError(
                 "--eyes all goes with --info none: unlimited sight takes the place of "
@@ -148,6 +152,11 @@ class Run:
         if self.student.data == "replay" and self.algo == "mappo":
             raise ValueError(
                 "--student.data replay needs a replay, and mappo keeps none: leave it away"
+            )
+        if self.together and self.student.data == "own":
+            raise ValueError(
+                "--student.data own is for students that learn after their teacher: leave "
+                "--together away, or --student.data"
             )
         if self.learns_on and self.info == "none":
             raise ValueError(
@@ -215,8 +224,11 @@ class Run:
         full_sight = self.smax.full_sight or self.eyes == "all"
         smax = replace(self.smax, full_sight=full_sight)
         with Reading() as progress:
-            options = {**vars(self), "smax": smax, "progress": progress}
-            return make_env(self.world, self.map, options)
+            groups = {**vars(self), "smax": smax}
+            # What a world does not say it reads, it does not get: see unread.py.
+            names = {name.partition(".")[0] for name in WORLDS[self.world].reads}
+            options = {name: groups[name] for name in (*names, "envs")}
+            return make_env(self.world, self.map, {**options, "progress": progress})
 
     def value_model(self, spec: EnvSpec, *, key: Key[Array, ""]) -> ValueModel:
         """Untrained networks of the value learner."""
@@ -256,10 +268,13 @@ class Run:
             return None
         if self.info == "none":
             return ValueStudent(spec, self.hidden)
-        z_dim = jax.eval_shape(
-            lambda key: make_info(self.info, spec, self.infos, key=key), new_key(0)
-        ).z_dim
-        return InfoStudent(spec, z_dim, self.student.hidden)
+        z_dim, student = self._info(spec).z_dim, self.student
+        return InfoStudent(lambda key: student.make(spec, z_dim, key=key), student.loss())
+
+    def _info(self, spec: EnvSpec) -> AbstractInfo:
+        """The information module in shapes."""
+        make = lambda key: make_info(self.info, spec, self.infos, key=key)  # noqa: E731
+        return jax.eval_shape(make, new_key(0))
 
     def training(self, env: AbstractWorld, name: str) -> Training:
         """Stage 1."""
@@ -272,7 +287,7 @@ class Run:
             seeds=self.seeds,
             test_episodes=self.test_episodes,
             checkpoint_every=self.checkpoint_every,
-            sample_z=self.z_test == "sample",
+            sample_z=self._info(env.spec).stochastic and self.z_test == "sample",
         )
 
     def check_fits(self, env: AbstractWorld) -> None:
@@ -280,10 +295,11 @@ class Run:
         env.check_copies(self.envs, self.seeds)
         limit, segment = env.spec.time_limit, self.segment_of(env.spec)
         if limit > segment:
+            flag = LIMIT_OPTIONS.get(self.world)
             raise ValueError(
                 f"--segment {segment} cannot hold an episode of {env.spec.name}, which may "
                 f"take {limit} joint steps: leave --segment away, or type --segment {limit}"
-                + (f" or --time-limit {segment}" if self.world == "smax" else "")
+                + (f" or {flag} {segment}" if flag else "")
             )
         _fits(self.training(env, "teacher"), self.value.buffer)
 
@@ -308,31 +324,16 @@ class Run:
         return _build(cls, data)
 
 
-_GROUPS = {
-    "value": ValueConfig,
-    "infos": InfoSizes,
-    "mixers": MixerSizes,
-    "mappo": MappoConfig,
-    "smax": SmaxConfig,
-    "football": FootballConfig,
-    "starcraft": StarCraftConfig,
-    "host": HostConfig,
-    "ranking": RankingConfig,
-    "student": DistillConfig,
-}
-
-
 def _build(cls: type, data: dict[str, Any]) -> Any:
-    fields = {f.name for f in dataclasses.fields(cls)}
+    groups: dict[str, Any] = {f.name: f.default_factory for f in dataclasses.fields(cls)}
     for name in data:
-        known(f"field of {cls.__name__}", name, fields)
-    groups = _GROUPS if cls is Run else {}
-    return cls(
-        **{
-            name: _build(groups[name], value) if name in groups else value
-            for name, value in data.items()
-        }
-    )
+        known(f"field of {cls.__name__}", name, groups)
+
+    def value(name):
+        group = groups[name]
+        return data[name] if group is dataclasses.MISSING else _build(group, data[name])
+
+    return cls(**{name: value(name) for name in data})
 
 
 def place_of(map_name: str) -> str:

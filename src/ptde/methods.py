@@ -6,6 +6,7 @@ the student of QMIX_GIP's run, so that both are trained once.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Literal
 
 import jax
@@ -13,9 +14,10 @@ import jax
 from ptde.check import known
 from ptde.config import Run
 from ptde.info import make_info
-from ptde.info.student import Student
 from ptde.ops.keys import new_key
+from ptde.options import flatten, put
 from ptde.types import EnvSpec
+from ptde.unread import PROBE, complaint, flag, unread, without_unread
 
 LOCAL = "O_i history"
 STATE = "O_i history, state"
@@ -48,8 +50,12 @@ class Method:
         return f"{self.name} ({'C' if self.centralised else 'D'})"
 
 
+_PLAIN: dict[str, Any] = {"algo": "value", "eyes": "own", "together": False}
+"""What a method is where it says nothing else."""
+
+
 def _set(**options: Any) -> Callable[[Run, EnvSpec], Run]:
-    infos = options.pop("infos", {})
+    infos, options = options.pop("infos", {}), {**_PLAIN, **options}
 
     def change(run: Run, spec: EnvSpec) -> Run:
         return replace(run, infos=replace(run.infos, **infos), **options)
@@ -59,6 +65,7 @@ def _set(**options: Any) -> Callable[[Run, EnvSpec], Run]:
 
 def _wide_qmix(run: Run, spec: EnvSpec) -> Run:
     """Plain QMIX with hidden layers as wide as it takes to have GIP's parameters."""
+    run = put(run, _PLAIN)
     goal = parameters(replace(run, info="gip"), spec)
     plain = replace(run, info="none")
     return _least(lambda n: replace(plain, hidden=n), goal, spec, at_least=run.hidden)
@@ -66,6 +73,7 @@ def _wide_qmix(run: Run, spec: EnvSpec) -> Run:
 
 def _wide_giu(run: Run, spec: EnvSpec) -> Run:
     """GIU with an encoding as wide as it takes to have GIP's parameters."""
+    run = put(run, _PLAIN)
     goal = parameters(replace(run, info="gip"), spec)
 
     def wide(n: int) -> Run:
@@ -107,7 +115,7 @@ def student_parameters(run: Run, spec: EnvSpec) -> int:
 
     def module(key):
         info = make_info(run.info, spec, run.infos, key=key)
-        return info, Student(spec.local_dim, info.z_dim, run.student.hidden, key=key)
+        return info, run.student.make(spec, info.z_dim, key=key)
 
     info, student = jax.eval_shape(module, new_key(0))
     whole = parameters(run, spec)
@@ -243,3 +251,40 @@ def run_of(name: str, base: Run | None = None) -> Run:
     known("method", name, METHODS)
     base = base or Run()
     return METHODS[name].options(base, base.env().spec)
+
+
+def unused(name: str, base: Run, start: Run) -> dict[str, Callable[[], str]]:
+    """The options of ``base`` that a method's run does not take from it.
+
+    Args:
+        name: of the method.
+        base: the run on which it sets its options.
+        start: what ``base`` was before anything was typed.
+
+    Returns:
+        by dotted name, what says why and what to type: the run does not read the option,
+        or the method sets it whatever was typed.
+    """
+    run = without_unread(on_probe(name, base), start)
+    found: dict[str, Callable[[], str]] = {
+        option: partial(complaint, run, option) for option in unread(run)
+    }
+    mine, before, after = map(flatten, (base, start, run))
+    for option, value in mine.items():
+        if option in found or value in (before[option], after[option]):
+            continue
+        untyped = on_probe(name, put(base, {option: before[option]}))
+        if without_unread(untyped, start) == run:
+            typed, instead = flag(option, value), flag(option, after[option])
+            found[option] = partial(_overruled, name, typed, instead)
+    return found
+
+
+def on_probe(name: str, base: Run) -> Run:
+    """A method's run, with widths as on a probe world: no world is made for it."""
+    known("method", name, METHODS)
+    return METHODS[name].options(base, PROBE.spec)
+
+
+def _overruled(method: str, typed: str, instead: str) -> str:
+    return f"{typed} has no effect, because {method} sets {instead}: leave {typed} away"

@@ -20,7 +20,6 @@ from ptde.envs.base import AbstractWorld
 from ptde.envs.host import HostWorld
 from ptde.envs.ranking import Ranking
 from ptde.folder import ROLES, Goal, RunFolder, default_folder, for_role
-from ptde.info.student import Student
 from ptde.ops.keys import new_key
 from ptde.report.ranking import TABLE, report_ranking
 from ptde.report.result import Result, Score
@@ -31,6 +30,7 @@ from ptde.run.progress import console
 from ptde.run.record import Record, Row
 from ptde.stages.distill import distill
 from ptde.stages.teach import last_state, replayed, teach
+from ptde.unread import check_read
 
 EVALUATION = 20
 """Stream of randomness of the final evaluation: all roles meet the same beginnings."""
@@ -58,10 +58,12 @@ def run(config: Run, out: Path | str | None = None, goal: Goal = "run") -> Outco
     """Teaches, distils and evaluates (``goal="teach"``: stage 1 alone).
 
     Raises:
-        ValueError: the config cannot be run; nothing was written.
+        ValueError: the config cannot be run, or holds an option that the run does not
+            read; nothing was written.
         Interrupted: Ctrl-C; ``resume`` goes on.
         Diverged: a loss was not finite.
     """
+    check_read(config)
     use_compilation_cache()
     env = config.env()
     config.check_fits(env)
@@ -147,13 +149,16 @@ def _distil(folder: RunFolder, env: AbstractWorld, beside: Team | None = None) -
     teacher = folder.teacher("teacher", config, env)
     if config.student.data == "teacher":
         return distill(task, teacher, path)
+    if config.student.data == "own":
+        team = teach(task.own(teacher, config.checkpoint_every), path)[1]
+        assert team is not None
+        return team
     state = last_state(config.training(env, "teacher"), folder.path / "teacher")
     replay = replayed(state, config.envs)
     if beside is None:
         return distill(task, teacher, path, replay=replay)
-    assert isinstance(beside.student, Student)  # CTDS's is refused by the config
     made = optax.tree_utils.tree_get(state.learner.student_optimiser, "count")
-    left = max(1, config.student.steps - int(made[0]))
+    left = max(1, config.student.gradient_steps - int(made[0]))
     task = replace(task, config=replace(config.student, steps=left))
     return distill(task, teacher, path, beside.student, replay)
 
@@ -204,7 +209,7 @@ def _evaluate(
         measure=env.spec.measure,
     )
     (folder.path / "result.json").write_text(json.dumps(result.to_json(), indent=1))
-    _draw(folder.path, result, records)
+    _draw(folder, result, records)
     if isinstance(env, Ranking):
         seeds = range(config.seeds)
         teams = {r: [_greedy(m, i, config) for i in seeds] for r, m in models.items()}
@@ -218,12 +223,13 @@ def _evaluate(
     return Outcome(result, folder.path)
 
 
-def _draw(folder: Path, result: Result, records: Mapping[str, list[Row]]) -> None:
+def _draw(folder: RunFolder, result: Result, records: Mapping[str, list[Row]]) -> None:
     from ptde.report.curves import draw_curves  # Matplotlib is slow to import
 
     finals = {role: score.win_rate for role, score in result.scores.items()}
     title = f"{result.method} on {result.world}"
-    draw_curves(records, finals, folder / "curves.png", title, result.measure)
+    path, how = folder.path / "curves.png", folder.run.student
+    draw_curves(records, finals, path, title, result.measure, how)
 
 
 def replay_run(
@@ -278,8 +284,10 @@ def _film(
     """An episode as the world draws it; else the game's own record of it."""
     from ptde.report.replay import draw_film
 
+    key_seed, key_actions = jax.random.split(key)
     with closing(world.recording(target.parent.absolute())) as one:
-        pictures, record = film(policy, one, episode_seeds(key, 1)[0], key=key)
+        seed = episode_seeds(key_seed, 1)[0]
+        pictures, record = film(policy, one, seed, key=key_actions)
     if pictures:
         return draw_film(pictures, target)
     if record is None:

@@ -3,11 +3,10 @@
 from dataclasses import replace
 from typing import Any
 
-from ptde.algos.mappo import MappoConfig
 from ptde.algos.value import ValueConfig
 from ptde.config import Run
-from ptde.envs.settings import RankingConfig
 from ptde.stages.distill import DistillConfig
+from ptde.unread import without_unread
 
 PAPER_MAPS = (
     "3s_vs_5z",
@@ -21,39 +20,6 @@ PAPER_MAPS = (
 
 _BUDGETS = (2, 2, 5, 5, 10, 10)
 """Their budgets there, in millions of joint steps."""
-
-WORLD_DEFAULTS = {
-    "starcraft": Run(world="starcraft"),
-    "football": Run(
-        world="football",
-        steps=200_000,
-        test_every=20_000,
-        value=ValueConfig(updates=16),
-    ),
-    "ranking": Run(
-        world="ranking",
-        steps=1_000_000,
-        envs=256,
-        segment=1,
-        test_every=50_000,
-        checkpoint_every=500_000,
-        value=ValueConfig(
-            gamma=0.0,
-            lr=3e-3,
-            lr_end=0.0,
-            average=0.998,
-            buffer=2_048,
-            batch=512,
-            updates=1,
-            epsilon_end=0.1,
-            epsilon_steps=100_000,
-        ),
-        mappo=MappoConfig(epochs=3),
-        ranking=RankingConfig(jitter=0.5),
-        student=DistillConfig(data_steps=100_000, batch=1_000),
-    ),
-}
-"""What a run starts from in worlds that are unlike battles."""
 
 
 def as_paper(run: Run) -> Run:
@@ -140,5 +106,15 @@ PRESETS: dict[str, tuple[str, Run]] = {
 
 
 def preset(name: str, **changes: Any) -> Run:
-    """The preset's run, with the given fields changed."""
-    return replace(PRESETS[name][1], **changes)
+    """The preset's run, with the given fields changed. What the run then does not read of
+    the preset is left away.
+    """
+    start = start_of(name, changes.get("world", Run.world))
+    return without_unread(replace(start, **changes), start)
+
+
+def start_of(name: str | None, world: str) -> Run:
+    """What options change: the run of a preset or, without one, that of a world."""
+    if name == "paper":  # in whichever world
+        return as_paper(Run(world=world))
+    return PRESETS[name][1] if name else Run(world=world)

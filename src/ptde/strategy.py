@@ -94,16 +94,8 @@ def _other(folder: RunFolder, other: RunFolder, seed: int) -> Side:
 def _battle(side: Side, *, key: Key[Array, ""]) -> Battle:
     """One battle of a team; ``key`` decides its beginning."""
     with closing(side.folder.run.env()) as env:
-        policy = team_policy(side.folder, env, side.role, side.seed)
         if isinstance(env, HostWorld):
-            if not env.sizes.pictures:
-                raise ValueError(
-                    f"{env.spec.name} draws no pictures, early or late: give it a method "
-                    "frame(), or leave out --early-late"
-                )
-            with closing(env.recording(None)) as one:
-                pictures, _ = film(policy, one, episode_seeds(key, 1)[0], key=key)
-            return Battle(side.name, pictures=pictures)
+            return _pictures(side, env, key=key)
         from ptde.envs.smax import Smax  # imports jaxmarl, which other worlds do without
         from ptde.report.battle import battle_scenes
 
@@ -112,4 +104,17 @@ def _battle(side: Side, *, key: Key[Array, ""]) -> Battle:
                 f"{env.spec.name} has no early and late: battles (--world smax) and games "
                 "that draw themselves do"
             )
+        policy = team_policy(side.folder, env, side.role, side.seed)
         return Battle(side.name, scenes=battle_scenes(env, policy, key=key))
+
+
+def _pictures(side: Side, world: HostWorld, *, key: Key[Array, ""]) -> Battle:
+    if not world.sizes.pictures:
+        raise ValueError(
+            f"{world.spec.name} draws no pictures, early or late: give it a method "
+            "frame(), or leave out --early-late"
+        )
+    policy = team_policy(side.folder, world, side.role, side.seed)
+    with closing(world.recording(None)) as one:
+        pictures, _ = film(policy, one, episode_seeds(key, 1)[0], key=key)
+    return Battle(side.name, pictures=pictures)

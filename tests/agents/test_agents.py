@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from ptde.agents import StudentPolicy, TeacherPolicy, UtilityNetwork, localise
+from ptde.distill.students import STUDENTS, MlpStudent
 from ptde.envs import Probe
-from ptde.info import INFOS, AbstractStudent, InfoSizes, Student
+from ptde.info import INFOS, AbstractStudent, InfoSizes
 from ptde.run.evaluate import evaluate
 
 
@@ -42,23 +43,28 @@ def test_parameter_counts_are_the_papers(getkey, z, expected):
 
 
 def test_a_student_has_no_state_to_look_at():
-    for call in (AbstractStudent.__call__, Student.__call__):
-        assert set(inspect.signature(call).parameters) == {"self", "local"}
+    for kind in (AbstractStudent, *STUDENTS.values()):
+        for name, asked in (("step", {"carry", "local"}), ("unroll", {"local", "first"})):
+            call = getattr(kind, name)
+            assert set(inspect.signature(call).parameters) == {"self", *asked}
     step = inspect.signature(StudentPolicy.__call__).parameters
     assert set(step) == {"self", "carry", "local", "key"}
 
 
-def test_a_student_acts_the_same_whatever_the_state(getkey):
+@pytest.mark.parametrize("kind", STUDENTS)
+def test_a_student_acts_the_same_whatever_the_state(getkey, kind):
     env = Probe("personal")
     net = network(getkey, local=env.spec.local_dim, actions=2)
-    policy = localise(StudentPolicy(net, Student(env.spec.local_dim, 4, key=getkey())))
+    student = STUDENTS[kind](env.spec.local_dim, 4, key=getkey())
+    policy = localise(StudentPolicy(net, student))
     _, step = jax.vmap(lambda k: env.reset(key=k))(jax.random.split(getkey(), 5))
     blind = jax.tree.map(lambda x: x, step)
     object.__setattr__(blind, "state", jnp.full_like(step.state, jnp.nan))
     key, memory = getkey(), policy.start(5, 2)
     seeing = policy(memory, step, key=key)
     not_seeing = policy(memory, blind, key=key)
-    np.testing.assert_array_equal(seeing[0], not_seeing[0])
+    for a, b in zip(*map(jax.tree.leaves, (seeing[0], not_seeing[0])), strict=True):
+        np.testing.assert_array_equal(a, b)
     np.testing.assert_array_equal(seeing[1], not_seeing[1])
 
 
@@ -66,12 +72,12 @@ def test_the_state_matters_to_the_teacher_and_not_to_the_student(getkey):
     spec = Probe("personal").spec
     net = network(getkey, local=spec.local_dim, actions=2)
     info = INFOS["gip"](spec, InfoSizes(z=4, hyper_hidden=8), key=getkey())
-    student = Student(spec.local_dim, 4, key=getkey())
+    student = MlpStudent(spec.local_dim, 4, key=getkey())
     local = jax.random.normal(getkey(), (2, spec.local_dim))
     h = jnp.zeros((2, 6))
     state = jnp.ones(spec.state_dim)
     teacher_values = lambda s: net.values(h, info(local, s, noise=None).z).sum()  # noqa: E731
-    student_values = lambda s: net.values(h, student(local)).sum()  # noqa: E731
+    student_values = lambda s: net.values(h, student.mlp(local)).sum()  # noqa: E731
     assert jnp.abs(jax.grad(teacher_values)(state)).max() > 0
     assert jnp.abs(jax.grad(student_values)(state)).max() == 0
 

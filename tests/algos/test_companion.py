@@ -11,7 +11,7 @@ from ptde.envs import Probe
 from ptde.info import InfoSizes
 from ptde.mixers import MixerSizes
 from ptde.ops.local import information, local_information
-from ptde.run.collect import collect, start
+from ptde.run.collect import collect, rollout_shapes, start
 from ptde.run.loop import Schedule, initial
 from ptde.types import Info
 
@@ -30,18 +30,24 @@ CTDS = dataclasses.replace(RUN, eyes="all", together=True)
 TOGETHER = dataclasses.replace(RUN, info="gip", together=True)
 
 
+def played(learner, state, env, copies, key):
+    key_start, key_collect = jax.random.split(key)
+    policy = learner.behave(state)
+    cursor = start(policy, env, copies, key=key_start)
+    return collect(policy, env, cursor, SCHEDULE.segment, key=key_collect)[1]
+
+
 def learn(run, times):
-    learner = run.learner(ENV.spec)
+    learner, env = run.learner(ENV.spec), Probe(run.map)
 
     @jax.jit
     def all_of_it(key):
-        state = initial(learner, ENV, SCHEDULE, key=key).learner
+        state = initial(learner, env, SCHEDULE, key=key).learner
 
         def once(state, key):
-            policy = learner.behave(state)
-            cursor = start(policy, ENV, SCHEDULE.envs, key=key)
-            rollout = collect(policy, ENV, cursor, SCHEDULE.segment, key=key)[1]
-            return learner.update(state, rollout, key=key)
+            key_play, key_update = jax.random.split(key)
+            rollout = played(learner, state, env, SCHEDULE.envs, key_play)
+            return learner.update(state, rollout, key=key_update)
 
         return jax.lax.scan(once, state, jax.random.split(key, times))
 
@@ -50,10 +56,24 @@ def learn(run, times):
 
 @pytest.mark.parametrize("run", [CTDS, TOGETHER], ids=["ctds", "together"])
 def test_the_student_learns_and_the_teacher_does_not_notice(run):
+    # here the observation shows what the teacher reads of the state to play right
+    run = dataclasses.replace(run, map="recoverable")
     learner, state, metrics = learn(run, 60)
-    loss = np.asarray(metrics["student_loss"])
-    assert np.isfinite(loss).all()
-    assert learner.team(state) is not None
+    assert np.isfinite(metrics["student_loss"]).all()
+    batch = played(learner, state, Probe(run.map), 64, jax.random.key(5))
+    q, info = state.online.values(batch, key=None)
+
+    def loss(student):
+        network = state.online.network
+        return float(learner.companion.loss(student, batch, network, q, info))
+
+    goal = (info.mean if run.info == "gip" else q)[:, :-1]
+    goal = goal[~batch.steps.first[:, 1:]]  # [steps, agents, z or actions]
+    spread = jnp.square(goal - goal.mean(0)).sum(-1)  # what the best constant leaves
+    spread = spread.mean() if run.info == "gip" else spread.sum(-1).mean()
+    assert loss(state.student) < 0.25 * spread
+    assert loss(learner.companion.init(key=jax.random.key(9))) > 0.5 * spread
+    assert learner.team(state).student is state.student or run.info == "none"
     # the same teacher without a student: not a bit of difference
     _, alone, _ = learn(dataclasses.replace(run, together=False), 60)
     for a, b in zip(
@@ -61,9 +81,18 @@ def test_the_student_learns_and_the_teacher_does_not_notice(run):
     ):
         np.testing.assert_array_equal(a, b)
     assert alone.student is None
-    moved = jax.tree.leaves(state.student)
-    fresh = jax.tree.leaves(learner.companion.init(key=jax.random.key(9)))
-    assert len(moved) == len(fresh)
+
+
+@pytest.mark.parametrize("run", [CTDS, TOGETHER], ids=["ctds", "together"])
+def test_no_weight_of_the_student_is_drawn_by_a_key_of_the_teachers(run):
+    learner, key = run.learner(ENV.spec), jax.random.key(3)
+    student = learner.init(rollout_shapes(ENV, 4, 8), key=key).student
+    first = lambda student: np.asarray(jax.tree.leaves(student)[0])  # noqa: E731
+    # A model splits its key for its parts, and they for theirs.
+    parts = jax.random.split(key, 3)
+    keys = [key, *parts, *(k for part in parts for k in jax.random.split(part, 9))]
+    for other in keys:
+        assert not np.array_equal(first(student), first(learner.companion.init(key=other)))
 
 
 def test_ctds_regresses_all_action_values():
@@ -78,7 +107,7 @@ def test_ctds_regresses_all_action_values():
     h = student.unroll(local, batch.steps.first)
     q = student.values(h, jnp.zeros((*h.shape[:-1], 0)))
     nothing = Info(jnp.zeros((4, 9, 2, 0)), jnp.zeros((4, 9, 2, 0)))
-    loss = lambda q: learner.companion.loss(student, batch, q, nothing)  # noqa: E731
+    loss = lambda q: learner.companion.loss(student, batch, student, q, nothing)  # noqa: E731
     assert loss(q) == 0
     # one wrong by 2 for each of 2 agents and 2 actions: 2 * 2 * 4
     np.testing.assert_allclose(loss(q + 2.0), 16.0, rtol=1e-5)

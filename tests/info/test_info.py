@@ -3,7 +3,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ptde.info import INFOS, InfoSizes, Student
+from ptde.distill.students import MlpStudent
+from ptde.info import INFOS, InfoSizes
 from ptde.types import EnvSpec
 
 SPEC = EnvSpec("test", n_agents=3, obs_dim=8, state_dim=6, n_actions=4, time_limit=9)
@@ -113,6 +114,6 @@ def test_parameter_counts_are_the_papers(getkey, agents, local, state, gip, giu,
     spec = EnvSpec("sc2", agents, local - 3 - agents, state, 3, 250)
     assert count(INFOS["gip"](spec, InfoSizes(), key=getkey())) == gip
     assert count(INFOS["giu"](spec, InfoSizes(), key=getkey())) == giu
-    assert count(Student(local, 64, key=getkey())) == student
+    assert count(MlpStudent(local, 64, key=getkey())) == student
     csrl = count(INFOS["csrl"](spec, InfoSizes(), key=getkey()))
     assert csrl == gip - 4 * (64 * 64 + 64)

@@ -1,12 +1,14 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from ptde.agents import TeacherPolicy, UtilityNetwork
 from ptde.envs import Probe
 from ptde.info import INFOS, InfoSizes
-from ptde.run.collect import collect, rollout_shapes, start
+from ptde.run.collect import collect, ended, rollout_shapes, start, train_win_rate
 from ptde.run.evaluate import evaluate
+from ptde.types import LocalView, Rollout, TimeStep
 
 
 def policy(getkey, spec, epsilon=0.5):
@@ -44,6 +46,67 @@ def test_two_collections_go_on_where_the_first_stopped(getkey):
     middle, one = collect(acts, env, cursor, 4, key=getkey())
     _, two = collect(acts, env, middle, 4, key=getkey())
     np.testing.assert_array_equal(one.steps.local.obs[:, -1], two.steps.local.obs[:, 0])
+
+
+def segment(*rows):
+    """A rollout written by hand: a row for each copy, a word for each step.
+
+    ``f`` a first step, ``.`` one in between, ``w`` the task's end and won, ``h`` half won,
+    ``l`` lost, ``c`` cut by the time limit.
+    """
+    steps = np.array([row.split() for row in rows])
+    copies, time = steps.shape
+    won = np.select([steps == "w", steps == "h"], [1.0, 0.5], 0.0)
+    action = jnp.zeros((copies, time, 2), jnp.int32)
+    all_of_them = action == 0
+    local = LocalView(action[..., None] * 0.0, all_of_them[..., None], action, all_of_them)
+    step = TimeStep(
+        local=local,
+        state=jnp.zeros((copies, time, 1)),
+        reward=jnp.zeros((copies, time)),
+        discount=jnp.asarray(~np.isin(steps, ["w", "h", "l"]), jnp.float32),
+        first=jnp.asarray(steps == "f"),
+        won=jnp.asarray(won, jnp.float32),
+    )
+    return Rollout(step, action[:, :-1])
+
+
+@pytest.mark.parametrize(
+    ("rows", "rate"),
+    [
+        (["f . w f . ."], 1),  # the second one goes on
+        (["f . w f . l"], 1 / 2),  # it ends with the segment
+        (["f . . . . w"], 1),
+        (["f . . . . ."], 0),  # none ended
+        (["f . w f . l", "f l f h f w"], (1 + 0 + 0 + 0.5 + 1) / 5),
+        (["f . c f . w"], 1 / 2),  # a time limit inside: the next step is a first one
+        (["f . w f . c"], 1),  # at the end, and sooner than any can be told from going on
+        (["f . . . . c"], 0),
+        (["f . w f . c", "f . . . . c"], 1 / 2),  # the second has taken all its time
+        (["f . . . w f"], 1),  # the restart at the end is no episode that ended
+        ([". . . . . c", "f w f . . ."], 1),  # who knows when that began
+    ],
+)
+def test_the_training_win_rate_is_of_every_episode_that_ended(rows, rate):
+    won = train_win_rate(segment(*rows), time_limit=5)
+    np.testing.assert_allclose(won, rate, rtol=1e-6)
+
+
+def test_which_steps_are_the_last_of_their_episodes():
+    steps = segment("f . c f w f", "f . . . . c", "f w f . . c").steps
+    np.testing.assert_array_equal(
+        ended(steps, time_limit=5),
+        np.array([[0, 0, 1, 0, 1, 0], [0, 0, 0, 0, 0, 1], [0, 1, 0, 0, 0, 0]], bool),
+    )
+
+
+def test_one_step_episodes_give_a_mean_and_not_a_sum(getkey):
+    env = Probe("constant")  # every episode is won by its single action
+    acts = policy(getkey, env.spec)
+    for length in (1, 2, 3):
+        cursor = start(acts, env, 256, key=getkey())
+        _, rollout = collect(acts, env, cursor, length, key=getkey())
+        assert train_win_rate(rollout, env.spec.time_limit) == 1
 
 
 def test_evaluation_counts_one_whole_episode_of_each_copy(getkey):

@@ -100,6 +100,34 @@ def test_a_rollout_can_be_repeated():
     assert not np.array_equal(a.steps.local.obs, other.steps.local.obs)
 
 
+def test_nothing_is_drawn_twice_for_seeds_and_actions(monkeypatch):
+    used = {"seeds": [], "actions": []}
+    draw, players = host.episode_seeds, host.Players
+
+    def seeds(key, count):
+        used["seeds"].append(key)
+        return draw(key, count)
+
+    class Watched(players):
+        def __init__(self, policy, world, *, key):
+            used["actions"].append(key)
+            super().__init__(policy, world, key=key)
+
+    monkeypatch.setattr(host, "episode_seeds", seeds)
+    monkeypatch.setattr(host, "Players", Watched)
+    world = world_of()
+    host.collect(Counts(), world, 5, key=new_key(1))
+    host.evaluate(Counts(), world, 3, key=new_key(2))
+    world.close()
+    assert len(used["seeds"]) == len(used["actions"]) == 2
+    drawn = [new_key(1), new_key(2)]  # which are split, so nothing is drawn from them
+    for of_seeds, of_actions in zip(used["seeds"], used["actions"], strict=True):
+        drawn += [of_seeds, of_actions, *jax.random.split(of_seeds)]  # as randint does
+        drawn += [jax.random.fold_in(of_actions, tick) for tick in range(9)]
+    data = {tuple(jax.random.key_data(key).tolist()) for key in drawn}
+    assert len(data) == len(drawn)
+
+
 def test_a_team_that_does_not_wait_for_all_sees_the_same_rules():
     world = world_of(quorum=0.34)
     rollout = host.collect(Counts(), world, 11, key=new_key(0))
@@ -131,7 +159,7 @@ def test_a_world_that_always_fails_stops_the_run(tmp_path):
 def test_returns_are_those_of_whole_episodes_on_the_same_seeds(quorum):
     world = world_of("Scored", quorum=quorum)
     returns = host.evaluate(Counts(), world, 7, key=new_key(3))
-    seeds = host.episode_seeds(new_key(3), 7)
+    seeds = host.episode_seeds(jax.random.split(new_key(3))[0], 7)
     world.close()
     for i, seed in enumerate(seeds):
         env, total, memory = Line(), 0.0, 0

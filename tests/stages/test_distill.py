@@ -8,11 +8,12 @@ import pytest
 
 from ptde.algos import Teacher
 from ptde.config import Run
+from ptde.distill.students import MlpStudent
 from ptde.envs import Probe
-from ptde.info import InfoSizes, Student
+from ptde.info import InfoSizes
 from ptde.ops.losses import distillation_loss
 from ptde.run.record import Record
-from ptde.stages.distill import Distillation, DistillConfig, distill
+from ptde.stages.distill import Distillation, DistillConfig, distill, rows_of
 
 ENV = Probe("personal")
 CONFIG = DistillConfig(
@@ -29,31 +30,39 @@ def teacher():
 
 
 @pytest.fixture(scope="module")
-def rows(teacher):
+def data(teacher):
     return jax.tree.map(lambda x: x[0], TASK.roll(teacher))
 
 
-def test_targets_are_the_means_of_the_teachers_z(rows, teacher):
+def test_targets_are_the_means_of_the_teachers_z(data, teacher):
     # the key's one-hot and the state's bits are all that the mean depends on
     info = jax.tree.map(lambda x: x[0], teacher.info)
-    local = rows.local.reshape(-1, 2, ENV.spec.local_dim)
+    local = data.seen.local.reshape(-1, 2, ENV.spec.local_dim)
     bits = jnp.array(np.stack(np.meshgrid(*[[-1.0, 1.0]] * 4), -1).reshape(16, 4))
     every = jax.vmap(
         lambda s: info(local, jnp.broadcast_to(s, (len(local), 4)), noise=None).mean
     )
-    distance = jnp.abs(every(bits) - rows.z.reshape(1, -1, 2, 3)).max((2, 3)).min(0)
+    distance = jnp.abs(every(bits) - data.seen.z.reshape(1, -1, 2, 3)).max((2, 3)).min(0)
     assert distance.max() < 1e-5
 
 
-def test_the_split_is_by_segment_and_covers_all(rows):
-    segments = np.asarray(rows.held_out).reshape(-1, 9 * 2)
-    assert (segments.all(1) | ~segments.any(1)).all()
-    assert segments.all(1).mean() == pytest.approx(0.2, abs=0.05)
-    order = np.asarray(rows.order)
-    fit = int(rows.fit)
-    assert sorted(order.tolist()) == list(range(len(order)))
-    assert not np.asarray(rows.held_out)[order[:fit]].any()
-    assert fit + segments.sum() == len(order)  # nobody dies in a probe
+def test_rows_are_split_by_segment_and_all_are_used(data):
+    rows, per_segment = len(data.order), 9 * 2
+    assert data.seen.local.shape[:3] == (rows, 1, 1)
+    assert data.held_out % per_segment == 0
+    assert data.held_out / rows == pytest.approx(0.2, abs=0.05)
+    fit = int(data.fit)
+    assert fit + data.held_out == rows  # nobody dies in a probe
+    np.testing.assert_array_equal(data.order[:fit], np.arange(fit))
+
+
+def test_segments_stay_whole_for_students_that_remember(teacher):
+    config = dataclasses.replace(CONFIG, network="gru", batch=4)
+    task = dataclasses.replace(TASK, config=config)
+    data = jax.tree.map(lambda x: x[0], task.roll(teacher))
+    assert data.seen.local.shape[1:3] == (9, 2)
+    assert int(data.fit) + data.held_out == len(data.order)
+    np.testing.assert_array_equal(rows_of(data.seen).z[:, 0, 0], data.seen.z.reshape(-1, 3))
 
 
 def test_the_dead_are_not_learnt_from(teacher):
@@ -65,11 +74,12 @@ def test_the_dead_are_not_learnt_from(teacher):
             return dataclasses.replace(step, local=local)
 
     task = dataclasses.replace(TASK, env=Mortal("personal"))
-    rows = jax.tree.map(lambda x: x[0], task.roll(teacher))
-    agent = np.asarray(rows.local)[:, -2:].argmax(1)
-    fit = np.asarray(rows.order)[: int(rows.fit)]
+    data = jax.tree.map(lambda x: x[0], task.roll(teacher))
+    agent = np.asarray(data.seen.local)[:, 0, 0, -2:].argmax(1)
+    fit = np.asarray(data.order)[: int(data.fit)]
     assert (agent[fit] == 0).all()
-    assert (agent[np.asarray(rows.held_out)] == 0).all()
+    held = np.asarray(data.seen.counts)[-data.held_out :, 0, 0]
+    np.testing.assert_array_equal(held, agent[-data.held_out :] == 0)
 
 
 def test_the_teacher_stays_as_it_was_and_the_loss_falls(teacher, tmp_path):
@@ -99,14 +109,14 @@ def test_the_steps_are_exactly_as_many_as_asked_and_so_are_the_tests(teacher, tm
 def test_data_can_be_asked_for_in_segments(teacher):
     config = dataclasses.replace(CONFIG, data_segments=20, data_steps=1_000_000)
     rows = dataclasses.replace(TASK, config=config).roll(teacher)
-    assert rows.local.shape[1] == 20 * 9 * 2  # segments, steps with the last, agents
+    assert rows.seen.local.shape[1] == 20 * 9 * 2  # segments, steps with the last, agents
 
 
 def fit_mean(x, targets, steps=1500):
-    student = Student(x.shape[-1], targets.shape[-1], 32, key=jax.random.key(1))
+    student = MlpStudent(x.shape[-1], targets.shape[-1], 32, key=jax.random.key(1))
     adam = optax.adam(3e-3)
     every = jnp.ones(len(x), bool)
-    loss = lambda s: distillation_loss(s(x), targets, every)  # noqa: E731
+    loss = lambda s: distillation_loss(s.mlp(x), targets, every)  # noqa: E731
 
     def one(carry, _):
         student, state = carry
@@ -129,7 +139,15 @@ def test_a_student_that_can_see_it_all_fits_and_one_that_cannot_keeps_the_varian
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("steps", 0), ("lr", 0.0), ("held_out", 1.0), ("data_epsilon", 2.0)],
+    [
+        ("steps", -1),
+        ("lr", -1e-3),
+        ("held_out", 1.0),
+        ("data_epsilon", 2.0),
+        ("updates", 0),
+        ("warm_up", 1.5),
+        ("teacher_share", -0.1),
+    ],
 )
 def test_values_out_of_range_say_what_to_type(field, value):
     with pytest.raises(ValueError, match="--student." + field.replace("_", "-")):
@@ -139,14 +157,17 @@ def test_values_out_of_range_say_what_to_type(field, value):
 def test_what_cannot_be_learnt_is_the_variance_of_z_given_local_information(teacher):
     config = dataclasses.replace(CONFIG, steps=3000, data_steps=8000, tests=1, hidden=32)
     task = dataclasses.replace(TASK, config=config, envs=50)
-    rows = jax.tree.map(lambda x: x[0], task.roll(teacher))
-    fit = jax.tree.map(lambda x: x[0], task.start(teacher))
-    student = jax.jit(task.learn, static_argnums=2)(fit, rows, 3000)[0].student
+    one = jax.tree.map(lambda x: x[0], (task.start(teacher), task.roll(teacher), teacher))
+    fit, data, frozen = one
+    learn = jax.jit(task.learn, static_argnums=3)
+    student = learn(fit, data, frozen.network, 3000)[0].student
+    rows = jax.tree.map(lambda x: x[-data.held_out :, 0, ...], data.seen)
+    rows_local, rows_z = rows.local[:, 0], rows.z[:, 0]
     # At an episode's first step nothing local tells of the bits, which are uniform; later
     # the last action does.
-    actions = rows.local[:, ENV.spec.obs_dim : ENV.spec.obs_dim + ENV.spec.n_actions]
-    begins = (actions == 0).all(1) & rows.held_out
-    local, z = rows.local[begins], rows.z[begins]
+    actions = rows_local[:, ENV.spec.obs_dim : ENV.spec.obs_dim + ENV.spec.n_actions]
+    begins = (actions == 0).all(1)
+    local, z = rows_local[begins], rows_z[begins]
     bits = jnp.array(np.stack(np.meshgrid(*[[-1.0, 1.0]] * 4), -1).reshape(16, 4))
     info = jax.tree.map(lambda x: x[0], teacher.info)
     tell = lambda s: info(  # noqa: E731
@@ -155,6 +176,6 @@ def test_what_cannot_be_learnt_is_the_variance_of_z_given_local_information(teac
     best = jax.vmap(tell)(bits).mean(0)
     every = jnp.ones(len(local), bool)
     irreducible = float(distillation_loss(best, z, every))
-    reached = float(distillation_loss(student(local), z, every))
+    reached = float(distillation_loss(student.mlp(local), z, every))
     assert irreducible > 0
     assert reached == pytest.approx(irreducible, rel=0.05)

@@ -82,12 +82,12 @@ def test_a_stage_2_on_the_replay_takes_every_segment_with_the_teachers_z_of_now(
     segments = replayed(state, config.envs)
     assert segments.action.shape[:2] == (1, 24)  # 40 were collected: the buffer is full
     teacher = folder.teacher("teacher", config, env)
-    rows = config.distillation(env).rows(teacher, segments)
+    rows = config.distillation(env).data(teacher, segments).seen
     assert rows.z.shape[1] == 24 * 9 * 2
     one = jax.tree.map(lambda x: x[0], (teacher, segments))
     local = local_information(one[1].steps.local)
     z = one[0].info(local, one[1].steps.state, noise=None).mean
-    np.testing.assert_allclose(rows.z[0], z.reshape(-1, 4), atol=1e-6)
+    np.testing.assert_allclose(rows.z[0, :, 0, 0], z.reshape(-1, 4), atol=1e-6)
 
 
 def test_a_replay_that_is_gone_is_named(longer, tmp_path):

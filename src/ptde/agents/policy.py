@@ -137,15 +137,18 @@ class StudentPolicy(LocalPolicy):
     """Probability of a random action, for each agent at each step."""
 
     def start(self, copies: int, n_agents: int) -> Carry:
-        return jnp.zeros((copies, n_agents, self.network.hidden))
+        h = jnp.zeros((copies, n_agents, self.network.hidden))
+        return h, self.student.start(copies, n_agents)
 
     def __call__(
         self, carry: Carry, local: LocalView, *, key: Key[Array, ""]
     ) -> tuple[Carry, Int[Array, "B n"]]:
+        h, memory = carry
         o = local_information(local)
-        h = self.network.step(carry, o)
-        q = self.network.values(h, self.student(o))
-        return h, epsilon_greedy(q, local.legal, self.epsilon, key=key)
+        h = self.network.step(h, o)
+        memory, z = self.student.step(memory, o)
+        q = self.network.values(h, z)
+        return (h, memory), epsilon_greedy(q, local.legal, self.epsilon, key=key)
 
 
 class _Localised(FullPolicy):

@@ -1,7 +1,7 @@
 """What an algorithm is: it turns rollouts into better teams."""
 
 from abc import ABC, abstractmethod
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import equinox as eqx
 from jaxtyping import Array, Float, Key
@@ -48,8 +48,14 @@ class AbstractAlgorithm(ABC, Generic[State]):
     """
 
     @abstractmethod
-    def init(self, example: Rollout, *, key: Key[Array, ""]) -> State:
-        """The state before anything is learnt; ``example`` gives a rollout's shapes."""
+    def init(self, example: Rollout, given: Any = None, *, key: Key[Array, ""]) -> State:
+        """The state before anything is learnt.
+
+        Args:
+            example: gives a rollout's shapes.
+            given: what an earlier stage left, for learners that begin with it.
+            key: draws what is not given.
+        """
 
     @abstractmethod
     def behave(self, state: State) -> FullPolicy:

@@ -6,6 +6,7 @@ student of z, trained while its teacher still changes.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
 import equinox as eqx
@@ -15,9 +16,10 @@ from jaxtyping import Array, Float, Key
 from ptde.agents.base import AbstractNetwork
 from ptde.agents.utility import UtilityNetwork
 from ptde.algos.base import Team
-from ptde.info.student import NoStudent, Student
+from ptde.distill.objectives import AbstractObjective, Labelled
+from ptde.distill.students import NoStudent
+from ptde.info.base import AbstractStudent
 from ptde.ops.local import local_information
-from ptde.ops.losses import distillation_loss
 from ptde.ops.masks import masked_mean, valid_transitions, without_last
 from ptde.types import EnvSpec, Info, Rollout
 
@@ -36,10 +38,11 @@ class AbstractCompanion(ABC, Generic[S]):
         self,
         student: S,
         batch: Rollout,
+        network: AbstractNetwork,
         q: Float[Array, "B T n u"],
         info: Info,
     ) -> Float[Array, ""]:
-        """What the student minimises; ``q`` and ``info`` are the teacher's, constant."""
+        """What the student minimises; the others are the teacher's, constant."""
 
     @abstractmethod
     def team(self, student: S, teacher: AbstractNetwork) -> Team:
@@ -60,6 +63,7 @@ class ValueStudent(AbstractCompanion[UtilityNetwork]):
         self,
         student: UtilityNetwork,
         batch: Rollout,
+        network: AbstractNetwork,
         q: Float[Array, "B T n u"],
         info: Info,
     ) -> Float[Array, ""]:
@@ -74,26 +78,36 @@ class ValueStudent(AbstractCompanion[UtilityNetwork]):
         return Team(student, NoStudent())
 
 
-class InfoStudent(AbstractCompanion[Student]):
-    """PTDE's student on Paper Eq. 6, but while its teacher learns."""
+class InfoStudent(AbstractCompanion[AbstractStudent]):
+    """A student of z, such as PTDE's own on Paper Eq. 6, but while its teacher learns."""
 
-    def __init__(self, spec: EnvSpec, z_dim: int, hidden: int):
-        self.spec, self.z_dim, self.hidden = spec, z_dim, hidden
+    def __init__(
+        self,
+        make_student: Callable[[Key[Array, ""]], AbstractStudent],
+        objective: AbstractObjective,
+    ):
+        self.make_student, self.objective = make_student, objective
 
-    def init(self, *, key: Key[Array, ""]) -> Student:
-        return Student(self.spec.local_dim, self.z_dim, self.hidden, key=key)
+    def init(self, *, key: Key[Array, ""]) -> AbstractStudent:
+        return self.make_student(key)
 
     def loss(
         self,
-        student: Student,
+        student: AbstractStudent,
         batch: Rollout,
+        network: AbstractNetwork,
         q: Float[Array, "B T n u"],
         info: Info,
     ) -> Float[Array, ""]:
-        local = without_last(batch.steps.local)
-        valid = valid_transitions(batch.steps.first)[..., None] & local.alive
-        z = student(local_information(local))
-        return distillation_loss(z, info.mean[:, :-1], valid)
+        steps = without_last(batch.steps)
+        seen = Labelled(
+            local=local_information(steps.local),
+            first=steps.first,
+            legal=steps.local.legal,
+            counts=valid_transitions(batch.steps.first)[..., None] & steps.local.alive,
+            z=info.mean[:, :-1],
+        )
+        return self.objective(student.unroll(seen.local, seen.first), seen, network)
 
-    def team(self, student: Student, teacher: AbstractNetwork) -> Team:
+    def team(self, student: AbstractStudent, teacher: AbstractNetwork) -> Team:
         return Team(teacher, student)

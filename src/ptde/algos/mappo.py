@@ -26,6 +26,7 @@ from ptde.ops.losses import clipped_surrogate, clipped_value_loss
 from ptde.ops.masks import last_steps, masked_mean, valid_transitions, without_last
 from ptde.ops.returns import lambda_returns
 from ptde.ops.select import log_probability, masked
+from ptde.options import Options
 from ptde.types import Rollout
 
 RECIPES = {
@@ -38,7 +39,7 @@ RECIPES = {
 
 
 @dataclass(frozen=True)
-class MappoConfig:
+class MappoConfig(Options):
     """How MAPPO learns (the values of Yu et al. for StarCraft)."""
 
     gamma: float = 0.99
@@ -165,8 +166,14 @@ class MappoLearner(AbstractAlgorithm[MappoState]):
             optax.adam(config.lr, eps=1e-5),
         )
 
-    def init(self, example: Rollout, *, key: Key[Array, ""]) -> MappoState:
-        actor, critic = self.make_models(key)
+    def init(
+        self,
+        example: Rollout,
+        given: tuple[Actor, Critic] | None = None,
+        *,
+        key: Key[Array, ""],
+    ) -> MappoState:
+        actor, critic = self.make_models(key) if given is None else given
         return MappoState(
             actor=actor,
             critic=critic,

@@ -29,11 +29,17 @@ from ptde.ops.losses import td_loss
 from ptde.ops.masks import last_steps, masked_mean, valid_transitions, without_last
 from ptde.ops.returns import lambda_returns
 from ptde.ops.select import greedy, masked, take
+from ptde.options import Options
 from ptde.types import Info, Rollout, Utilities
+
+COMPANION = 2**31 - 1
+"""Folded into the first key for a student beside its teacher. The i-th key of a split is
+``fold_in(key, i)`` (``ops/keys``): no split has so many, so nothing is drawn twice, and a
+teacher begins with the same numbers whether a student is there or not."""
 
 
 @dataclass(frozen=True)
-class ValueConfig:
+class ValueConfig(Options):
     """How the value learner learns."""
 
     gamma: float = 0.99
@@ -82,7 +88,8 @@ class ValueConfig:
             default = type(self).__dataclass_fields__[count].default
             within(count, getattr(self, count), 1, example=default)
         within("segment_episodes", self.segment_episodes, 0, example=1)
-        if self.batch > self.buffer:
+        # With one of them typed, a run's world may still have another default for both.
+        if self.batch > self.buffer and self.typed >= {"batch", "buffer"}:
             raise ValueError(
                 f"--batch {self.batch} is larger than --buffer {self.buffer}: an update "
                 f"needs as many segments in the replay. Type --batch {self.buffer} or "
@@ -175,13 +182,15 @@ class ValueLearner(AbstractAlgorithm[ValueState]):
             add_batches=True,
         )
 
-    def init(self, example: Rollout, *, key: Key[Array, ""]) -> ValueState:
+    def init(
+        self, example: Rollout, given: ValueModel | None = None, *, key: Key[Array, ""]
+    ) -> ValueState:
         item = jax.tree.map(lambda x: jnp.zeros(x.shape[1:], x.dtype), example)
         zero = jnp.zeros((), jnp.int32)
-        model = self.make_model(key)
+        model = self.make_model(key) if given is None else given
         student = None
         if self.companion is not None:
-            student = self.companion.init(key=jax.random.fold_in(key, 1))
+            student = self.companion.init(key=jax.random.fold_in(key, COMPANION))
         return ValueState(
             online=model,
             target=jax.tree.map(jnp.copy, model),
@@ -250,7 +259,9 @@ class ValueLearner(AbstractAlgorithm[ValueState]):
         can = self.replay.can_sample(replay)
         learnt, metrics = jax.lax.cond(can, learn, wait, learnt)
         segments = state.segments + copies
-        due = segments - state.copied >= self.config.target_period
+        due = jnp.zeros((), bool)
+        if self.config.gamma > 0:  # else nobody asks the targets
+            due = segments - state.copied >= self.config.target_period
         target = jax.tree.map(
             lambda o, t: jnp.where(due, o, t), learnt.online, state.target
         )
@@ -291,7 +302,8 @@ class ValueLearner(AbstractAlgorithm[ValueState]):
         if self.companion is not None:
             loss = jax.value_and_grad(self.companion.loss)
             q, info = jax.lax.stop_gradient((q, info))
-            value, gradient = loss(student, batch, q, info)
+            network = jax.lax.stop_gradient(learnt.online.network)
+            value, gradient = loss(student, batch, network, q, info)
             metrics["student_loss"] = value
             student, student_optimiser = self._step(
                 gradient, student_optimiser, student, rate
@@ -349,7 +361,7 @@ class ValueLearner(AbstractAlgorithm[ValueState]):
     ) -> Float[Array, "B T"]:
         """TD(lambda) returns of double Q-learning: ``action`` is the online network's."""
         steps = batch.steps
-        sample = self.config.target_z == "sample"
+        sample = target.info.stochastic and self.config.target_z == "sample"
         q = target.values(batch, key=key if sample else None)[0][:, 1:]
         utilities = Utilities(
             chosen=take(q, action),

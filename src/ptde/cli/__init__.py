@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from ptde.compare.workers import WorkerFailed
     from ptde.host import WorldFailed
     from ptde.run.interrupt import Interrupted
-    from ptde.stages.teach import Diverged
+    from ptde.run.job import Diverged
 
     command, rest = words[0], words[1:]
     try:

@@ -13,8 +13,9 @@ def configured(command: str, summary: str) -> Callable[[Sequence[str]], None]:
 
     def run_command(words: Sequence[str]) -> None:
         from ptde.config import Run
-        from ptde.methods import METHODS, run_of
+        from ptde.methods import METHODS, run_of, unused
         from ptde.pipeline import run
+        from ptde.unread import without_unread
 
         words, start = start_of(world_words(words))
         words, method = take("method", words, METHODS)
@@ -32,7 +33,10 @@ def configured(command: str, summary: str) -> Callable[[Sequence[str]], None]:
         parsed = parse(Command, words, command, default)
         config = Run(**{n: getattr(parsed, n) for n in names})
         if method:
+            if wrong := unused(method, config, start):
+                raise ValueError("\n".join(say() for say in wrong.values()))
             config = run_of(method, config)
+        config = without_unread(config, start)  # of a preset
         run(config, parsed.out, "teach" if command == "teach" else "run").show()
 
     return run_command

@@ -93,6 +93,7 @@ def list_command(words: Sequence[str]) -> None:
     out = console()
     for name, world in WORLDS.items():
         out.print(f"--world {name}  --map {' | '.join(world.maps()) or world.open}")
+    out.print(_maps())
     out.print(_methods(parsed.map))
     for flag, parts in (("info", INFOS), ("mixer", MIXERS)):
         for name, part in parts.items():
@@ -101,6 +102,32 @@ def list_command(words: Sequence[str]) -> None:
         out.print(f"--preset {name}: {text}")
     for name, (text, _) in PLANS.items():
         out.print(f"ptde compare {name}: {text}")
+
+
+def _maps():
+    """Every map whose sizes are known before a game or a file is opened."""
+    from rich.table import Table
+
+    from ptde.envs.registry import WORLDS
+
+    columns = (
+        "--world",
+        "--map",
+        "time limit",
+        "agents",
+        "actions",
+        "observation",
+        "state",
+    )
+    table = Table(title="maps; a time limit is in joint steps of the world")
+    for column in columns:
+        word = column.startswith("--")
+        table.add_column(column, justify="left" if word else "right", no_wrap=word)
+    for world, family in WORLDS.items():
+        for name in family.maps():
+            if (sizes := family.sizes(name)) is not None:
+                table.add_row(world, name, *map(str, sizes))
+    return table
 
 
 def _methods(map_name: str):

@@ -39,25 +39,17 @@ def world_words(words: Sequence[str]) -> list[str]:
     return spelt
 
 
-def default_of(words: Sequence[str]) -> Any:
-    """The ``Run`` that starts a run in the world that the words name."""
+def start_of(words: Sequence[str]) -> tuple[list[str], Any]:
+    """The words without ``--preset NAME``, and the ``Run`` that they change: the preset's,
+    or that of the world that they name.
+    """
     from ptde.config import Run
     from ptde.envs.registry import WORLDS
-    from ptde.presets import WORLD_DEFAULTS
-
-    _, world = take("world", words, WORLDS)
-    world = world or Run.world
-    return WORLD_DEFAULTS.get(world) or Run(world=world)
-
-
-def start_of(words: Sequence[str]) -> tuple[list[str], Any]:
-    """The words without ``--preset NAME``, and the ``Run`` that they change."""
-    from ptde.presets import PRESETS, as_paper
+    from ptde.presets import PRESETS, start_of
 
     words, name = take("preset", words, PRESETS)
-    if name == "paper":  # in whichever world
-        return words, as_paper(default_of(words))
-    return words, PRESETS[name][1] if name else default_of(words)
+    _, world = take("world", words, WORLDS)
+    return words, start_of(name, world or Run.world)
 
 
 def take(

@@ -22,9 +22,11 @@ from ptde.check import known
 from ptde.config import Run
 from ptde.envs.registry import WORLDS
 from ptde.host.doctor import GAMES, need
-from ptde.methods import METHODS, run_of
-from ptde.presets import PAPER_MAPS, WORLD_DEFAULTS, as_paper
+from ptde.methods import METHODS, on_probe, run_of, unused
+from ptde.options import put
+from ptde.presets import PAPER_MAPS, as_paper, start_of
 from ptde.stages.distill import DistillConfig
+from ptde.unread import flag, is_read
 
 MILLION = 1_000_000
 
@@ -61,6 +63,8 @@ class Plan:
     """Joint steps by map; a map that is missing takes ``base.steps``."""
     base: Run = field(default_factory=Run)
     """Its ``seed`` and ``seeds`` are the comparison's."""
+    start: Run | None = None
+    """What ``base`` was before anything was typed; None is its world's own start."""
 
     def __post_init__(self):
         for kind, names in (("method", self.methods), ("map", self.maps)):
@@ -80,16 +84,29 @@ class Plan:
         for name in self.steps:
             known("map", name, self.maps)
 
+    def check_read(self) -> None:
+        """ValueError names the options of ``base`` that none of the methods uses."""
+        start = self.start or Run(world=self.base.world)
+        wrong = unused(self.methods[0], self.base, start)
+        for name in self.methods[1:]:
+            if wrong:
+                too = unused(name, self.base, start)
+                wrong = {option: say for option, say in wrong.items() if option in too}
+        if wrong:
+            raise ValueError(
+                "\n".join(
+                    f"no method of the comparison uses {flag(option)}: {say()}"
+                    for option, say in wrong.items()
+                )
+            )
+
     def scaled(self, share: float) -> "Plan":
         """The same with a share of every budget, for a quick look."""
-        run, value = self.base, self.base.value
-        base = replace(
-            run,
-            steps=max(1, round(run.steps * share)),
-            value=replace(
-                value, epsilon_steps=max(1, round(value.epsilon_steps * min(share, 1.0)))
-            ),
-        )
+        run, epsilon = self.base, "value.epsilon_steps"
+        budgets = {"steps": run.steps * share}
+        if any(is_read(on_probe(name, run), epsilon) for name in self.methods):
+            budgets[epsilon] = run.value.epsilon_steps * min(share, 1.0)
+        base = put(run, {name: max(1, round(n)) for name, n in budgets.items()})
         steps = {name: max(1, round(n * share)) for name, n in self.steps.items()}
         return replace(self, steps=steps, base=base)
 
@@ -103,7 +120,8 @@ class Plan:
         _check_paper(self.methods)
         base, student = as_paper(self.base), self.base.student
         own = student != DistillConfig()
-        return replace(self, base=replace(base, student=student) if own else base)
+        base = replace(base, student=student) if own else base
+        return replace(self, base=base, start=base)
 
     def check_game(self, name: str) -> None:
         """ValueError says what the plan of that name lacks of a game, and what to type."""
@@ -137,14 +155,14 @@ def _table(methods: str, budgets: dict[str, int], base: Run | None = None) -> Pl
 
 
 def _ranking() -> Plan:
-    base = replace(WORLD_DEFAULTS["ranking"], seeds=5)
+    base = Run(world="ranking", seeds=5)
     return Plan(("qmix", "qmix_giu", "qmix_gip", "qmix_kd"), ("letor",), {}, base)
 
 
 def _check_paper(methods: Sequence[str]) -> None:
     """ValueError if the paper has values for none of the methods."""
     probe = Run(world="probe")
-    if all(run_of(name, probe).algo == "mappo" for name in methods):
+    if all(on_probe(name, probe).algo == "mappo" for name in methods):
         raise ValueError(
             "Table 7 of the paper has values for VDN, QMIX and QPLEX alone, and no method "
             "here is one of them: leave out --paper (in a file: paper = true)"
@@ -170,7 +188,7 @@ PLANS: dict[str, tuple[str, Plan]] = {
                 "academy_counterattack_hard": 10,
                 "academy_run_pass_and_shoot_with_keeper": 10,
             },
-            WORLD_DEFAULTS["football"],
+            Run(world="football"),
         ),
     ),
     "table4": (
@@ -236,13 +254,15 @@ def read_plan(
                 raise ValueError(f"unknown entry {name!r}; write {', '.join(entries)}")
         first, count = _seeds(data.get("seeds", 3))
         paper = paper or _truth("paper", data)
-        options = _options(_from_paper(data.get("run", {}), paper), parse)
-        base = replace(options, seed=first, seeds=count)
+        options = _from_paper(data.get("run", {}), paper)
+        base = replace(_options(options, parse), seed=first, seeds=count)
+        start = start_of(options.get("preset"), base.world)
         steps = {name: int(n) for name, n in data.get("steps", {}).items()}
         methods, maps = tuple(data.get("methods", ())), tuple(data.get("maps", ()))
-        plan = Plan(methods, maps, steps, base)
+        plan = Plan(methods, maps, steps, base, start)
         if paper:
             _check_paper(methods)
+        plan.check_read()
         return plan
     except (ValueError, TypeError) as error:
         raise ValueError(f"{path}: {error}") from error

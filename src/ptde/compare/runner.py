@@ -37,10 +37,12 @@ def compare(plan: Plan, out: Path, workers: int = 1) -> Entries:
             own; 1 runs all seeds of a cell in one program, on all cores.
 
     Raises:
-        ValueError: a cell cannot be run, or ``out`` holds a run with other options.
+        ValueError: a cell cannot be run, no method uses an option of the plan, or ``out``
+            holds a run with other options.
         Interrupted: Ctrl-C; the same command goes on.
         WorkerFailed: a run ended badly in its process.
     """
+    plan.check_read()
     cells = []
     for whole in plan.cells():  # all that can be wrong, before anything long starts
         env = whole.run.env()

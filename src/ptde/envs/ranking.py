@@ -37,8 +37,11 @@ def ranking_data(
     known("map", map_name, MAPS)
     c = config
     if map_name == "synthetic":
-        if c.data:
-            raise ValueError("--map synthetic makes its own data: leave --data away")
+        for option in ("data", "features"):
+            if getattr(c, option):
+                raise ValueError(
+                    f"--map synthetic makes its own data: leave --{option} away"
+                )
         made = synthetic(c.lists or 2_000, c.docs, features=20, seed=c.data_seed)
         return make_lists("synthetic", [made], c.docs, c.lists, c.train_share, c.data_seed)
     if not c.data:

@@ -1,13 +1,24 @@
 """Worlds by name: what ``--world`` and ``--map`` may be."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, NamedTuple
 
 from ptde.check import known
 from ptde.envs.base import AbstractWorld
 from ptde.envs.probes import PROBES, Probe
 from ptde.envs.settings import FootballConfig, HostConfig, StarCraftConfig
+
+
+class MapSizes(NamedTuple):
+    """What `ptde list` shows of a map."""
+
+    time_limit: int
+    """In joint steps of the world."""
+    agents: int
+    actions: int
+    observation: int
+    state: int
 
 
 @dataclass(frozen=True)
@@ -18,12 +29,19 @@ class World:
     """The map that is taken where none is named."""
     maps: Callable[[], tuple[str, ...]]
     make: Callable[[str, Mapping[str, Any]], AbstractWorld]
-    """From a map's name and the run's options, by group: ``options["smax"]``; besides
+    """From a map's name and the options that it ``reads``: ``options["smax"]``; besides
     them, ``options["envs"]`` copies will play, ``options["time_out"]`` is what time limits
     mean, and ``options["progress"]`` is told how far data files are read (see
     ``read_letor``)."""
     open: str = ""
     """What a map may be called that ``maps`` does not list; "" for nothing."""
+    reads: tuple[str, ...] = ("time_out",)
+    """The options that it reads, whole groups (``smax``) or one by one (``host.limit``):
+    ``make`` is given no others, and whoever types one of the rest is told so."""
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    """What a run here starts from where that is not the plain default (``value.lr``)."""
+    sizes: Callable[[str], MapSizes | None] = lambda name: None
+    """A map's sizes where they are known before a game or a file is opened."""
 
     def check_map(self, name: str) -> None:
         """ValueError names the nearest of what there is."""
@@ -41,6 +59,11 @@ def _smax(name: str, options: Mapping[str, Any]) -> AbstractWorld:
     from ptde.envs.smax import Smax
 
     return Smax(name, options.get("smax"))
+
+
+def _smax_sizes(name: str) -> MapSizes:
+    s = _smax(name, {}).spec
+    return MapSizes(s.time_limit, s.n_agents, s.n_actions, s.obs_dim, s.state_dim)
 
 
 def _ranking_maps() -> tuple[str, ...]:
@@ -77,6 +100,12 @@ def _football(name: str, options: Mapping[str, Any]) -> AbstractWorld:
     return HostWorld(f"football/{name}", maker, *_host_options(options))
 
 
+def _football_sizes(name: str) -> MapSizes:
+    from ptde.host.football import ACTIONS, SCENARIOS, sizes
+
+    return MapSizes(FootballConfig().limit, SCENARIOS[name], ACTIONS, *sizes(name))
+
+
 def _starcraft_maps() -> tuple[str, ...]:
     from ptde.host.starcraft import MAPS
 
@@ -96,6 +125,12 @@ def _starcraft(name: str, options: Mapping[str, Any]) -> AbstractWorld:
     return HostWorld(f"starcraft/{name}", maker, *_host_options(options))
 
 
+def _starcraft_sizes(name: str) -> MapSizes:
+    from ptde.host.starcraft import SIZES
+
+    return MapSizes(*SIZES[name])
+
+
 def _host(name: str, options: Mapping[str, Any]) -> AbstractWorld:
     from ptde.envs.host import HostWorld
     from ptde.host.pool import Maker
@@ -109,13 +144,54 @@ def _host_options(options: Mapping[str, Any]) -> tuple[HostConfig, int]:
     return options.get("host") or HostConfig(), options.get("envs", 1)
 
 
+_PROCESSES = ("time_out", "host.patience", "host.failures", "host.quorum", "host.overlap")
+
 WORLDS = {
-    "smax": World("3s_vs_5z", _smax_maps, _smax),
-    "ranking": World("letor", _ranking_maps, _ranking),
-    "football": World("academy_3_vs_1_with_keeper", _football_maps, _football),
-    "starcraft": World("3s_vs_5z", _starcraft_maps, _starcraft),
-    "host": World("", lambda: (), _host, open="module:callable"),
-    "probe": World("constant", lambda: PROBES, lambda name, options: Probe(name)),
+    "smax": World(
+        "3s_vs_5z", _smax_maps, _smax, reads=("smax", "time_out"), sizes=_smax_sizes
+    ),
+    "ranking": World(
+        "letor",
+        _ranking_maps,
+        _ranking,
+        reads=("ranking",),
+        defaults={
+            "steps": 1_000_000,
+            "envs": 256,
+            "segment": 1,
+            "test_every": 50_000,
+            "checkpoint_every": 500_000,
+            "value.gamma": 0.0,
+            "value.lr": 3e-3,
+            "value.lr_end": 0.0,
+            "value.average": 0.998,
+            "value.buffer": 2_048,
+            "value.batch": 512,
+            "value.updates": 1,
+            "value.epsilon_end": 0.1,
+            "mappo.epochs": 3,
+            "ranking.jitter": 0.5,
+        },
+    ),
+    "football": World(
+        "academy_3_vs_1_with_keeper",
+        _football_maps,
+        _football,
+        reads=("football", *_PROCESSES),
+        defaults={"steps": 200_000, "value.updates": 16},
+        sizes=_football_sizes,
+    ),
+    "starcraft": World(
+        "3s_vs_5z",
+        _starcraft_maps,
+        _starcraft,
+        reads=("starcraft", *_PROCESSES),
+        sizes=_starcraft_sizes,
+    ),
+    "host": World(
+        "", lambda: (), _host, open="module:callable", reads=("host", "time_out")
+    ),
+    "probe": World("constant", lambda: PROBES, lambda name, options: Probe(name), reads=()),
 }
 """Add a world of your own here: ``WORLDS["mine"] = World(default, maps, make)``."""
 

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ptde.check import known, within
+from ptde.options import Options
 
 
 @dataclass(frozen=True)
-class RankingConfig:
+class RankingConfig(Options):
     """Which documents are ranked, and how that is rewarded."""
 
     data: str = ""
@@ -41,7 +42,7 @@ class RankingConfig:
 
 
 @dataclass(frozen=True)
-class HostConfig:
+class HostConfig(Options):
     """How worlds that run in processes of their own are made and waited for. Every copy
     (--envs) is a process.
     """
@@ -88,7 +89,7 @@ class HostConfig:
 
 
 @dataclass(frozen=True)
-class FootballConfig:
+class FootballConfig(Options):
     """How a scenario of Google Research Football is played."""
 
     control: Literal["stock", "fixed"] = "stock"
@@ -109,7 +110,7 @@ class FootballConfig:
 
 
 @dataclass(frozen=True)
-class StarCraftConfig:
+class StarCraftConfig(Options):
     """How a battle of StarCraft II is fought."""
 
     difficulty: str = "7"
@@ -123,7 +124,7 @@ class StarCraftConfig:
 
 
 @dataclass(frozen=True)
-class SmaxConfig:
+class SmaxConfig(Options):
     """How an SMAX battle is seen and fought."""
 
     observation: Literal["native", "smac"] = "smac"

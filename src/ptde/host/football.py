@@ -23,6 +23,15 @@ SCENARIOS = {
 """The paper's scenarios, and the agents in each. 3_vs_2 is in no release of gfootball: ours
 is 3_vs_1 with a second centre-back."""
 
+PLAYERS = {
+    "academy_run_pass_and_shoot_with_keeper": (3, 2),
+    "academy_3_vs_1_with_keeper": (4, 2),
+    "academy_3_vs_2_with_keeper": (4, 3),
+    "academy_counterattack_easy": (11, 11),
+    "academy_counterattack_hard": (11, 11),
+}
+"""Players on the left, who are ours, and on the right, keepers included."""
+
 ACTIONS = 19
 ROLES = 10
 LINES = 10
@@ -156,6 +165,14 @@ def state(raw: dict[str, Any]) -> np.ndarray:
     parts.append(one_hot(raw["ball_owned_team"], (0, -1, 1)))
     parts.append(one_hot(raw["ball_owned_player"], (*range(BIGGEST), -1)))
     return np.concatenate(parts).astype(np.float32)
+
+
+def sizes(scenario: str) -> tuple[int, int]:
+    """Widths of observation and state, known without the engine."""
+    left, right = PLAYERS[scenario]
+    width = left if left < BIGGEST else BIGGEST
+    obs = 4 + 4 * (left + right) + 3 + 3 + width
+    return obs, (left + right) * (4 + 1 + ROLES) + 9 + 3 + BIGGEST + 1
 
 
 def one_hot(value: int, values: Any) -> np.ndarray:

@@ -71,7 +71,8 @@ class Copy:
         log = TemporaryFile()  # noqa: SIM115 - it is closed when the process ends
         files = (there.fileno(), memory, life_there.fileno())
         root = str(Path(__file__).parents[2])
-        paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
+        # A script that is started finds what lies beside it; so do its worlds.
+        paths = filter(None, [root, sys.path[0], os.environ.get("PYTHONPATH")])
         process = subprocess.Popen(
             [sys.executable, "-c", SERVE, *map(str, files)],
             pass_fds=files,

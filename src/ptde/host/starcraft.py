@@ -17,7 +17,17 @@ from ptde.host.doctor import SMAC_MAPS, need, starcraft_home
 from ptde.host.env import HostStep
 from ptde.host.pymarl import PyMarl
 
-MAPS = ("3s_vs_5z", "5m_vs_6m", "3s5z_vs_3s6z", "6h_vs_8z", "3s_vs_8z", "3s5z_vs_3s7z")
+SIZES = {
+    "3s_vs_5z": (250, 3, 11, 48, 68),
+    "5m_vs_6m": (70, 5, 12, 55, 98),
+    "3s5z_vs_3s6z": (170, 8, 15, 136, 230),
+    "6h_vs_8z": (150, 6, 14, 78, 140),
+    "3s_vs_8z": (350, 3, 14, 66, 89),
+    "3s5z_vs_3s7z": (170, 8, 16, 144, 244),
+}
+"""Time limit, agents, actions, observation and state, as SMAC's ``get_env_info`` says."""
+
+MAPS = tuple(SIZES)
 """The paper's, in its order. Others: ``--world host --map smac.env:StarCraft2Env``."""
 
 ENVIRON = (("PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION", "python"),)

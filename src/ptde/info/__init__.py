@@ -13,7 +13,6 @@ from ptde.info.hold import Hold
 from ptde.info.none import NoInfo
 from ptde.info.raw import RawState
 from ptde.info.sizes import InfoSizes
-from ptde.info.student import Student
 from ptde.types import EnvSpec
 
 INFOS: dict[str, Callable[..., AbstractInfo]] = {
@@ -33,9 +32,12 @@ def make_info(
 ) -> AbstractInfo:
     """The untrained module; one that looks less often than at every step is a ``Hold``."""
     module = INFOS[name](spec, sizes, key=key)
-    if sizes.refresh == 1 and (module.held == "state" or not sizes.threshold):
+    if not module.z_dim:
         return module
-    return Hold(module, spec.state_dim, sizes.refresh, sizes.threshold)
+    threshold = sizes.threshold if module.held == "z" else 0.0
+    if sizes.refresh == 1 and not threshold:
+        return module
+    return Hold(module, spec.state_dim, sizes.refresh, threshold)
 
 
 __all__ = [
@@ -52,6 +54,5 @@ __all__ = [
     "InfoSizes",
     "NoInfo",
     "RawState",
-    "Student",
     "make_info",
 ]

@@ -92,8 +92,20 @@ class AbstractStudent(eqx.Module):
     """Makes z from local information: there is no state to look at."""
 
     @abstractmethod
-    def __call__(self, local: Float[Array, "*b n d"]) -> Float[Array, "*b n z"]:
-        """z'_i of every agent (Paper Eq. 5)."""
+    def start(self, copies: int, n_agents: int) -> Carry:
+        """What it remembers at the start of an episode, of so many copies."""
+
+    @abstractmethod
+    def step(
+        self, carry: Carry, local: Float[Array, "B n d"]
+    ) -> tuple[Carry, Float[Array, "B n z"]]:
+        """One step of an episode: z'_i of every agent (Paper Eq. 5)."""
+
+    @abstractmethod
+    def unroll(
+        self, local: Float[Array, "B T n d"], first: Bool[Array, "B T"]
+    ) -> Float[Array, "B T n z"]:
+        """The same for whole segments that start with an episode; ``first`` starts more."""
 
 
 class DistributionGenerator(eqx.Module):

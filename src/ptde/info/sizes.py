@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 
 from ptde.check import within
+from ptde.options import Options
 
 
 @dataclass(frozen=True)
-class InfoSizes:
+class InfoSizes(Options):
     """Widths of the information module (the authors' released values)."""
 
     z: int = 64

@@ -7,11 +7,12 @@ import equinox as eqx
 from jaxtyping import Array, Float
 
 from ptde.check import within
+from ptde.options import Options
 from ptde.types import Utilities
 
 
 @dataclass(frozen=True)
-class MixerSizes:
+class MixerSizes(Options):
     """Widths of the mixers' networks (PyMARL2's values)."""
 
     embed: int = 32

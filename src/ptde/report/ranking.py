@@ -21,6 +21,9 @@ from ptde.run.collect import start
 
 CUTS = (1, 3, 5, 10)
 """The k of NDCG@k."""
+ORDER = 19
+"""Stream of randomness of the documents' order in a list, below seed 0's key: the same for
+all runs, and in no seed's training or tests."""
 ARRAYS, TABLE = "ndcg.npz", "ranking.md"
 """In a run folder: NDCG of every role, [seeds, lists, cuts], and the table of it."""
 
@@ -38,11 +41,12 @@ def _list_ndcg(scores: jax.Array, labels: jax.Array) -> jax.Array:
 
 def team_ndcg(env: Ranking, policies: Sequence[FullPolicy]) -> np.ndarray:
     """NDCG of the lists that teams rank, [teams, lists, cuts]; ``env`` is held out."""
+    key_start, key_policy = jax.random.split(jax.random.fold_in(new_key(0), ORDER))
 
     @jax.jit
     def act(policy):
-        cursor = start(policy, env, len(env.features), key=new_key(0))
-        _, decision = policy(cursor.memory, cursor.step, key=new_key(1))
+        cursor = start(policy, env, len(env.features), key=key_start)
+        _, decision = policy(cursor.memory, cursor.step, key=key_policy)
         (_, labels), _ = cursor.env_state
         return decision.action, labels
 

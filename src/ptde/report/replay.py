@@ -74,7 +74,8 @@ def draw_scene(scene: Scene) -> Image.Image:
     zoom = side / scene.width
 
     def place(point: np.ndarray) -> tuple[float, float]:
-        return point[0] * zoom, HEAD * SCALE + side - point[1] * zoom
+        x, y = (float(x) * zoom for x in point)
+        return x, HEAD * SCALE + side - y
 
     for line in np.arange(0, scene.width, 4) * zoom:
         pen.line([(line, HEAD * SCALE), (line, side + HEAD * SCALE)], GRID, SCALE)

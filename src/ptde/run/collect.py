@@ -3,11 +3,12 @@
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Key, PyTree
+from jaxtyping import Array, Bool, Float, Key, PyTree
 
 from ptde.agents.policy import FullPolicy
 from ptde.envs.base import AbstractEnv, AbstractWorld, EnvState
 from ptde.info.base import Carry
+from ptde.ops.masks import masked_mean
 from ptde.types import Decision, Rollout, TimeStep
 
 
@@ -78,10 +79,24 @@ def collect(
     return cursor, Rollout(steps=steps, action=decision.action, noise=decision.noise)
 
 
-def train_win_rate(rollout: Rollout) -> Float[Array, ""]:
+def train_win_rate(rollout: Rollout, time_limit: int) -> Float[Array, ""]:
     """The mean of ``won`` over the episodes that ended in a rollout; 0 if none did."""
-    ended = jnp.sum(rollout.steps.first[:, 1:])
-    return jnp.sum(rollout.steps.won) / jnp.maximum(ended, 1)
+    return masked_mean(rollout.steps.won, ended(rollout.steps, time_limit))
+
+
+def ended(steps: TimeStep, time_limit: int) -> Bool[Array, "B T1"]:
+    """Which steps of a segment are the last ones of their episodes.
+
+    There the discount is 0, or the next step is the first of another episode. Nothing
+    follows a segment's own last step: an episode that is cut there, with discount 1, is
+    known to be over if it has taken ``time_limit`` joint steps in this segment. One that
+    its world cuts sooner looks like one that goes on, and does not count.
+    """
+    time = jnp.arange(steps.first.shape[1])
+    began = jnp.max(jnp.where(steps.first, time, -1), axis=1)  # -1: before the segment
+    cut = (began >= 0) & (time[-1] - began >= time_limit)
+    followed = jnp.concatenate([steps.first[:, 1:], cut[:, None]], axis=1)
+    return (steps.discount == 0) | followed
 
 
 def rollout_shapes(

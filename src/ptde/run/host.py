@@ -99,7 +99,8 @@ def collect(
 
 def begin(world: HostWorld, *, key: Key[Array, ""]) -> None:
     """Resets every copy for a segment; ``play`` with the same key goes on from there."""
-    seeds = episode_seeds(key, world.copies)
+    key_seeds, _ = jax.random.split(key)
+    seeds = episode_seeds(key_seeds, world.copies)
     world.pool.lost.clear()
     world.pool.begin(range(world.copies), seeds, on=True)
 
@@ -108,7 +109,8 @@ def play(
     policy: FullPolicy, world: HostWorld, length: int, *, key: Key[Array, ""]
 ) -> Rollout:
     """The segment that ``begin`` began."""
-    players, lost = Players(policy, world, key=key), world.pool.lost
+    _, key_actions = jax.random.split(key)
+    players, lost = Players(policy, world, key=key_actions), world.pool.lost
     segment: _Segment | None = None
     at = np.zeros(world.copies, int)  # the step that a copy shows next
     began = np.zeros(world.copies, int)  # the first step of its episode
@@ -182,10 +184,11 @@ def evaluate(
     Two policies on the same key meet the same seeds. An episode that is lost is played
     again.
     """
-    seeds = episode_seeds(key, episodes)
+    key_seeds, key_actions = jax.random.split(key)
+    seeds = episode_seeds(key_seeds, episodes)
     pool = world.pool
     pool.lost.clear()
-    players = Players(policy, world, key=key)
+    players = Players(policy, world, key=key_actions)
     columns = ("won", "reward", "score", "length", "messages")
     table = {name: np.zeros(episodes) for name in columns}
     plays = np.full(world.copies, -1)  # the episode of each copy; -1: none
@@ -275,7 +278,8 @@ def iterate(
         begin(world, key=keys[0][0])
         rollout = play(policy, world, length, key=keys[0][0])
         for i in range(times):
-            shown, lost = train_win_rate(rollout), len(_taken(reasons))
+            shown = train_win_rate(rollout, world.spec.time_limit)
+            lost = len(_taken(reasons))
             if i + 1 < times:
                 begin(world, key=keys[i + 1][0])
             learner, metrics = learn(learner, rollout, keys[i][1])  # does not wait for it

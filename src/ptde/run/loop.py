@@ -99,13 +99,14 @@ def initial(
     algo: AbstractAlgorithm,
     env: AbstractWorld,
     schedule: Schedule,
+    given: Any = None,
     *,
     key: Key[Array, ""],
 ) -> TrainState:
-    """The state before the first iteration."""
+    """The state before the first iteration; ``given`` is the learner's (``algo.init``)."""
     key_init, _, key_train = jax.random.split(key, 3)
     example = rollout_shapes(env, schedule.envs, schedule.segment)
-    learner = algo.init(example, key=key_init)
+    learner = algo.init(example, given, key=key_init)
     return TrainState(learner, key_train, jnp.zeros((), jnp.int32))
 
 
@@ -119,7 +120,8 @@ def iterate(
     cursor = start(policy, env, schedule.envs, key=key_start)
     _, rollout = collect(policy, env, cursor, schedule.segment, key=key_collect)
     learner, metrics = algo.update(state.learner, rollout, key=key_update)
-    metrics = {**metrics, "train_win_rate": train_win_rate(rollout)}
+    won = train_win_rate(rollout, env.spec.time_limit)
+    metrics = {**metrics, "train_win_rate": won}
     return TrainState(learner, state.key, state.iteration + 1), metrics
 
 

@@ -1,1 +1,1 @@
-"""The two stages of PTDE, and the pipeline that joins them."""
+"""The two stages of PTDE; ``ptde.pipeline`` joins them."""

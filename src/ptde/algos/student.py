@@ -1,0 +1,186 @@
+"""Stage 2 on the student's own battles: it plays, the teacher answers, it learns.
+
+A student that remembers must learn on what *it* will see (DAgger, Ross et al. 2011):
+off the teacher's data it latches on to the teacher's past actions. So this is a learner
+like those of stage 1, run by the same loop: it collects, and what it collects it keeps
+with the teacher's answer.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import equinox as eqx
+import flashbax
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float, Int, Key
+
+from ptde.agents.base import AbstractNetwork
+from ptde.agents.policy import FullPolicy, Memory
+from ptde.algos.base import AbstractAlgorithm, Metrics, Teacher, Team
+from ptde.distill.objectives import AbstractObjective, Labelled, average
+from ptde.info.base import AbstractInfo, AbstractStudent, Carry
+from ptde.ops.local import local_information
+from ptde.ops.losses import distillation_loss
+from ptde.ops.select import epsilon_greedy
+from ptde.types import Decision, Rollout, TimeStep
+
+
+class SharedPolicy(FullPolicy):
+    """The first copies are played by the teacher, the others by the student.
+
+    Both read the same network, whose memory is of what the agents saw and did, whoever
+    decided.
+    """
+
+    network: AbstractNetwork
+    info: AbstractInfo
+    student: AbstractStudent
+    teachers: Int[Array, ""]
+    """Copies that the teacher plays."""
+    epsilon: Float[Array, ""] | float
+
+    def start(self, copies: int, n_agents: int) -> Carry:
+        memory = Memory.blank(self.network, self.info, copies, n_agents)
+        return memory, self.student.start(copies, n_agents)
+
+    def __call__(
+        self, carry: Carry, step: TimeStep, *, key: Key[Array, ""]
+    ) -> tuple[Carry, Decision]:
+        memory, student = carry
+        local = local_information(step.local)
+        h = self.network.step(memory.h, local)
+        told, info = self.info.step(memory.info, local, step.state, noise=None)
+        student, z = self.student.step(student, local)
+        copies = jnp.arange(len(local))[:, None, None]
+        z = jnp.where(copies < self.teachers, info.z, z)
+        q = self.network.values(h, z)
+        action = epsilon_greedy(q, step.local.legal, self.epsilon, key=key)
+        return (Memory(h, told), student), Decision(action)
+
+
+def label(teacher: Teacher, rollout: Rollout) -> Labelled:
+    """What a rollout teaches a student; every one of its T + 1 steps."""
+    steps = rollout.steps
+    local = local_information(steps.local)
+    info = teacher.info.unroll(local, steps.state, steps.first, noise=None)
+    alive = steps.local.alive
+    return Labelled(local, steps.first, steps.local.legal, alive, info.mean)
+
+
+class StudentState(eqx.Module):
+    """Everything of a student's learner."""
+
+    teacher: Teacher
+    """Frozen."""
+    student: AbstractStudent
+    optimiser: optax.OptState
+    store: Any
+    """All segments so far, with the teacher's answers."""
+    collections: Int[Array, ""]
+
+
+@dataclass(frozen=True)
+class StudentLearner(AbstractAlgorithm[StudentState]):
+    """Learns a student on a growing store of its own and its teacher's battles."""
+
+    make_student: Callable[[Key[Array, ""]], AbstractStudent]
+    objective: AbstractObjective
+    envs: int
+    collections: int
+    """How many there will be: the store holds all, the rate falls to 0 over them."""
+    warm_up: int
+    """Collections in which the teacher plays all copies."""
+    share: float
+    """Share of the copies that it plays afterwards."""
+    epsilon: float
+    updates: int
+    """After each collection."""
+    batch: int
+    """Segments of an update."""
+    lr: float
+    max_grad_norm: float = 10.0
+
+    @property
+    def optimiser(self) -> optax.GradientTransformation:
+        """Adam, whose rate falls by a cosine to 0."""
+        rate = optax.cosine_decay_schedule(self.lr, self.collections * self.updates)
+        return optax.chain(optax.clip_by_global_norm(self.max_grad_norm), optax.adam(rate))
+
+    @property
+    def store(self):
+        """The store: never full."""
+        return flashbax.make_item_buffer(
+            max_length=self.envs * self.collections,
+            min_length=1,
+            sample_batch_size=self.batch,
+            add_batches=True,
+        )
+
+    def init(
+        self, example: Rollout, given: Teacher | None = None, *, key: Key[Array, ""]
+    ) -> StudentState:
+        """An untrained student of the teacher that is ``given``."""
+        assert given is not None
+        student = self.make_student(key)
+        shapes = jax.eval_shape(label, given, example)
+        item = jax.tree.map(lambda x: jnp.zeros(x.shape[1:], x.dtype), shapes)
+        zero = jnp.zeros((), jnp.int32)
+        optimiser = self.optimiser.init(student)
+        return StudentState(given, student, optimiser, self.store.init(item), zero)
+
+    def behave(self, state: StudentState) -> SharedPolicy:
+        few = jnp.asarray(round(self.share * self.envs))
+        teachers = jnp.where(state.collections < self.warm_up, self.envs, few)
+        t = state.teacher
+        return SharedPolicy(t.network, t.info, state.student, teachers, self.epsilon)
+
+    def teacher(self, state: StudentState) -> Teacher:
+        return state.teacher
+
+    def team(self, state: StudentState) -> Team:
+        return Team(state.teacher.network, state.student)
+
+    def update(
+        self, state: StudentState, rollout: Rollout, *, key: Key[Array, ""]
+    ) -> tuple[StudentState, Metrics]:
+        new = label(state.teacher, rollout)
+        network = state.teacher.network
+        metrics = quality(state.student, new, self.objective, network)
+        store = self.store.add(state.store, new)
+
+        def loss(student, seen):
+            z = student.unroll(seen.local, seen.first)
+            return self.objective(z, seen, network)
+
+        def one(learnt, key):
+            student, optimiser = learnt
+            seen = self.store.sample(store, key).experience
+            value, gradient = jax.value_and_grad(loss)(student, seen)
+            change, optimiser = self.optimiser.update(gradient, optimiser)
+            return (optax.apply_updates(student, change), optimiser), value
+
+        learnt = (state.student, state.optimiser)
+        keys = jax.random.split(key, self.updates)
+        (student, optimiser), losses = jax.lax.scan(one, learnt, keys)
+        count = state.collections + 1
+        state = StudentState(state.teacher, student, optimiser, store, count)
+        return state, {"loss": losses.mean(), **metrics}
+
+
+def quality(
+    student: AbstractStudent,
+    seen: Labelled,
+    objective: AbstractObjective,
+    network: AbstractNetwork,
+) -> Metrics:
+    """How well a student does on segments that it has not learnt from: its loss there, and
+    the share of z's variance that it explains.
+    """
+    z = student.unroll(seen.local, seen.first)
+    distance = distillation_loss(z, seen.z, seen.counts)
+    spread = distillation_loss(average(seen.z, seen.counts), seen.z, seen.counts)
+    loss = objective(z, seen, network)
+    return {"held_out_loss": loss, "r2": 1.0 - distance / jnp.maximum(spread, 1e-12)}

@@ -1,0 +1,1 @@
+"""Distillation: students, what they minimise, and whose battles they learn from."""

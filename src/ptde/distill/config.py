@@ -1,0 +1,107 @@
+"""The student's options."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from jaxtyping import Array, Key
+
+from ptde.check import known, within
+from ptde.distill.objectives import OBJECTIVES, AbstractObjective
+from ptde.distill.students import STUDENTS
+from ptde.info.base import AbstractStudent
+from ptde.options import Options
+from ptde.types import EnvSpec
+
+
+@dataclass(frozen=True)
+class DistillConfig(Options):
+    """How the student learns (Paper Sec. 3.3, 4.5); the defaults are the paper's."""
+
+    network: Literal["mlp", "gru"] = "mlp"
+    """``mlp`` sees O_i alone; ``gru`` has a memory of its own as well."""
+    objective: Literal["z", "q"] = "z"
+    """What it minimises: its distance from the teacher in ``z`` (Paper Eq. 6), or in the
+    action values (``q``) and the policy that follow from z."""
+    data: Literal["teacher", "replay", "own"] = "teacher"
+    """What it learns from: ``teacher`` rolls data for it; ``replay``: what the replay holds
+    at the end of stage 1, which costs no joint steps; ``own``: it plays itself, and the
+    teacher answers. With --together and ``replay``, the student that learnt beside its
+    teacher learns on, to ``steps`` gradient steps in all."""
+    steps: int = 0
+    """Gradient steps on data of the teacher or the replay. >= 0; 0 takes 40,000 for rows,
+    4,000 for segments."""
+    batch: int = 0
+    """What a gradient step learns from: rows (one agent at one step) for an mlp on z, else
+    segments. >= 0; 0 takes 1,000 rows or 32 segments."""
+    lr: float = 0.0
+    """Adam's learning rate; for segments it falls by a cosine to 0. >= 0; 0 takes 1e-4 for
+    rows, 5e-4 for segments."""
+    hidden: int = 64
+    """Width of the student's hidden layers and memory. Units; >= 1."""
+    data_steps: int = 100_000
+    """Joint steps that are rolled for data, by the teacher or by both. >= 1."""
+    data_segments: int = 0
+    """Segments that the teacher rolls for data, whatever ``data_steps`` says. >= 0; 0
+    leaves it to ``data_steps``."""
+    data_epsilon: float = 0.05
+    """Probability of a random action meanwhile. In [0, 1]."""
+    warm_up: float = 0.1
+    """Of ``own`` data: the share of the collections, the first, that the teacher plays
+    alone. In [0, 1]."""
+    teacher_share: float = 0.25
+    """Of ``own`` data: the share of the copies that the teacher plays afterwards. In
+    [0, 1]."""
+    updates: int = 40
+    """Of ``own`` data: gradient steps after each collection. >= 1."""
+    held_out: float = 0.2
+    """Share of the segments, and so of the episodes, kept for the test loss. In (0, 1)."""
+    tests: int = 20
+    """How often the test loss and the student's win rate are measured. >= 1."""
+    test_episodes: int = 64
+    """Episodes of each of these tests. >= 1."""
+
+    def __post_init__(self):
+        default = type(self)
+        known("student.network", self.network, STUDENTS)
+        known("student.objective", self.objective, OBJECTIVES)
+        known("student.data", self.data, ("teacher", "replay", "own"))
+        for count in ("hidden", "data_steps", "updates", "tests", "test_episodes"):
+            name = f"student.{count}"
+            within(name, getattr(self, count), 1, example=getattr(default, count))
+        for count, example in (("steps", 40_000), ("batch", 1_000), ("data_segments", 800)):
+            within(f"student.{count}", getattr(self, count), 0, example=example)
+        within("student.lr", self.lr, 0, example=1e-4)
+        for share in ("data_epsilon", "warm_up", "teacher_share"):
+            example = getattr(default, share)
+            within(f"student.{share}", getattr(self, share), 0, 1, example=example)
+        within("student.held_out", self.held_out, 0.01, 0.99, example=0.2)
+
+    def make(self, spec: EnvSpec, z_dim: int, *, key: Key[Array, ""]) -> AbstractStudent:
+        """An untrained student."""
+        return STUDENTS[self.network](spec.local_dim, z_dim, self.hidden, key=key)
+
+    def loss(self) -> AbstractObjective:
+        """What it minimises."""
+        return OBJECTIVES[self.objective]()
+
+    @property
+    def whole(self) -> bool:
+        """It learns from whole segments: it remembers, or its loss looks at the network's
+        memory. Else every row is as good as a segment.
+        """
+        return self.network != "mlp" or self.objective != "z" or self.data == "own"
+
+    @property
+    def gradient_steps(self) -> int:
+        """``steps``, or what 0 stands for."""
+        return self.steps or (4_000 if self.whole else 40_000)
+
+    @property
+    def batch_size(self) -> int:
+        """``batch``, or what 0 stands for."""
+        return self.batch or (32 if self.whole else 1_000)
+
+    @property
+    def rate(self) -> float:
+        """``lr``, or what 0 stands for."""
+        return self.lr or (5e-4 if self.whole else 1e-4)

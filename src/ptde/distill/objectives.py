@@ -1,0 +1,118 @@
+"""What a student minimises: its distance from the teacher, in z or in what follows from z.
+
+Q_i is affine in z, so with the same h the second is a distance in z as well, seen through
+the head: of z's directions only those count that change the order of the actions.
+"""
+
+from abc import abstractmethod
+from collections.abc import Callable
+from typing import ClassVar
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+
+from ptde.agents.base import AbstractNetwork
+from ptde.ops.losses import distillation_loss
+from ptde.ops.masks import masked_mean
+from ptde.ops.select import masked
+
+
+class Labelled(eqx.Module):
+    """Segments of what the agents saw, and the teacher's answer to each step."""
+
+    local: Float[Array, "*b T n d"]
+    """O_i."""
+    first: Bool[Array, "*b T"]
+    legal: Bool[Array, "*b T n u"]
+    counts: Bool[Array, "*b T n"]
+    """Which agents' steps are learnt from: those of the living."""
+    z: Float[Array, "*b T n z"]
+    """The *mean* of the teacher's z: the same best fit as a sample has, without noise."""
+
+
+class AbstractObjective(eqx.Module):
+    """A loss between a student's z and the teacher's."""
+
+    needs_network: ClassVar[bool]
+    """It looks at what the network makes of z, so that segments must be whole."""
+
+    @abstractmethod
+    def __call__(
+        self, z: Float[Array, "B T n z"], seen: Labelled, network: AbstractNetwork
+    ) -> Float[Array, ""]:
+        """The loss of the student's ``z``; the network is the teacher's, frozen."""
+
+
+class ZObjective(AbstractObjective):
+    """Paper Eq. 6: the squared distance of the two z."""
+
+    needs_network: ClassVar[bool] = False
+
+    def __call__(
+        self, z: Float[Array, "B T n z"], seen: Labelled, network: AbstractNetwork
+    ) -> Float[Array, ""]:
+        return distillation_loss(z, seen.z, seen.counts)
+
+
+class QObjective(AbstractObjective):
+    """The distance of the action values and of the policies that they imply (and of z).
+
+        sum_u (A' - A)^2 / (legal actions x var A) + policy KL(pi || pi') + z-share of z
+
+    with A = Q - its mean over the legal actions, pi = softmax(Q / t), t = 0.1 std A. All
+    terms are free of the scale of rewards and z. After Czarnecki et al. 2019, whose
+    comparison of losses says that the details matter.
+    """
+
+    needs_network: ClassVar[bool] = True
+    policy: float = eqx.field(static=True, default=0.5)
+    """Weight of the Kullback-Leibler divergence."""
+    share: float = eqx.field(static=True, default=0.1)
+    """Weight of the squared distance of z over z's variance."""
+    temperature: float = eqx.field(static=True, default=0.1)
+    """Of the policies, in standard deviations of A."""
+
+    def __call__(
+        self, z: Float[Array, "B T n z"], seen: Labelled, network: AbstractNetwork
+    ) -> Float[Array, ""]:
+        network = jax.lax.stop_gradient(network)
+        h = network.unroll(seen.local, seen.first)
+        q, q_student = network.values(h, seen.z), network.values(h, z)
+        legal, counts = seen.legal, seen.counts
+        number = jnp.sum(legal, axis=-1)
+        a, a_student = centred(q, legal), centred(q_student, legal)
+        spread = masked_mean(jnp.sum(a * a, axis=-1) / number, counts)
+        distance = jnp.sum(jnp.square(a_student - a), axis=-1) / number
+        t = self.temperature * jnp.sqrt(spread) + 1e-8
+        log_p = jax.nn.log_softmax(masked(q / t, legal))
+        log_p_student = jax.nn.log_softmax(masked(q_student / t, legal))
+        difference = jnp.where(legal, log_p - log_p_student, 0.0)
+        divergence = jnp.sum(jnp.exp(log_p) * difference, axis=-1)
+        variance = distillation_loss(average(seen.z, counts), seen.z, counts)
+        return (
+            masked_mean(distance, counts) / (spread + 1e-8)
+            + self.policy * masked_mean(divergence, counts)
+            + self.share * distillation_loss(z, seen.z, counts) / (variance + 1e-8)
+        )
+
+
+def average(z: Float[Array, "*b z"], counts: Bool[Array, "*b"]) -> Float[Array, "*b z"]:
+    """The mean of z over what counts, in z's shape."""
+    mean = jax.vmap(masked_mean, (-1, None))(z, counts)
+    return jnp.broadcast_to(mean, z.shape)
+
+
+def centred(q: Float[Array, "*b u"], legal: Bool[Array, "*b u"]) -> Float[Array, "*b u"]:
+    """Q less its mean over the legal actions; 0 where an action is not legal."""
+    mean = jnp.sum(jnp.where(legal, q, 0.0), axis=-1, keepdims=True)
+    mean = mean / jnp.maximum(jnp.sum(legal, axis=-1, keepdims=True), 1)
+    return jnp.where(legal, q - mean, 0.0)
+
+
+OBJECTIVES: dict[str, Callable[[], AbstractObjective]] = {
+    "z": ZObjective,
+    "q": QObjective,
+}
+"""Objectives by name."""

@@ -1,0 +1,68 @@
+"""Groups of options: which of them were typed, and their dotted names (``value.lr``)."""
+
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from typing import Any, TypeVar
+
+from ptde.check import known
+
+T = TypeVar("T", bound="Options")
+
+
+class Options:
+    """A frozen dataclass of options that knows which of them were typed.
+
+    The rest stand at their defaults, which a world may replace by its own.
+    """
+
+    typed: frozenset[str]
+    """The fields that were given when it was made; ``dataclasses.replace`` gives all."""
+
+    def __new__(cls: type[T], *values: Any, **named: Any) -> T:
+        self = object.__new__(cls)
+        names = [f.name for f in fields(cls)]  # type: ignore[arg-type]
+        object.__setattr__(self, "typed", frozenset([*names[: len(values)], *named]))
+        return self
+
+    def settle(self, defaults: Mapping[str, Any]) -> None:
+        """For ``__post_init__``: what nobody typed takes its default, and counts as typed.
+
+        Args:
+            defaults: those that are not the plain ones, by dotted name. ValueError if one
+                is of no option.
+        """
+        for name in defaults:
+            known("option", name, flatten(self))
+        for name, value in list(vars(self).items()):
+            if isinstance(value, Options):
+                ours = _below(name, defaults).items()
+                new = {n: default for n, default in ours if n not in value.typed}
+                object.__setattr__(self, name, replace(value, **new))  # type: ignore
+            elif name in defaults and name not in self.typed:
+                object.__setattr__(self, name, defaults[name])
+
+
+def flatten(options: Options) -> dict[str, Any]:
+    """Every option's value by its dotted name."""
+    found: dict[str, Any] = {}
+    for f in fields(options):  # type: ignore[arg-type]
+        value = getattr(options, f.name)
+        if isinstance(value, Options):
+            found |= {f"{f.name}.{name}": x for name, x in flatten(value).items()}
+        else:
+            found[f.name] = value
+    return found
+
+
+def put(options: T, values: Mapping[str, Any]) -> T:
+    """The options with some of them replaced, by dotted name."""
+    changes = {name: value for name, value in values.items() if "." not in name}
+    for group in {name.partition(".")[0] for name in values.keys() - changes.keys()}:
+        changes[group] = replace(getattr(options, group), **_below(group, values))
+    return replace(options, **changes)  # type: ignore[type-var]
+
+
+def _below(group: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """A group's part, by the names within it."""
+    start = f"{group}."
+    return {n.removeprefix(start): v for n, v in values.items() if n.startswith(start)}

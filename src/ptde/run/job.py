@@ -1,0 +1,124 @@
+"""The one loop of all work that can be resumed: teaching, and every kind of distilling.
+
+A job is done in periods. After each it is looked at, what was seen is recorded, and now
+and then it is saved; a job that was killed goes on from what was saved, to the same bits.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, TypeVar
+
+import jax
+import numpy as np
+from jaxtyping import Array, PyTree
+
+from ptde.run.checkpoint import Checkpoints
+from ptde.run.interrupt import Interrupted, patient_interrupt
+from ptde.run.loop import first_bad
+from ptde.run.progress import Tracker
+from ptde.run.record import Record, Row
+
+S = TypeVar("S", bound=PyTree)
+
+OnRow = Callable[[Row], None]
+"""Is called with each new row of the record."""
+
+
+class Diverged(Exception):
+    """A loss or gradient was not finite; the message says where, and what to do."""
+
+
+@dataclass(frozen=True)
+class Job(Generic[S]):
+    """What is done in a period, and how one looks at it."""
+
+    name: str
+    unit: str
+    """What it is counted in: joint steps or gradient steps."""
+    ends: Sequence[int]
+    """The count at the end of each period."""
+    start: Callable[[], S]
+    """The state before the first period; traceable, so that its shapes cost nothing."""
+    advance: Callable[[S, int], tuple[S, Mapping[str, Array | np.ndarray]]]
+    """A period of so many units: the state after it, and metrics [seeds, iterations]."""
+    test: Callable[[S, int], dict[str, Array]]
+    """What a test shows of the state at a count, [seeds] each."""
+    text: Callable[[Row], str]
+    """The numbers of a row that matter, for the progress."""
+    save_every: int
+    """Units between checkpoints."""
+
+
+def run_job(job: Job[S], folder: Path, on_row: Iterable[OnRow] = ()) -> S:
+    """Does a job, from the newest checkpoint in ``folder`` on if there is one.
+
+    Writes ``record.jsonl`` and ``checkpoints/`` there.
+
+    Returns:
+        the state at its end.
+
+    Raises:
+        Interrupted: the user pressed Ctrl-C; a checkpoint was written.
+        Diverged: a loss or a gradient was not finite.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    checkpoints = Checkpoints(folder / "checkpoints")
+    record = Record(folder / "record.jsonl")
+    like = jax.eval_shape(job.start) if checkpoints.steps() else None
+    found = checkpoints.newest(like) if like is not None else None
+    count, state = found or (0, job.start())
+    rows = record.cut(count)
+    seconds = rows[-1]["seconds"] if rows else 0.0
+    saved, total = count, job.ends[-1]
+    with patient_interrupt() as stop, Tracker(job.name, total, job.unit) as tracker:
+        for end in [end for end in job.ends if end > count]:
+            began = time.monotonic()
+            state, measured = job.advance(state, end - count)
+            metrics = {name: np.asarray(value) for name, value in measured.items()}
+            pace = (end - count) / (time.monotonic() - began)
+            _check(metrics, count, end, checkpoints)
+            count = end
+            seen = {**_numbers(job.test(state, count)), **_means(metrics)}
+            seconds += time.monotonic() - began
+            times = {"seconds": round(seconds, 3), "steps_per_second": round(pace, 1)}
+            row = {"steps": count, **times, **seen}
+            record.append(row)
+            tracker.update(count, job.text(row))
+            for hear in on_row:
+                hear(row)
+            if stop.requested or count == total or count - saved >= job.save_every:
+                checkpoints.save(count, state)
+                saved = count
+            if stop.requested and count < total:
+                raise Interrupted(f"{job.name} is saved at {count:,} {job.unit}")
+    return state
+
+
+def _numbers(seen: Mapping[str, Array | np.ndarray]) -> Row:
+    return {name: np.asarray(x).round(6).tolist() for name, x in seen.items()}
+
+
+def _means(metrics: dict[str, np.ndarray]) -> Row:
+    """Over a period's iterations."""
+    return _numbers({k: x.astype(np.float32).mean(axis=1) for k, x in metrics.items()})
+
+
+def _check(
+    metrics: dict[str, np.ndarray], before: int, after: int, checkpoints: Checkpoints
+) -> None:
+    """Diverged names the first iteration of a period whose metrics are not finite."""
+    bad = first_bad(metrics)
+    if bad is None:
+        return
+    iteration, values = bad
+    iterations = len(next(iter(metrics.values()))[0])
+    step = before + (iteration + 1) * (after - before) // iterations
+    kept = checkpoints.steps()
+    where = checkpoints.folder / str(kept[-1]) if kept else "none was written yet"
+    batch = ", ".join(f"{k} {v:.4g}" for k, v in sorted(values.items()))
+    raise Diverged(
+        f"the loss is not finite at {step:,} steps. The batch: {batch}. "
+        f"Last good checkpoint: {where}. Try a smaller --lr or --max-grad-norm"
+    )

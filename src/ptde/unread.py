@@ -1,0 +1,221 @@
+"""Which options a run reads, and what to type instead of one that it does not.
+
+Nothing is listed by hand: a twin of the run, which notes what is asked of it, makes its
+learner, and the learner goes through an update, in shapes alone. What a world reads it says
+itself (``World.reads``), and it is given nothing else.
+"""
+
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import fields, replace
+from functools import lru_cache
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import tyro
+
+from ptde import check
+from ptde.config import Run
+from ptde.distill.config import DistillConfig
+from ptde.distill.students import STUDENTS
+from ptde.envs.probes import Probe
+from ptde.envs.registry import WORLDS
+from ptde.info import INFOS
+from ptde.mixers import MIXERS
+from ptde.ops.keys import new_key
+from ptde.options import Options, T, flatten, put
+from ptde.run.collect import rollout_shapes
+
+PROBE = Probe("personal")
+"""Where options are tried: what is read of them does not depend on a world's sizes."""
+
+_ALWAYS = {"world", "map", "algo", "info", "steps", "seed", "seeds", "envs", "segment"}
+_ALWAYS |= {"test_every", "test_episodes", "checkpoint_every", "episodes", "baseline"}
+"""Options that every run reads, whoever learns and wherever."""
+
+_CHOICES: dict[str, Iterable[Any]] = {
+    "algo": ("value", "mappo"),
+    "mixer": MIXERS,
+    "together": (False, True),
+    "eyes": ("own", "all"),
+    "info": INFOS,
+    "segment": (0,),
+    "student.data": ("teacher", "replay", "own"),
+    "student.network": STUDENTS,
+}
+"""Options that decide which others are read, and their values."""
+
+_FLAT = {
+    f.name
+    for f in fields(Run)
+    if tyro.conf.OmitArgPrefixes in getattr(f.type, "__metadata__", ())
+}
+"""Groups whose options are typed without the group's name."""
+
+
+def flag(name: str, value: Any = None) -> str:
+    """An option as it is typed, with its value: ``value.lr`` and 0.1 are ``--lr 0.1``."""
+    group, _, option = name.rpartition(".")
+    prefix = "" if group in _FLAT or not group else f"{group}."
+    typed = check.flag(f"{prefix}no_{option}" if value is False else prefix + option)
+    return typed if value is None or isinstance(value, bool) else f"{typed} {value}"
+
+
+def reads(run: Run) -> frozenset[str]:
+    """The options that the run reads, by dotted name (``value.lr``)."""
+    return _read_by_learner(run) | _read_by_world(run.world) | _ALWAYS
+
+
+def is_read(run: Run, name: str) -> bool:
+    """Whether the run reads an option; only what is the learner's takes a look at it."""
+    if name in _ALWAYS or name in _read_by_world(run.world):
+        return True
+    return name not in _of_worlds() and name in _read_by_learner(run)
+
+
+def unread(run: Run) -> list[str]:
+    """The options that it does not read and that are not at their world's defaults."""
+    plain = flatten(Run(world=run.world))
+    changed = [n for n, value in flatten(run).items() if value != plain[n]]
+    return [name for name in changed if not is_read(run, name)]
+
+
+def check_read(run: Run) -> None:
+    """ValueError says what to type instead of every option that the run does not read."""
+    if names := unread(run):
+        raise ValueError("\n".join(complaint(run, name) for name in names))
+
+
+def without_unread(run: Run, start: Run) -> Run:
+    """The run without what it does not read and has of ``start``: nobody typed that."""
+    mine, before, plain = map(flatten, (run, start, Run(world=run.world)))
+    return put(run, {n: plain[n] for n in unread(run) if mine[n] == before[n]})
+
+
+def complaint(run: Run, name: str) -> str:
+    """Why an option is not read, and what to type."""
+    values = flatten(run)
+    option = flag(name, False if values[name] is False else None)
+    way = _way(run, name)
+    if way is None:
+        return f"{option} is not read by this run: leave it away"
+    by, others = way
+    here = reads(run).difference(*others.values())
+    namesakes = [n for n in sorted(here) if n.split(".")[-1] == name.split(".")[-1]]
+    instead = " | ".join([flag(by, next(iter(others))), *map(str, [*others][1:])])
+    if namesakes:
+        instead = flag(namesakes[0])
+    now = flag(by, values[by])
+    return f"{option} is not read with {now}: type {instead}, or leave {option} away"
+
+
+def _way(run: Run, name: str) -> tuple[str, dict[Any, frozenset[str]]] | None:
+    """An option, and its values with which this one would be read: with what else is."""
+    if worlds := {w: r for w in WORLDS if name in (r := _read_by_world(w))}:
+        return "world", worlds
+    for by, values, base in _changes(run, name):
+        found = {}
+        for value in values:
+            with suppress(ValueError):  # options that do not go together
+                found[value] = reads(put(base, {by: value}))
+        if found := {value: read for value, read in found.items() if name in read}:
+            return by, found
+    return None
+
+
+def _changes(run: Run, name: str) -> Iterator[tuple[str, list[Any], Run]]:
+    """Options of which this one may depend, other values of theirs, and where to try."""
+    mine, plain = flatten(run), flatten(Run())
+    group = name.rpartition(".")[0]
+    for n in reads(run):
+        if group and n.rpartition(".")[0] == group and mine[n] != plain[n]:
+            yield n, [plain[n]], run
+    bare = put(Run(world=run.world), {n: mine[n] for n in _CHOICES})
+    for n, values in _CHOICES.items():
+        if n != name:
+            yield n, [value for value in values if value != mine[n]], bare
+
+
+def _of_worlds() -> set[str]:
+    return set().union(*map(_read_by_world, WORLDS))
+
+
+def _read_by_world(name: str) -> frozenset[str]:
+    return frozenset(_expand(Run(world=name), WORLDS[name].reads))
+
+
+def _read_by_learner(run: Run) -> frozenset[str]:
+    """The same wherever it plays, so one look is enough for all worlds."""
+    elsewhere = _of_worlds() | _ALWAYS - _CHOICES.keys()
+    learns = {n: value for n, value in flatten(run).items() if n not in elsewhere}
+    return _look(put(Run(world="probe"), learns))
+
+
+@lru_cache(maxsize=256)
+def _look(run: Run) -> frozenset[str]:
+    notes: set[str] = set()
+    algo = _noting(run, notes).training(PROBE, "teacher").algo
+
+    def learn(key):
+        shapes = rollout_shapes(PROBE, copies=1, length=2)
+        batch = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
+        state = algo.init(batch, key=key)
+        algo.behave(state)
+        state, _ = algo.update(state, batch, key=key)
+        return algo.teacher(state), algo.team(state)
+
+    jax.eval_shape(learn, new_key(0))
+    if run.distils or run.learns_on:
+        notes |= {f"student.{name}" for name in _read_by_stage_2(run.student)}
+    return frozenset(notes & flatten(run).keys())
+
+
+@lru_cache
+def _read_by_stage_2(student: DistillConfig) -> frozenset[str]:
+    notes: set[str] = set()
+    run = Run(world="probe", info="csrl", student=student)
+    training = run.training(PROBE, "teacher")
+    task = replace(run.distillation(PROBE), config=_noting(student, notes))
+
+    def distil():
+        teacher = training.algo.teacher(training.start().learner)
+        shapes = rollout_shapes(PROBE, task.envs, task.segment)
+        batch = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
+        if student.data == "own":
+            own = task.own(teacher, checkpoint_every=1)
+            one = jax.tree.map(lambda x: x[0], own.start().learner)
+            return own.algo.update(one, batch, key=new_key(0))
+        replay = jax.tree.map(lambda x: x[None], batch)
+        data = task.data(teacher, None if student.data == "teacher" else replay)
+        all_seeds = (task.start(teacher), data, teacher.network)
+        fit, data, network = jax.tree.map(lambda x: x[0], all_seeds)
+        return task.learn(fit, data, network, 1), task.held_out(fit, data, network)
+
+    jax.eval_shape(distil)
+    notes |= {"tests", "test_episodes"}  # whatever it learns from
+    return frozenset(notes)
+
+
+def _expand(run: Run, names: Iterable[str]) -> set[str]:
+    """The options of these names, and of these groups."""
+    return {n for n in flatten(run) if {n, n.partition(".")[0]} & set(names)}
+
+
+def _noting(options: T, notes: set[str], prefix: str = "") -> T:
+    """A twin of the options that notes which of them are read."""
+    names = {f.name for f in fields(options)}  # type: ignore[arg-type]
+
+    def read(self, name):
+        if name in names:
+            notes.add(prefix + name)
+        return object.__getattribute__(self, name)
+
+    kind = type(options)
+    noting = type(kind.__name__, (kind,), {"__getattribute__": read})
+    twin: T = object.__new__(noting)
+    for name, value in vars(options).items():
+        inner = isinstance(value, Options)
+        value = _noting(value, notes, f"{name}.") if inner else value
+        object.__setattr__(twin, name, value)
+    return twin
