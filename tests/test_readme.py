@@ -20,7 +20,7 @@ from ptde.compare import runner
 from ptde.compare.plan import PLANS
 from ptde.config import Run
 from ptde.folder import RunFolder
-from ptde.presets import PRESETS
+from ptde.presets import PRESETS, preset
 
 ALL = [" ".join(words) for words in commands(README)]
 BATTLE = "runs/smax-3m-qmix_gip-0"
@@ -29,6 +29,7 @@ ON_A_FOLDER = [
     f"ptde distill {BATTLE}",
     f"ptde evaluate {BATTLE} --episodes 1000",
     f"ptde replay {BATTLE} --role teacher",
+    f"ptde replay {BATTLE} --early-late",
     f"ptde resume {BATTLE}",
 ]
 RANKING = [
@@ -37,6 +38,7 @@ RANKING = [
 ]
 PETTINGZOO = "ptde run env:mpe2.simple_spread_v3:parallel_env"
 COMPARED = "ptde compare table2 --budget-scale 0.1"
+BY_NAME = "ptde compare table4 --paper"
 READ = {
     "ptde run --map 3s_vs_5z --info gip --steps 2_000_000": Run(
         map="3s_vs_5z", info="gip", steps=2_000_000
@@ -44,6 +46,7 @@ READ = {
     "ptde run --preset table2/6h_vs_8z --seeds 3": replace(
         PRESETS["table2/6h_vs_8z"][1], seeds=3
     ),
+    "ptde run --preset paper --map 5m_vs_6m": preset("paper", map="5m_vs_6m"),
     "ptde run --method ctds --map 5m_vs_6m": Run(
         map="5m_vs_6m", info="none", eyes="all", together=True
     ),
@@ -56,7 +59,7 @@ READ = {
 
 def test_no_command_of_the_readme_is_forgotten():
     elsewhere = ["ptde list", "make demo", "make test"]
-    known = [*ON_A_FOLDER, *RANKING, PETTINGZOO, COMPARED, *READ, *elsewhere]
+    known = [*ON_A_FOLDER, *RANKING, PETTINGZOO, COMPARED, BY_NAME, *READ, *elsewhere]
     assert sorted(ALL) == sorted(known)
 
 
@@ -69,7 +72,7 @@ def typed(command, *more):
 
 def test_a_battle_is_taught_distilled_tested_drawn_and_resumed(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    teach, distill, evaluate, replay, resume = ON_A_FOLDER
+    teach, distill, evaluate, replay, early_late, resume = ON_A_FOLDER
     assert typed(teach, *TINY, "--time-limit", "10") == 0
     folder = RunFolder(tmp_path / BATTLE)
     assert not folder.has("student")
@@ -80,6 +83,8 @@ def test_a_battle_is_taught_distilled_tested_drawn_and_resumed(tmp_path, monkeyp
     (folder.path / "replay.gif").unlink()  # the evaluation's, of the student
     assert typed(replay) == 0
     assert (folder.path / "replay.gif").read_bytes().startswith(b"GIF8")
+    assert typed(early_late) == 0
+    assert (folder.path / "early-late.png").read_bytes().startswith(b"\x89PNG")
     assert typed(resume) == 0
     assert before == {path: path.stat().st_mtime_ns for path in before}
 
@@ -133,6 +138,10 @@ def test_a_comparison_is_what_it_says(tmp_path, monkeypatch):
     whole = PLANS["table2"][1]
     assert plan == whole.scaled(0.1) and plan != whole
     assert (out.as_posix(), workers) == ("runs/compare-table2", 1)
+    assert typed(BY_NAME) == 0
+    plan, out, _ = asked[-1]
+    assert plan == PLANS["table4"][1].as_paper()
+    assert out.as_posix() == "runs/compare-table4-paper"
     # the file of five lines
     (tmp_path / "plan.toml").write_text(fenced(README, "toml")[0])
     assert "`ptde compare plan.toml`" in README.read_text()
