@@ -147,3 +147,8 @@ def test_every_network_objective_and_data_go_together(options, tmp_path):
 def test_own_battles_are_for_students_that_learn_afterwards():
     with pytest.raises(ValueError, match="leave --together away"):
         dataclasses.replace(TINY, together=True)
+
+
+def test_a_batch_larger_than_the_store_is_refused(teacher):
+    with pytest.raises(ValueError, match=r"--student\.batch 99 is more than the 80"):
+        task(batch=99).own(teacher, 1_000)
