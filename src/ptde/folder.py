@@ -24,12 +24,14 @@ import equinox as eqx
 import jax
 
 from ptde.algos.base import Teacher, Team
+from ptde.check import known
 from ptde.config import FORMAT, Run, load_run
 from ptde.envs.base import AbstractWorld
 from ptde.run import checkpoint
 from ptde.run.checkpoint import DamagedCheckpoint, UnfitCheckpoint
 
 Goal = Literal["teach", "run"]
+ROLES = ("teacher", "student", "baseline")
 
 
 class RunFolder:
@@ -99,6 +101,15 @@ class RunFolder:
     def has(self, role: str) -> bool:
         """Whether the role's networks are finished."""
         return (self.path / role / "model").is_dir()
+
+    def check_has(self, role: str) -> None:
+        """ValueError if the role is not finished; names those that are."""
+        known("role", role, ROLES)
+        if self.has(role):
+            return
+        there = " or ".join(r for r in ROLES if self.has(r))
+        advice = f"type --role {there}" if there else f"`ptde resume {self.path}` ends it"
+        raise ValueError(f"{self.path} has no finished {role}: {advice}")
 
     def finish(self, role: str, model: eqx.Module) -> None:
         """Keeps the role's finished networks."""

@@ -15,12 +15,11 @@ from jaxtyping import Array, Key
 
 from ptde.agents.policy import FullPolicy, localise
 from ptde.algos.base import Teacher, Team
-from ptde.check import known
 from ptde.config import Run
 from ptde.envs.base import AbstractWorld
 from ptde.envs.host import HostWorld
 from ptde.envs.ranking import Ranking
-from ptde.folder import Goal, RunFolder, default_folder, for_role
+from ptde.folder import ROLES, Goal, RunFolder, default_folder, for_role
 from ptde.ops.keys import new_key
 from ptde.report.ranking import TABLE, report_ranking
 from ptde.report.result import Result, Score
@@ -33,7 +32,6 @@ from ptde.stages.distill import distill
 from ptde.stages.teach import last_state, replayed, teach
 from ptde.unread import check_read
 
-ROLES = ("teacher", "student", "baseline")
 EVALUATION = 20
 """Stream of randomness of the final evaluation: all roles meet the same beginnings."""
 
@@ -211,7 +209,7 @@ def _evaluate(
         measure=env.spec.measure,
     )
     (folder.path / "result.json").write_text(json.dumps(result.to_json(), indent=1))
-    _draw(folder.path, result, records)
+    _draw(folder, result, records)
     if isinstance(env, Ranking):
         seeds = range(config.seeds)
         teams = {r: [_greedy(m, i, config) for i in seeds] for r, m in models.items()}
@@ -220,17 +218,18 @@ def _evaluate(
     if shows and not (folder.path / "replay.gif").exists():
         role = "student" if "student" in models else "teacher"
         policy = _greedy(models[role], 0, config)
-        key = _replay_key(config.seed, episode=0)
+        key = replay_key(config.seed, episode=0)
         _replay(env, policy, folder.path / "replay.gif", key=key)
     return Outcome(result, folder.path)
 
 
-def _draw(folder: Path, result: Result, records: Mapping[str, list[Row]]) -> None:
+def _draw(folder: RunFolder, result: Result, records: Mapping[str, list[Row]]) -> None:
     from ptde.report.curves import draw_curves  # Matplotlib is slow to import
 
     finals = {role: score.win_rate for role, score in result.scores.items()}
     title = f"{result.method} on {result.world}"
-    draw_curves(records, finals, folder / "curves.png", title, result.measure)
+    path, how = folder.path / "curves.png", folder.run.student
+    draw_curves(records, finals, path, title, result.measure, how)
 
 
 def replay_run(
@@ -250,18 +249,17 @@ def replay_run(
         out: where to write; None is ``replay.gif`` in the run folder.
     """
     use_compilation_cache()
-    known("role", role, ROLES)
     folder = RunFolder(Path(path))
-    if not folder.has(role):
-        raise ValueError(f"{path} has no finished {role}")
+    folder.check_has(role)
     seed = folder.run.seed if seed is None else seed
     target = Path(out) if out is not None else folder.path / "replay.gif"
     with closing(folder.run.env()) as env:
         policy = team_policy(folder, env, role, seed)
-        return _replay(env, policy, target, key=_replay_key(seed, episode))
+        return _replay(env, policy, target, key=replay_key(seed, episode))
 
 
-def _replay_key(seed: int, episode: int) -> Key[Array, ""]:
+def replay_key(seed: int, episode: int) -> Key[Array, ""]:
+    """What decides a replay's battle: its beginning, and all that is drawn in it."""
     return jax.random.fold_in(new_key(seed), EVALUATION + 1 + episode)
 
 

@@ -6,7 +6,6 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from ptde.check import known
 from ptde.data import Preparation, Queries, read_letor
 from ptde.data.letor import document_ids
 from ptde.envs.ranking import PREPARATION, Ranking
@@ -75,9 +74,7 @@ def _role(folder: RunFolder, role: str | None) -> str:
             "`ptde run --world ranking --data PATH` teaches one"
         )
     role = role or ("student" if folder.has("student") else "teacher")
-    known("role", role, ("student", "teacher", "baseline"))
-    if not folder.has(role):
-        raise ValueError(f"{folder.path} has no finished {role}")
+    folder.check_has(role)
     return role
 
 

@@ -11,6 +11,7 @@ from tests.test_pipeline import TINY
 
 from ptde.compare.curves import distilled
 from ptde.compare.outcome import gather, write
+from ptde.distill.config import DistillConfig
 from ptde.folder import RunFolder
 from ptde.pipeline import run
 from ptde.report.curves import draw_curves
@@ -78,8 +79,9 @@ def lines(axis):
 
 def test_the_panels_draw_each_seed_and_the_mean(rows):
     _, (left, right) = plt.subplots(1, 2)
-    loss_panel(left, rows)
-    student_panel(right, rows, {"teacher": 0.7}, "win rate", PAPER_COLOURS)
+    loss_panel(left, rows, DistillConfig())
+    finals = {"teacher": 0.7}
+    student_panel(right, rows, finals, "win rate", DistillConfig(), PAPER_COLOURS)
     seeds = np.array([row["loss"] for row in rows])
     held = np.array([row["held_out_loss"] for row in rows])
     drawn = [heights for _, heights in lines(left)]
@@ -94,6 +96,12 @@ def test_the_panels_draw_each_seed_and_the_mean(rows):
     assert (label, set(final)) == ("teacher, final", {0.7})
     line = right.lines[-1]
     assert (line.get_color(), line.get_linestyle()) == ("red", "--")
+    assert left.get_ylabel() == "loss (Eq. 6)"
+    assert {x.get_xlabel() for x in (left, right)} == {"gradient steps of the distillation"}
+    own = DistillConfig(data="own", objective="q")
+    loss_panel(left, rows, own)
+    assert left.get_ylabel() == "loss (action values and policy)"
+    assert left.get_xlabel() == "joint steps of the student's own battles"
     plt.close("all")
 
 
@@ -136,6 +144,7 @@ def test_a_comparison_has_a_row_of_panels_for_each_student_of_stage_2(
     (cell,) = distilled(entries, [where])
     assert cell.title == "QMIX_KD on personal"
     assert cell.rows == rows
+    assert cell.student == TINY.student
     assert cell.teacher == pytest.approx(np.mean(entries["qmix_gip"][where].seeds))
     paths = write(entries, [where], "probe", tmp_path)
     assert tmp_path / "figure7.png" in paths

@@ -21,7 +21,7 @@ USAGE = """usage: ptde COMMAND [OPTIONS]      (ptde COMMAND --help says more)
   distill RUN       stage 2 for a run that has a teacher
   evaluate RUN      test teacher, student and baseline on the same battles
   resume RUN        go on with a run that was stopped or killed
-  replay RUN        draw a battle as an animated GIF
+  replay RUN        draw a battle as an animated GIF, or (--early-late) two moments of it
   rank RUN FILE     rank a LETOR file with a team that was taught to, in TREC's format
   compare PLAN      methods x maps x seeds: a table of the paper, or a plan in a file
   check WORLD       is a world of yours (module:callable) what it should be?

@@ -103,10 +103,11 @@ def replay_command(words: Sequence[str]) -> None:
     """`ptde replay RUN`."""
     from ptde.check import within
     from ptde.pipeline import replay_run
+    from ptde.strategy import early_late
 
     @dataclass(frozen=True)
     class Command:
-        """Draws one battle of a team as an animated GIF."""
+        """Draws one battle of a team as an animated GIF, or two moments of it."""
 
         run: RunPath
         """The run folder."""
@@ -116,12 +117,25 @@ def replay_command(words: Sequence[str]) -> None:
         """Number of the battle, >= 0: each has another beginning."""
         seed: int | None = None
         """Which of the run's seeds plays; the default is its first."""
+        early_late: bool = False
+        """Instead of a GIF: a picture of an early and a late moment, as in the paper's
+        Figure 8, and below it the run's baseline, or the team of --versus, in a battle with
+        the same beginning."""
+        versus: Path | None = None
+        """For --early-late: another run on the same map. Its student plays, or its teacher
+        if it has none."""
         out: Path | None = None
-        """The file to write; the default is replay.gif in the run folder."""
+        """The file to write; the default is replay.gif, or early-late.png, in the run
+        folder."""
 
-    parsed = parse(Command, words, "replay")
-    within("episode", parsed.episode, 0, example=0)
-    print(replay_run(parsed.run, parsed.role, parsed.episode, parsed.seed, parsed.out))
+    p = parse(Command, words, "replay")
+    within("episode", p.episode, 0, example=0)
+    if p.early_late:
+        print(early_late(p.run, p.role, p.versus, p.episode, p.seed, p.out))
+        return
+    if p.versus is not None:
+        raise ValueError("--versus is for two moments of a battle: type --early-late, too")
+    print(replay_run(p.run, p.role, p.episode, p.seed, p.out))
 
 
 def rank_command(words: Sequence[str]) -> None:

@@ -66,6 +66,7 @@ def distilled(entries: Entries, maps: Sequence[str]) -> list[Distilled]:
             f"{METHODS[name].name} on {where}",
             joined(by_map[where].distillations),
             float(np.mean(by_map[where].teacher)),
+            by_map[where].student,
         )
         for where in maps
         for name, by_map in entries.items()

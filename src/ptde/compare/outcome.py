@@ -23,6 +23,7 @@ from ptde.compare.statistics import (
     retention_interval,
 )
 from ptde.config import load_run
+from ptde.distill.config import DistillConfig
 from ptde.methods import METHODS, Method
 from ptde.report.statistics import Interval, t_interval
 from ptde.run.record import Record, Row, beside
@@ -51,6 +52,8 @@ class Entry:
     """Of each run: its seeds, and its tests in stage 1; a student of stage 2 has none."""
     distillations: list[list[Row]] = field(default_factory=list)
     """Of each run of a student of stage 2: the rows of that stage."""
+    student: DistillConfig = field(default_factory=DistillConfig)
+    """How it learnt there."""
 
     @property
     def communication(self) -> float:
@@ -75,8 +78,9 @@ class Entry:
         self.told += [score.get("communication", 0.0)] * len(score["seeds"])
         self.measure = result.get("measure", self.measure)
         rows = Record(folder / "teacher" / "record.jsonl").rows()
-        first = load_run(folder)[0].seed
-        numbers = range(first, first + len(score["seeds"]))
+        run = load_run(folder)[0]
+        numbers = range(run.seed, run.seed + len(score["seeds"]))
+        self.student = run.student
         self.records.append((numbers, rows if method.role == "teacher" else beside(rows)))
         if method.role == "student":
             stage2 = Record(folder / "student" / "record.jsonl").rows()

@@ -47,10 +47,12 @@ class HostWorld(AbstractWorld):
             self._pool = Pool(self.maker, self.sizes, self.copies, c.patience, c.failures)
         return self._pool
 
-    def recording(self, folder: Path) -> "HostWorld":
-        """One copy of the same world that keeps the game's own records in a folder."""
+    def recording(self, folder: Path | None) -> "HostWorld":
+        """One copy of the same world, which keeps the game's own records in a folder, if
+        one is given.
+        """
         kwargs = json.loads(self.maker.kwargs)
-        if self.sizes.replays:
+        if folder is not None and self.sizes.replays:
             kwargs["record"] = str(folder)
         maker = replace(self.maker, kwargs=json.dumps(kwargs))
         return HostWorld(self.spec.name, maker, self.config, copies=1)

@@ -43,14 +43,15 @@ def battle_scenes(env: Smax, policy: FullPolicy, *, key: Key[Array, ""]) -> list
         for moment in range(0, 8, EVERY):
             units = jax.tree.map(lambda x, t=t, m=moment: x[t, m], moments)
             seconds = (t * 8 + moment) * battle.time_per_step
-            scenes.append(_scene(env, units, f"{env.map_name}   {seconds:4.1f} s"))
+            caption = f"{env.map_name}   {seconds:4.1f} s"
+            scenes.append(_scene(env, units, seconds, caption))
     units = jax.tree.map(lambda x: x[length - 1, -1], moments)
     seconds = length * 8 * battle.time_per_step
     caption = f"{env.map_name}   {seconds:4.1f} s   {end}"
-    return [*scenes, _scene(env, units, caption)]
+    return [*scenes, _scene(env, units, seconds, caption)]
 
 
-def _scene(env: Smax, units, caption: str) -> Scene:
+def _scene(env: Smax, units, seconds: float, caption: str) -> Scene:
     battle, types = env.battle, units.unit_types
     action = units.prev_attack_actions - battle.num_movement_actions
     ally = np.arange(env.units) < env.n
@@ -67,5 +68,6 @@ def _scene(env: Smax, units, caption: str) -> Scene:
         sight=env.config.sight * np.asarray(battle.unit_type_sight_ranges)[types],
         allies=env.n,
         width=float(jnp.max(2 * env.half)),
+        seconds=seconds,
         caption=caption,
     )

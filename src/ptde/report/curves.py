@@ -10,6 +10,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 
+from ptde.distill.config import DistillConfig
 from ptde.report.distillation import (
     COLOURS,
     finish_panel,
@@ -26,11 +27,12 @@ def draw_curves(
     path: Path,
     title: str,
     measure: str = "win rate",
+    config: DistillConfig | None = None,
 ) -> Path:
     """Win rate and return over training, one line a role, seeds as a band (min to max).
 
-    A student of stage 2, whose steps are gradient steps, gets two panels of its own, as
-    in Paper Fig. 7: the distillation's loss, and its win rate.
+    A student of stage 2, whose steps are others, gets two panels of its own, as in Paper
+    Fig. 7: the distillation's loss, and its win rate.
 
     Args:
         records: rows of the record of each role.
@@ -38,6 +40,7 @@ def draw_curves(
         title: of the picture.
         measure: what the win rates are in this world.
         finals: final win rates, drawn as dashed lines on the student's axis.
+        config: how a student of stage 2 learnt; None is the paper's way.
     """
     stages = [role for role in ("teacher", "baseline") if records.get(role)]
     learns_beside = beside(records.get("teacher", []))
@@ -54,8 +57,9 @@ def draw_curves(
         axis.set_ylabel(f"test {name}")
     if student:
         others = {role: final for role, final in finals.items() if role != "student"}
-        loss_panel(axes[1, 0], student)
-        student_panel(axes[1, 1], student, others, measure)
+        config = config or DistillConfig()
+        loss_panel(axes[1, 0], student, config)
+        student_panel(axes[1, 1], student, others, measure, config)
     for axis in axes.flat:
         finish_panel(axis)
     figure.suptitle(title)

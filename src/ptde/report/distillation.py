@@ -1,7 +1,7 @@
 """Stage 2 in two panels, as in Paper Fig. 7: the loss, and the student's win rate."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import matplotlib
@@ -12,6 +12,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from jaxtyping import Float, Int
 
+from ptde.distill.config import DistillConfig
 from ptde.run.record import Row
 
 COLOURS = {"teacher": "#1b6ca8", "student": "#d1495b", "baseline": "#7a7a7a"}
@@ -31,6 +32,8 @@ class Distilled:
     """Of the students' records, all seeds side by side."""
     teacher: float
     """Final win rate of the teachers, mean over seeds."""
+    student: DistillConfig = field(default_factory=DistillConfig)
+    """How the students learnt: what the rows' steps and losses are."""
 
 
 def series(
@@ -41,12 +44,14 @@ def series(
     return steps, np.array([row[value] for row in rows], dtype=float)
 
 
-def loss_panel(axis: plt.Axes, rows: Sequence[Row]) -> None:
-    """Eq. 6 in training and on held-out rows, over gradient steps."""
+def loss_panel(axis: plt.Axes, rows: Sequence[Row], student: DistillConfig) -> None:
+    """The student's objective in training and on held-out data."""
     for value, (label, colour) in LOSSES.items():
         _lines(axis, rows, value, colour, label)
     axis.set_ylim(bottom=0)
-    axis.set_ylabel("loss (Eq. 6)")
+    axis.set_xlabel(_steps(student))
+    what = "Eq. 6" if student.objective == "z" else "action values and policy"
+    axis.set_ylabel(f"loss ({what})")
 
 
 def student_panel(
@@ -54,13 +59,21 @@ def student_panel(
     rows: Sequence[Row],
     finals: Mapping[str, float],
     measure: str,
+    student: DistillConfig,
     colours: Mapping[str, str] = COLOURS,
 ) -> None:
-    """The student's tests over gradient steps; final win rates of others, dashed."""
+    """The student's tests; final win rates of others, dashed."""
     _lines(axis, rows, "win_rate", colours["student"], "student")
     for role, final in finals.items():
         axis.axhline(final, color=colours[role], linestyle="--", label=f"{role}, final")
+    axis.set_xlabel(_steps(student))
     axis.set_ylabel(f"test {measure}")
+
+
+def _steps(student: DistillConfig) -> str:
+    if student.data == "own":
+        return "joint steps of the student's own battles"
+    return "gradient steps of the distillation"
 
 
 def _lines(
@@ -72,7 +85,6 @@ def _lines(
         axis.plot(steps, values, color=colour, linewidth=0.7, alpha=0.5)
     axis.plot(steps, values.mean(axis=1), color=colour, linewidth=1.8, label=label)
     axis.set_xlim(left=0)
-    axis.set_xlabel("gradient steps of the distillation")
 
 
 def finish_panel(axis: plt.Axes) -> None:
@@ -90,9 +102,9 @@ def draw_figure7(cells: Sequence[Distilled], path: Path, measure: str = "win rat
     height = len(cells)
     figure, axes = plt.subplots(height, 2, figsize=(9.6, 3.5 * height), squeeze=False)
     for (left, right), cell in zip(axes, cells, strict=True):
-        loss_panel(left, cell.rows)
+        loss_panel(left, cell.rows, cell.student)
         finals = {"teacher": cell.teacher}
-        student_panel(right, cell.rows, finals, measure, PAPER_COLOURS)
+        student_panel(right, cell.rows, finals, measure, cell.student, PAPER_COLOURS)
         for axis in (left, right):
             axis.set_title(cell.title)
             finish_panel(axis)

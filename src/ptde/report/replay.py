@@ -32,12 +32,20 @@ class Scene:
     allies: int
     width: float
     """Side of the map."""
+    seconds: float
+    """Since the battle began."""
     caption: str
+
+    @property
+    def living(self) -> tuple[int, int]:
+        """Allies and enemies that are alive."""
+        alive = self.health > 0
+        return int(alive[: self.allies].sum()), int(alive[self.allies :].sum())
 
 
 def draw_replay(scenes: Sequence[Scene], path: Path, milliseconds: int = 70) -> Path:
     """Writes an animated GIF; the last scene stays for a while."""
-    return _write([_draw(scene).quantize(64) for scene in scenes], path, milliseconds)
+    return _write([draw_scene(scene).quantize(64) for scene in scenes], path, milliseconds)
 
 
 def _write(frames: list[Image.Image], path: Path, milliseconds: int) -> Path:
@@ -58,14 +66,16 @@ def draw_film(pictures: Sequence[np.ndarray], path: Path, milliseconds: int = 10
     return _write([Image.fromarray(p).quantize(64) for p in pictures], path, milliseconds)
 
 
-def _draw(scene: Scene) -> Image.Image:
+def draw_scene(scene: Scene) -> Image.Image:
+    """The map from above, below the caption."""
     side = SIZE * SCALE
     image = Image.new("RGB", (side, side + HEAD * SCALE), GROUND)
     pen = ImageDraw.Draw(image)
     zoom = side / scene.width
 
     def place(point: np.ndarray) -> tuple[float, float]:
-        return point[0] * zoom, HEAD * SCALE + side - point[1] * zoom
+        x, y = (float(x) * zoom for x in point)
+        return x, HEAD * SCALE + side - y
 
     for line in np.arange(0, scene.width, 4) * zoom:
         pen.line([(line, HEAD * SCALE), (line, side + HEAD * SCALE)], GRID, SCALE)
@@ -79,9 +89,17 @@ def _draw(scene: Scene) -> Image.Image:
         pen.line(ends, TEAM if i < scene.allies else ENEMY, 2 * SCALE)
     for i in np.flatnonzero(alive):
         _unit(pen, scene, int(i), place(scene.position[i]), zoom)
-    pen.rectangle([0, 0, side, HEAD * SCALE], fill=(255, 255, 255))
-    pen.text((8 * SCALE, 9 * SCALE), scene.caption, INK, font_size=13 * SCALE)
+    write_caption(image, scene.caption, SCALE)
     return image.resize((SIZE, SIZE + HEAD), Image.Resampling.LANCZOS)
+
+
+def write_caption(image: Image.Image, caption: str, scale: int = 1) -> None:
+    """One line, or two, on a white band at the top, ``HEAD`` high."""
+    pen = ImageDraw.Draw(image)
+    pen.rectangle([0, 0, image.width, HEAD * scale], fill=(255, 255, 255))
+    size = 12 if "\n" in caption else 13
+    middle = (8 * scale, HEAD * scale / 2)
+    pen.text(middle, caption, INK, font_size=size * scale, anchor="lm", spacing=2 * scale)
 
 
 def _ring(pen: ImageDraw.ImageDraw, centre: tuple[float, float], r: float) -> None:

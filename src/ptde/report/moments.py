@@ -1,0 +1,95 @@
+"""Early and late in a battle, a row for each team: Paper Fig. 8."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from ptde.report.replay import HEAD, Scene, draw_scene, write_caption
+
+MOMENTS = {"early": 0.25, "late": 0.75}
+"""Shares of a battle's length at which it is shown."""
+GAP = 8
+"""Pixels between pictures."""
+ROOM = 300
+"""Pixels that a caption takes."""
+
+
+@dataclass(frozen=True)
+class Battle:
+    """One team's battle."""
+
+    team: str
+    scenes: Sequence[Scene] = ()
+    """All its moments; or, of a world that draws itself:"""
+    pictures: Sequence[np.ndarray] = ()
+    """[height, width, 3] of every joint step, the first before any."""
+
+
+def moments(count: int) -> dict[str, int]:
+    """Which of a battle's ``count`` pictures are shown."""
+    return {stage: round(share * (count - 1)) for stage, share in MOMENTS.items()}
+
+
+def captioned(battle: Battle) -> list[Scene]:
+    """The scenes that are shown; captions tell the team, the time and who lives."""
+    end = battle.scenes[-1]
+    ours, theirs = end.living
+    result = "won" if ours and not theirs else "not won"
+    shown = []
+    for stage, at in moments(len(battle.scenes)).items():
+        scene = battle.scenes[at]
+        allies, enemies = scene.living
+        shown.append(
+            replace(
+                scene,
+                caption=f"{battle.team}, {stage}: {scene.seconds:.1f} s of "
+                f"{end.seconds:.1f} s ({result})\n"
+                f"alive: {allies} of {scene.allies}, "
+                f"enemies: {enemies} of {len(scene.health) - scene.allies}",
+            )
+        )
+    return shown
+
+
+def draw_moments(battles: Sequence[Battle], path: Path) -> Path:
+    """Writes a PNG: a row for each battle, early on the left and late on the right."""
+    rows = [_row(battle) for battle in battles]
+    widths = [max(row[i].width for row in rows) for i in range(len(MOMENTS))]
+    heights = [max(picture.height for picture in row) for row in rows]
+    size = (
+        sum(widths) + GAP * (len(widths) - 1),
+        sum(heights) + GAP * (len(heights) - 1),
+    )
+    whole, y = Image.new("RGB", size, (255, 255, 255)), 0
+    for row, height in zip(rows, heights, strict=True):
+        x = 0
+        for picture, width in zip(row, widths, strict=True):
+            whole.paste(picture, (x, y))
+            x += width + GAP
+        y += height + GAP
+    whole.save(path)
+    return path
+
+
+def _row(battle: Battle) -> list[Image.Image]:
+    if battle.scenes:
+        return [draw_scene(scene) for scene in captioned(battle)]
+    last = len(battle.pictures) - 1
+    return [
+        _framed(battle.pictures[at], f"{battle.team}, {stage}: step {at} of {last}")
+        for stage, at in moments(len(battle.pictures)).items()
+    ]
+
+
+def _framed(picture: np.ndarray, caption: str) -> Image.Image:
+    """A world's own picture below its caption, enlarged where it has no room for one."""
+    inner = Image.fromarray(picture)
+    times = max(1, -(-ROOM // inner.width))
+    inner = inner.resize((inner.width * times, inner.height * times))
+    image = Image.new("RGB", (inner.width, inner.height + HEAD), (255, 255, 255))
+    image.paste(inner, (0, HEAD))
+    write_caption(image, caption)
+    return image

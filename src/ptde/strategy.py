@@ -1,0 +1,120 @@
+"""Two teams early and late in the same battle, as Paper Fig. 8 shows strategies."""
+
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from jaxtyping import Array, Key
+
+from ptde.envs.host import HostWorld
+from ptde.folder import RunFolder, for_role
+from ptde.pipeline import replay_key, team_policy
+from ptde.report.moments import Battle, draw_moments
+from ptde.run.cache import use_compilation_cache
+from ptde.run.host import episode_seeds, film
+from ptde.run.progress import console
+
+
+@dataclass(frozen=True)
+class Side:
+    """A finished team of a run."""
+
+    folder: RunFolder
+    role: str
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """By the paper's name where it has one: QMIX_GIP, QMIX_KD, QMIX."""
+        run = for_role(self.folder.run, self.role)
+        if self.role != "student":
+            return run.method
+        kd = run.method.removesuffix("_GIP")
+        return f"{kd}_KD" if run.info == "gip" and run.distils else f"{run.method}, student"
+
+
+def early_late(
+    path: Path | str,
+    role: str = "student",
+    versus: Path | str | None = None,
+    episode: int = 0,
+    seed: int | None = None,
+    out: Path | str | None = None,
+) -> Path:
+    """Draws an early and a late moment of one battle of a role, and of another team from
+    the same beginning below it.
+
+    Args:
+        path: the run folder.
+        role: teacher, student or baseline.
+        versus: another run on the same map, whose student is the other team, or whose
+            teacher if it has none; None takes the run's own baseline, if it has one.
+        episode: number of the battle; each has another beginning. >= 0.
+        seed: which of the run's seeds plays; None is its first. The other team plays with
+            the same of its seeds, if it has it.
+        out: where to write; None is ``early-late.png`` in the run folder.
+
+    Raises:
+        ValueError: a role is not finished, the runs are of two maps, or the world draws
+            nothing.
+    """
+    use_compilation_cache()
+    folder = RunFolder(Path(path))
+    folder.check_has(role)
+    seed = folder.run.seed if seed is None else seed
+    sides = [Side(folder, role, seed)]
+    if versus is not None:
+        sides.append(_other(folder, RunFolder(Path(versus)), seed))
+    elif role != "baseline" and folder.has("baseline"):
+        sides.append(Side(folder, "baseline", seed))
+    else:
+        console().print(
+            "one team, for the run has no baseline: type --versus RUN to see another",
+            soft_wrap=True,
+        )
+    key = replay_key(seed, episode)
+    target = Path(out) if out is not None else folder.path / "early-late.png"
+    return draw_moments([_battle(side, key=key) for side in sides], target)
+
+
+def _other(folder: RunFolder, other: RunFolder, seed: int) -> Side:
+    """The decentralised team of another run, if it has one."""
+    mine, theirs = ((f.run.world, f.run.map) for f in (folder, other))
+    if mine != theirs:
+        raise ValueError(
+            f"{other.path} plays {'/'.join(theirs)}, {folder.path} {'/'.join(mine)}: type "
+            "--versus with a run on the same map"
+        )
+    role = "student" if other.has("student") else "teacher"
+    other.check_has(role)
+    first, count = other.run.seed, other.run.seeds
+    return Side(other, role, seed if first <= seed < first + count else first)
+
+
+def _battle(side: Side, *, key: Key[Array, ""]) -> Battle:
+    """One battle of a team; ``key`` decides its beginning."""
+    with closing(side.folder.run.env()) as env:
+        if isinstance(env, HostWorld):
+            return _pictures(side, env, key=key)
+        from ptde.envs.smax import Smax  # imports jaxmarl, which other worlds do without
+        from ptde.report.battle import battle_scenes
+
+        if not isinstance(env, Smax):
+            raise ValueError(
+                f"{env.spec.name} has no early and late: battles (--world smax) and games "
+                "that draw themselves do"
+            )
+        policy = team_policy(side.folder, env, side.role, side.seed)
+        return Battle(side.name, scenes=battle_scenes(env, policy, key=key))
+
+
+def _pictures(side: Side, world: HostWorld, *, key: Key[Array, ""]) -> Battle:
+    if not world.sizes.pictures:
+        raise ValueError(
+            f"{world.spec.name} draws no pictures, early or late: give it a method "
+            "frame(), or leave out --early-late"
+        )
+    policy = team_policy(side.folder, world, side.role, side.seed)
+    with closing(world.recording(None)) as one:
+        pictures, _ = film(policy, one, episode_seeds(key, 1)[0], key=key)
+    return Battle(side.name, pictures=pictures)
