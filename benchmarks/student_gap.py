@@ -16,8 +16,8 @@ import jax.numpy as jnp
 import optax
 import tyro
 
+from ptde.distill.students import MlpStudent
 from ptde.folder import RunFolder
-from ptde.info import Student
 from ptde.ops.local import local_information
 from ptde.run.cache import use_compilation_cache
 from ptde.run.collect import collect, start
@@ -43,7 +43,7 @@ def roll(config, env, teacher, rolls: int):
 
     def one(key):
         cursor = start(policy, env, config.envs, key=key)
-        steps = collect(policy, env, cursor, config.segment, key=key)[1].steps
+        steps = collect(policy, env, cursor, config.segment_of(env.spec), key=key)[1].steps
         local = local_information(steps.local)
         h = teacher.network.unroll(local, steps.first)
         z = teacher.info(local, steps.state, noise=None).mean
@@ -62,19 +62,19 @@ def r2(x, z, alive, steps: int, batch: int) -> float:
     fit_x, fit_z = flat(x[:split])[rows], flat(z[:split])[rows]
     test = jnp.flatnonzero(alive[split:].reshape(-1))
     test_x, test_z = flat(x[split:])[test], flat(z[split:])[test]
-    student = Student(x.shape[-1], z.shape[-1], key=jax.random.key(0))
+    student = MlpStudent(x.shape[-1], z.shape[-1], key=jax.random.key(0))
     adam = optax.adam(optax.cosine_decay_schedule(1e-3, steps))
 
     def one(carry, key):
         student, state = carry
         pick = jax.random.randint(key, (batch,), 0, len(fit_x))
-        loss = lambda s: jnp.mean(jnp.sum((s(fit_x[pick]) - fit_z[pick]) ** 2, -1))  # noqa: E731
+        loss = lambda s: jnp.mean(jnp.sum((s.mlp(fit_x[pick]) - fit_z[pick]) ** 2, -1))  # noqa: E731
         change, state = adam.update(jax.grad(loss)(student), state)
         return (optax.apply_updates(student, change), state), None
 
     keys = jax.random.split(jax.random.key(1), steps)
     learnt = jax.jit(lambda s: jax.lax.scan(one, (s, adam.init(s)), keys)[0][0])(student)
-    error = jnp.sum((learnt(test_x) - test_z) ** 2)
+    error = jnp.sum((learnt.mlp(test_x) - test_z) ** 2)
     return float(1 - error / jnp.sum((test_z - test_z.mean(0)) ** 2))
 
 

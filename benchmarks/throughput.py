@@ -92,7 +92,9 @@ class Case:
     def __init__(self, name: str, bench: Bench):
         options = dict(CONFIGURATIONS[name])
         encoder = bench.encoder if options.pop("encoder", False) else 0
-        run = Run(map=bench.map, smax=SmaxConfig(observation=bench.observation))
+        # The clock and the segments of JaxMARL's script, whatever a map's own are.
+        smax = SmaxConfig(observation=bench.observation, time_limit=100)
+        run = Run(map=bench.map, segment=128, smax=smax)
         if bench.data:
             run = Run(world="ranking")
             run = replace(run, ranking=replace(run.ranking, data=bench.data))
@@ -105,7 +107,10 @@ class Case:
             **options,
         )
         self.name, self.env = name, self.run.env()
-        self.algo, schedule = self.run.learner(self.env.spec), self.run.schedule()
+        self.algo, schedule = (
+            self.run.learner(self.env.spec),
+            self.run.schedule(self.env.spec),
+        )
         self.iterations = schedule.iterations
         self.per_period = schedule.steps_after(1)
         begin = jax.jit(lambda key: initial(self.algo, self.env, schedule, key=key))

@@ -85,13 +85,13 @@ def world_of(run: Run, **options: Any) -> HostWorld:
 def collecting(run: Run, world: HostWorld) -> Callable[[], float]:
     """Steps per second of one segment."""
     algo = run.learner(world.spec)
-    example = rollout_shapes(world, run.envs, run.segment)
+    example = rollout_shapes(world, run.envs, run.segment_of(world.spec))
     policy = algo.behave(algo.init(example, key=new_key(0)))
 
     def measure() -> float:
         began = time.monotonic()
-        host.collect(policy, world, run.segment, key=new_key(1))
-        return run.envs * run.segment / (time.monotonic() - began)
+        host.collect(policy, world, run.segment_of(world.spec), key=new_key(1))
+        return run.envs * run.segment_of(world.spec) / (time.monotonic() - began)
 
     return measure
 
@@ -99,15 +99,15 @@ def collecting(run: Run, world: HostWorld) -> Callable[[], float]:
 def training(run: Run, world: HostWorld, times: int = 3) -> Callable[[], float]:
     """Steps per second of collecting and learning."""
     algo = run.learner(world.spec)
-    example = rollout_shapes(world, run.envs, run.segment)
+    example = rollout_shapes(world, run.envs, run.segment_of(world.spec))
     learner = jax.jit(lambda key: algo.init(example, key=key))(new_key(0))
-    iterate = host.iterate(algo, world, run.segment, times)
+    iterate = host.iterate(algo, world, run.segment_of(world.spec), times)
     state = {"learner": learner}
 
     def measure() -> float:
         began = time.monotonic()
         state["learner"], _ = iterate(state["learner"], new_key(2), 0)
-        return times * run.envs * run.segment / (time.monotonic() - began)
+        return times * run.envs * run.segment_of(world.spec) / (time.monotonic() - began)
 
     return measure
 

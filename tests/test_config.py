@@ -16,6 +16,7 @@ from ptde.algos.value import ValueConfig
 from ptde.cli import main
 from ptde.compare.plan import PLANS, Plan
 from ptde.config import Run
+from ptde.distill.config import DistillConfig
 from ptde.envs import WORLDS, World, make_env
 from ptde.envs.base import AbstractWorld
 from ptde.envs.probes import Probe
@@ -78,6 +79,7 @@ def from_a_plan(text, folder, monkeypatch):
     plans = []
     catch = lambda plan, *rest: plans.append(plan)  # noqa: E731
     monkeypatch.setattr(ptde.compare.runner, "compare", catch)
+    monkeypatch.setattr(ptde.compare.plan, "need", lambda game: None)  # nothing is played
     (folder / "plan.toml").write_text(text)
     assert main(["compare", str(folder / "plan.toml")]) == 0
     return plans[0].base
@@ -369,6 +371,7 @@ def test_every_option_is_read_by_some_run():
         {"mixer": "qplex"},
         {"info": "giu"},
         {"info": "copa"},
+        {"student": DistillConfig(data="own")},
     ]
     found = frozenset().union(
         *(reads(Run(world=world)) for world in WORLDS), *(reads(Run(**k)) for k in kinds)

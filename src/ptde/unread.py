@@ -188,13 +188,13 @@ def _read_by_stage_2(student: DistillConfig) -> frozenset[str]:
             return own.algo.update(one, batch, key=new_key(0))
         replay = jax.tree.map(lambda x: x[None], batch)
         data = task.data(teacher, None if student.data == "teacher" else replay)
+        assert task.ends
         all_seeds = (task.start(teacher), data, teacher.network)
         fit, data, network = jax.tree.map(lambda x: x[0], all_seeds)
         return task.learn(fit, data, network, 1), task.held_out(fit, data, network)
 
     jax.eval_shape(distil)
-    notes |= {"tests", "test_episodes"}  # whatever it learns from
-    return frozenset(notes)
+    return frozenset(notes | {"data", "tests", "test_episodes"})
 
 
 def _expand(run: Run, names: Iterable[str]) -> set[str]:

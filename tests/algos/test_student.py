@@ -92,12 +92,12 @@ def test_it_ends_in_the_same_bits_after_it_was_stopped(finished, tmp_path):
 
 def test_first_the_teacher_plays_alone_then_both(teacher):
     training = task(warm_up=0.5, teacher_share=0.5).own(teacher, 1_000)
-    learner, state = training.algo, training.start().learner
+    learner = training.algo
+    state = jax.tree.map(lambda x: x[0], training.start().learner)
     counts = []
     for collections in (0, learner.warm_up - 1, learner.warm_up, learner.collections):
-        state = dataclasses.replace(state, collections=jnp.array([collections]))
-        one = jax.tree.map(lambda x: x[0], state)
-        counts.append(int(learner.behave(one).teachers))
+        then = dataclasses.replace(state, collections=jnp.asarray(collections))
+        counts.append(int(learner.behave(then).teachers))
     assert counts == [4, 4, 2, 2]
 
 
@@ -136,7 +136,9 @@ def test_the_teacher_answers_with_the_mean_of_its_z_at_every_step(teacher):
 )
 def test_every_network_objective_and_data_go_together(options, tmp_path):
     fixed = {"network": "mlp", "objective": "z", "data": "teacher", **options}
-    config = dataclasses.replace(TINY.student, **fixed, steps=20, data_steps=64, tests=1)
+    sizes = {"hidden": 8, "tests": 1, "test_episodes": 16}
+    sizes |= {"data_steps": 64} if fixed["data"] == "teacher" else {}
+    config = DistillConfig(**fixed, **sizes, steps=20, batch=4)
     small = dataclasses.replace(TINY, student=config, steps=320, test_every=320)
     result = run(small, tmp_path / "run").result
     assert set(result.scores) == {"teacher", "student"}
@@ -145,3 +147,8 @@ def test_every_network_objective_and_data_go_together(options, tmp_path):
 def test_own_battles_are_for_students_that_learn_afterwards():
     with pytest.raises(ValueError, match="leave --together away"):
         dataclasses.replace(TINY, together=True)
+
+
+def test_a_batch_larger_than_the_store_is_refused(teacher):
+    with pytest.raises(ValueError, match=r"--student\.batch 99 is more than the 80"):
+        task(batch=99).own(teacher, 1_000)

@@ -10,7 +10,8 @@ import pytest
 from tests.test_pipeline import TINY
 
 from ptde.compare.curves import distilled
-from ptde.compare.outcome import gather, write
+from ptde.compare.outcome import gather
+from ptde.compare.tables import write
 from ptde.distill.config import DistillConfig
 from ptde.folder import RunFolder
 from ptde.pipeline import run

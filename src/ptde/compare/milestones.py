@@ -15,6 +15,13 @@ from ptde.run.record import Row
 LEVELS = (0.5, 0.8, 0.9)
 """Test win rates whose joint steps are looked for."""
 
+HOW_SOON = (
+    "Joint steps of stage 1 at the first test at which the mean of the last five test win "
+    "rates is as high: the median seed's (every seed's). Area under curve: the mean test "
+    "win rate over stage 1."
+)
+"""What the table of milestones says."""
+
 
 def steps_to(rows: Sequence[Row], place: int, level: float) -> int | None:
     """Joint steps at the first test whose win rate, the mean of the last five tests, is at

@@ -11,9 +11,10 @@ from typing import Any
 from rich.live import Live
 from rich.table import Table
 
-from ptde.compare.outcome import Entries, gather, markdown, write
+from ptde.compare.outcome import Entries, gather
 from ptde.compare.plan import Cell, Plan
 from ptde.compare.ranking import write_ranking
+from ptde.compare.tables import markdown, write
 from ptde.compare.workers import last_row, run_side_by_side
 from ptde.config import Run, load_run, place_of
 from ptde.envs.host import HostWorld

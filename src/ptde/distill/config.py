@@ -49,8 +49,8 @@ class DistillConfig(Options):
     """Of ``own`` data: the share of the collections, the first, that the teacher plays
     alone. In [0, 1]."""
     teacher_share: float = 0.25
-    """Of ``own`` data: the share of the copies that the teacher plays afterwards. In
-    [0, 1]."""
+    """Of ``own`` data: the share of the copies that the teacher plays afterwards.
+    In [0, 1]."""
     updates: int = 40
     """Of ``own`` data: gradient steps after each collection. >= 1."""
     held_out: float = 0.2

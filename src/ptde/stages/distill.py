@@ -107,6 +107,12 @@ class Distillation:
         per_test = max(1, -(-c.data_steps // c.tests))
         schedule = Schedule(self.envs, self.segment, c.data_steps, per_test)
         collections = schedule.periods * schedule.iterations
+        if c.batch_size > (most := self.envs * collections):
+            raise ValueError(
+                f"--student.batch {c.batch_size} is more than the {most} segments that "
+                f"--student.data-steps {c.data_steps} are: type --student.batch 32 or "
+                "fewer, or more steps"
+            )
         learner = StudentLearner(
             make_student=lambda key: c.make(self.env.spec, teacher.info.z_dim, key=key),
             objective=c.loss(),

@@ -1,0 +1,228 @@
+"""How a comparison is written.
+
+``table.md`` and ``table.tex`` have the layout of the paper's Table 2: a row for each
+method, a column for each map; ``table.md`` has another of returns, which tell methods apart
+before any of them wins, and one of how soon each wins. ``table.csv`` holds every seed.
+``marl_eval.json`` is the exchange format of the marl-eval tools (environment, task,
+algorithm, run, step).
+"""
+
+import csv
+import io
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ptde.compare.milestones import HOW_SOON, milestones
+from ptde.compare.outcome import WINS, Entries, Entry, measure_of
+from ptde.compare.statistics import (
+    iqm,
+    iqm_interval,
+    mean_interval,
+    prr,
+    retention_interval,
+)
+from ptde.methods import METHODS
+from ptde.report.statistics import Interval, t_interval
+from ptde.run.record import Row
+
+
+def _range(interval: Interval | None) -> str:
+    return "" if interval is None else f" [{interval[0]:.2f}, {interval[1]:.2f}]"
+
+
+def _cells(entries: Entries, maps: Sequence[str]) -> list[list[str]]:
+    """The table's rows, as text."""
+    rows = []
+    for name, by_map in entries.items():
+        method = METHODS[name]
+        row = [method.label, method.reads]
+        for where in maps:
+            entry = by_map.get(where)
+            if entry is None:
+                row.append("")
+                continue
+            text = f"{np.mean(entry.seeds):.3f}{_range(mean_interval(entry.seeds))}"
+            if entry.teacher:
+                ratio = prr(entry.seeds, entry.teacher)
+                spread = retention_interval(entry.seeds, entry.teacher)
+                text += "" if ratio is None else f"; PRR {ratio:.2f}{_range(spread)}"
+            row.append(text)
+        scores = {where: entry.seeds for where, entry in by_map.items()}
+        pooled = np.concatenate([np.asarray(x, float) for x in scores.values()])
+        row.append(f"{iqm(pooled):.3f}{_range(iqm_interval(scores))}")
+        rows.append(row)
+    return rows
+
+
+def _returns(entries: Entries, maps: Sequence[str]) -> list[list[str]]:
+    """The rows of the table of returns, as text."""
+    rows = []
+    for name, by_map in entries.items():
+        row = [METHODS[name].label]
+        for where in maps:
+            seeds = by_map[where].returns if where in by_map else []
+            spread = t_interval(seeds) if len(seeds) > 1 else None
+            row.append(f"{np.mean(seeds):.2f}{_range(spread)}" if seeds else "")
+        rows.append(row)
+    return rows
+
+
+def _header(entries: Entries, maps: Sequence[str]) -> list[str]:
+    titles = []
+    for where in maps:
+        steps = max((e[where].steps for e in entries.values() if where in e), default=0)
+        titles.append(f"{where} ({steps / 1e6:.3g}M)")
+    return ["method", "reads at execution", *titles, "IQM over maps"]
+
+
+def notes(entries: Entries) -> list[str]:
+    """What a reader must know to trust the table."""
+    counts = {len(e.seeds) for by_map in entries.values() for e in by_map.values()}
+    episodes = {
+        e.episodes // len(e.seeds) for by_map in entries.values() for e in by_map.values()
+    }
+    listing = lambda values: " or ".join(str(v) for v in sorted(values))  # noqa: E731
+    lines = [
+        f"Final {measure_of(entries)}, mean over {listing(counts)} seed(s) of "
+        f"{listing(episodes)} test episodes each; brackets are 95 % intervals: Student's "
+        "over seeds, and bootstrap over seeds (stratified by map) for IQM and PRR.",
+        "(C) centralised, (D) decentralised execution. PRR: the student's result / its "
+        "teacher's.",
+    ]
+    if min(counts, default=2) < 2:
+        lines.append("A single seed has no interval: run at least two, better ten.")
+    spoken = [
+        f"{METHODS[name].name} {np.mean([e.communication for e in by_map.values()]):.0%}"
+        for name, by_map in entries.items()
+        if METHODS[name].centralised
+    ]
+    if spoken:
+        lines.append("Agent-steps at which the centre spoke: " + ", ".join(spoken) + ".")
+    return lines
+
+
+def markdown(entries: Entries, maps: Sequence[str]) -> str:
+    """For a README or a page of documentation."""
+    lines = _table([_header(entries, maps), *_cells(entries, maps)])
+    lines += ["", *notes(entries), ""]
+    if measure_of(entries) == WINS:
+        lines += [*_table([["mean return", *maps], *_returns(entries, maps)]), ""]
+        if len(sooner := milestones(entries, maps)) > 1:
+            lines += [*_table(sooner), "", HOW_SOON, ""]
+    return "\n".join(lines)
+
+
+def _table(rows: list[list[str]]) -> list[str]:
+    lines = ["| " + " | ".join(row) + " |" for row in rows]
+    return [lines[0], "|" + "---|" * len(rows[0]), *lines[1:]]
+
+
+def latex(entries: Entries, maps: Sequence[str]) -> str:
+    """A tabular for a paper; needs the booktabs package."""
+
+    def escape(text: str) -> str:
+        for plain, typeset in (("_", r"\_"), ("%", r"\%")):
+            text = text.replace(plain, typeset)
+        return text
+
+    rows = [_header(entries, maps), *_cells(entries, maps)]
+    lines = [" & ".join(escape(x) for x in row) + r" \\" for row in rows]
+    body = [lines[0], r"\midrule", *lines[1:]]
+    return "\n".join(
+        [
+            *(f"% {line}" for line in notes(entries)),
+            rf"\begin{{tabular}}{{{'l' * len(rows[0])}}}",
+            r"\toprule",
+            *body,
+            r"\bottomrule",
+            r"\end{tabular}",
+            "",
+        ]
+    )
+
+
+def comma_separated(entries: Entries, maps: Sequence[str]) -> str:
+    """One line for each method, map and seed, and nothing lost."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    columns = [
+        "method",
+        "execution",
+        "reads",
+        "map",
+        "steps",
+        "seed",
+        "win_rate",
+        "return",
+        "teacher_win_rate",
+    ]
+    writer.writerow(columns)
+    for name, by_map in entries.items():
+        method = METHODS[name]
+        mark = "centralised" if method.centralised else "decentralised"
+        for where in maps:
+            entry = by_map.get(where, Entry())
+            teachers = [str(x) for x in entry.teacher] or [""] * len(entry.seeds)
+            numbers = [seed for seed, _, _ in entry.curves()]
+            each = zip(numbers, entry.seeds, entry.returns, teachers, strict=True)
+            for values in each:
+                row = [method.name, mark, method.reads, where, entry.steps]
+                writer.writerow([*row, *values])
+    return out.getvalue()
+
+
+def marl_eval(entries: Entries, world: str) -> dict:
+    """The exchange format of marl-eval: environment, task, algorithm, run, step."""
+    data: dict = {}
+    for name, by_map in entries.items():
+        method = METHODS[name]
+        for where, entry in by_map.items():
+            runs = data.setdefault(world, {}).setdefault(where, {})
+            algorithm = runs.setdefault(method.name, {})
+            ends = zip(entry.curves(), entry.seeds, entry.returns, strict=True)
+            for (seed, place, rows), won, reward in ends:
+                run = _steps(rows, place)
+                run["absolute_metrics"] = {
+                    "win_rate": [won],
+                    "mean_episode_return": [reward],
+                }
+                algorithm[f"seed_{seed}"] = run
+    return data
+
+
+def _steps(rows: list[Row], place: int) -> dict[str, dict]:
+    """One seed's tests."""
+    return {
+        f"step_{count}": {
+            "step_count": row["steps"],
+            "elapsed_time": row["seconds"],
+            "win_rate": [row["win_rate"][place]],
+            "mean_episode_return": [row["return"][place]],
+        }
+        for count, row in enumerate(rows)
+    }
+
+
+def write(entries: Entries, maps: Sequence[str], world: str, folder: Path) -> list[Path]:
+    """Writes every form of the table, and the curves; where there is a stage 2, those of
+    Paper Fig. 7, too. Returns the paths.
+    """
+    from ptde.compare.curves import distilled, draw_comparison  # Matplotlib is slow
+    from ptde.report.distillation import draw_figure7
+
+    forms: dict[str, Callable[[], str]] = {
+        "table.md": lambda: markdown(entries, maps),
+        "table.tex": lambda: latex(entries, maps),
+        "table.csv": lambda: comma_separated(entries, maps),
+        "marl_eval.json": lambda: json.dumps(marl_eval(entries, world), indent=1),
+    }
+    for name, make in forms.items():
+        (folder / name).write_text(make())
+    measure = measure_of(entries)
+    pictures = [draw_comparison(entries, maps, folder / "curves.png", measure)]
+    if cells := distilled(entries, maps):
+        pictures.append(draw_figure7(cells, folder / "figure7.png", measure))
+    return [*(folder / name for name in forms), *pictures]
