@@ -65,7 +65,8 @@ def _draw(scene: Scene) -> Image.Image:
     zoom = side / scene.width
 
     def place(point: np.ndarray) -> tuple[float, float]:
-        return point[0] * zoom, HEAD * SCALE + side - point[1] * zoom
+        x, y = point.tolist()
+        return x * zoom, HEAD * SCALE + side - y * zoom
 
     for line in np.arange(0, scene.width, 4) * zoom:
         pen.line([(line, HEAD * SCALE), (line, side + HEAD * SCALE)], GRID, SCALE)
@@ -73,7 +74,7 @@ def _draw(scene: Scene) -> Image.Image:
         pen.line([(0, level), (side, level)], GRID, SCALE)
     alive = scene.health > 0
     for i in np.flatnonzero(alive[: scene.allies]):
-        _ring(pen, place(scene.position[i]), scene.sight[i] * zoom)
+        _ring(pen, place(scene.position[i]), float(scene.sight[i]) * zoom)
     for i in np.flatnonzero(alive & (scene.target >= 0)):
         ends = [place(scene.position[i]), place(scene.position[scene.target[i]])]
         pen.line(ends, TEAM if i < scene.allies else ENEMY, 2 * SCALE)
