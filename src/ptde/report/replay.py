@@ -83,7 +83,7 @@ def draw_scene(scene: Scene) -> Image.Image:
         pen.line([(0, level), (side, level)], GRID, SCALE)
     alive = scene.health > 0
     for i in np.flatnonzero(alive[: scene.allies]):
-        _ring(pen, place(scene.position[i]), scene.sight[i] * zoom)
+        _ring(pen, place(scene.position[i]), float(scene.sight[i]) * zoom)
     for i in np.flatnonzero(alive & (scene.target >= 0)):
         ends = [place(scene.position[i]), place(scene.position[scene.target[i]])]
         pen.line(ends, TEAM if i < scene.allies else ENEMY, 2 * SCALE)
