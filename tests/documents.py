@@ -11,12 +11,12 @@ WORLDS = ROOT / "docs" / "worlds.md"
 
 _TINY = """
     --steps 32 --envs 2 --segment 16 --hidden 8 --z 4 --hyper-hidden 4 --embed 4
-    --hypernet-hidden 4 --buffer 8 --batch 2 --test-every 32 --test-episodes 2
+    --hypernet-hidden 4 --buffer 8 --batch 2 --test-every 32 --test-episodes 4
     --episodes 4 --student.steps 4 --student.batch 8 --student.hidden 8
-    --student.data-steps 32 --student.tests 1 --student.test-episodes 2
+    --student.data-steps 32 --student.tests 1 --student.test-episodes 4
 """
 TINY = _TINY.split()
-"""Options that make any run one of a few seconds."""
+"""Options that make any run one of a few seconds; all tests of a team are one program."""
 
 
 def fenced(page: Path, language: str = "") -> list[str]:

@@ -111,6 +111,12 @@ def test_bad_input_says_what_to_type_and_writes_nothing(
 
 
 def test_the_installed_command_answers_without_loading_a_world():
-    code = "import sys; from ptde.cli import main; main([]); print('jax' in sys.modules)"
+    """Nor what draws, saves or boosts. JAX it loads: ``import ptde`` offers ``run``."""
+    late = ["jaxmarl", "pettingzoo", "gfootball", "matplotlib", "PIL", "orbax", "lightgbm"]
+    code = (
+        "import sys; from ptde.cli import main; status = main([]); "
+        f"print([name for name in {late} if name in sys.modules], status)"
+    )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert "teach, distil, evaluate" in shown.stdout
+    assert shown.stdout.splitlines()[-1] == "[] 2", shown.stderr

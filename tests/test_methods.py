@@ -1,9 +1,11 @@
 import dataclasses
 
+import jax
 import pytest
 
 from ptde.config import Run
 from ptde.methods import LOCAL, METHODS, parameters, run_of, student_parameters
+from ptde.ops.keys import new_key
 from ptde.presets import PAPER_MAPS
 
 BASE = Run(world="probe", map="personal")
@@ -45,15 +47,49 @@ def test_the_wide_controls_have_gips_parameters(name):
     assert goal <= wide <= 1.03 * goal
 
 
-def test_the_parameters_are_the_papers_on_starcrafts_sizes():
-    # 3s_vs_5z in StarCraft: O_i 62 wide, state 68, 11 actions (method tables of PyMARL2)
+STARCRAFT = {
+    "3s_vs_5z": (3, 11, 48, 68),
+    "5m_vs_6m": (5, 12, 55, 98),
+    "3s5z_vs_3s6z": (8, 15, 136, 230),
+    "6h_vs_8z": (6, 14, 78, 140),
+    "3s_vs_8z": (3, 14, 66, 89),
+    "3s5z_vs_3s7z": (8, 16, 144, 244),
+}
+"""Agents, actions, widths of observation and state in StarCraft."""
+COUNTS = {
+    "3s_vs_5z": (29_707, 34_571, 307_584, 21_056, 12_352, 21_601),
+    "5m_vs_6m": (30_412, 35_340, 433_664, 22_976, 12_992, 31_521),
+    "3s5z_vs_3s6z": (36_175, 41_295, 993_920, 31_424, 18_560, 63_105),
+    "6h_vs_8z": (32_206, 37_262, 611_712, 25_664, 14_656, 41_665),
+    "3s_vs_8z": (31_246, 36_302, 397_632, 22_400, 13_696, 25_633),
+    "3s5z_vs_3s7z": (36_816, 42_000, 1_053_312, 32_320, 19_136, 65_793),
+}
+"""Parameters of the released code: agents of QMIX and of QMIX_GIP, module GIP, module GIU,
+student, QMIX's mixer."""
+
+
+def parts(name, spec):
+    """Parameters of a method's agents, module and mixer."""
+    run = run_of(name, BASE)
+    model = jax.eval_shape(lambda key: run.value_model(spec, key=key), new_key(0))
+    count = lambda part: sum(x.size for x in jax.tree.leaves(part))  # noqa: E731
+    return count(model.network), count(model.info), count(model.mixer)
+
+
+@pytest.mark.parametrize("map_name", PAPER_MAPS)
+def test_the_parameters_are_the_papers_on_starcrafts_sizes(map_name):
+    agents, actions, obs, state = STARCRAFT[map_name]
     spec = dataclasses.replace(
-        SPEC, n_agents=3, obs_dim=48, state_dim=68, n_actions=11, entities=()
+        SPEC, n_agents=agents, obs_dim=obs, state_dim=state, n_actions=actions, entities=()
     )
-    assert parameters(run_of("qmix", BASE), spec) == 29_707
-    assert parameters(run_of("qmix_gip", BASE), spec) == 34_571 + 307_584
-    assert parameters(run_of("qmix_giu", BASE), spec) == 34_571 + 21_056
-    assert student_parameters(run_of("qmix_kd", BASE), spec) == 34_571 + 12_352
+    plain, informed, gip, giu, student, mixer = COUNTS[map_name]
+    assert parts("qmix", spec) == (plain, 0, mixer)
+    assert parts("qmix_gip", spec) == (informed, gip, mixer)
+    assert parts("qmix_giu", spec) == (informed, giu, mixer)
+    assert parameters(run_of("qmix", BASE), spec) == plain
+    assert parameters(run_of("qmix_gip", BASE), spec) == informed + gip
+    assert parameters(run_of("qmix_giu", BASE), spec) == informed + giu
+    assert student_parameters(run_of("qmix_kd", BASE), spec) == informed + student
 
 
 def test_an_unknown_method_is_named_with_the_nearest():

@@ -78,7 +78,7 @@ def test_a_battle_is_taught_distilled_tested_drawn_and_resumed(tmp_path, monkeyp
     assert not folder.has("student")
     assert typed(distill) == 0
     assert folder.has("student")
-    assert typed(evaluate, "--episodes", "3") == 0
+    assert typed(evaluate, "--episodes", "4") == 0
     before = {path: path.stat().st_mtime_ns for path in folder.path.rglob("model/*")}
     (folder.path / "replay.gif").unlink()  # the evaluation's, of the student
     assert typed(replay) == 0

@@ -130,6 +130,72 @@ def test_a_time_limit_bootstraps_and_an_end_does_not(ready):
     assert abs(last_return(1.0) - reward) > 1e-4
 
 
+def test_double_q_takes_the_online_networks_action_and_the_target_networks_value():
+    """One-step targets of VDN by hand, where the two networks would act differently."""
+    value = dataclasses.replace(RUN.value, gamma=0.9, td_lambda=0.0)
+    plain = dataclasses.replace(RUN, info="none", mixer="vdn", value=value)
+    learner, state = learner_and_state(plain)
+    target = learner_and_state(plain, seed=1)[1].online
+    batch = rollout(learner, state)
+    # In some places an action is not legal, the online network's favourite included.
+    illegal = jax.random.bernoulli(jax.random.key(7), 0.3, batch.steps.reward.shape)
+    legal = batch.steps.local.legal.at[..., 0].set(~illegal[..., None])
+    local = dataclasses.replace(batch.steps.local, legal=legal)
+    steps = dataclasses.replace(batch.steps, local=local)
+    batch = dataclasses.replace(batch, steps=steps)
+
+    @jax.jit
+    def everything(batch):
+        q_online, q_target = (m.values(batch, key=None)[0] for m in (state.online, target))
+        loss = learner.loss(state.online, target, batch, key=jax.random.key(2))[0]
+        return q_online, q_target, loss
+
+    q_online, q_target, loss = map(np.asarray, everything(batch))
+    legal, discount, first, reward = map(
+        np.asarray, (legal, steps.discount, steps.first, steps.reward)
+    )
+    action = np.asarray(batch.action)
+
+    def expected(chooser, judge):
+        best = np.where(legal, chooser, -np.inf).argmax(-1)[:, 1:]
+        future = np.take_along_axis(judge[:, 1:], best[..., None], -1)[..., 0].sum(-1)
+        goal = reward[:, 1:] + 0.9 * discount[:, 1:] * future
+        taken = np.take_along_axis(q_online[:, :-1], action[..., None], -1)[..., 0]
+        error = taken.sum(-1) - goal
+        return np.mean(0.5 * error[~first[:, 1:]] ** 2)
+
+    np.testing.assert_allclose(loss, expected(q_online, q_target), rtol=1e-5)
+    for wrong in ((q_target, q_target), (q_online, q_online), (q_target, q_online)):
+        assert abs(expected(*wrong) - loss) > 1e-3 * loss
+
+
+def test_the_td_error_reaches_every_weight_of_gip_through_the_state():
+    env = Probe("personal")
+    learner, state = learner_and_state()
+
+    @jax.jit
+    def gradient(blank):
+        acts = learner.behave(state)
+        cursor = start(acts, env, SCHEDULE.envs, key=jax.random.key(5))
+        batch = collect(acts, env, cursor, SCHEDULE.segment, key=jax.random.key(6))[1]
+        shown = jnp.where(blank, 0.0, batch.steps.state)
+        steps = dataclasses.replace(batch.steps, state=shown)
+        batch = dataclasses.replace(batch, steps=steps)
+        loss = lambda m: learner.loss(m, state.target, batch, key=jax.random.key(2))[0]  # noqa: E731
+        return jax.grad(loss)(state.online).info
+
+    info = gradient(False)
+    for path, leaf in jax.tree_util.tree_leaves_with_path(info):
+        assert jnp.abs(leaf).max() > 0, jax.tree_util.keystr(path)
+    made = info.personalization  # M_1 .. M_K and M_0, [state, ...]: each bit is read
+    assert jnp.abs(made.weight).max((1, 2)).min() > 0
+    assert jnp.abs(made.weight_0).max(1).min() > 0
+    # Where the state is 0, as in this file's other probe, nothing of that can be seen.
+    blank = gradient(True).personalization
+    for leaf in jax.tree.leaves((blank.weight, blank.weight_0, blank.hidden)):
+        np.testing.assert_array_equal(leaf, 0.0)
+
+
 def test_without_a_future_the_target_is_the_reward(ready):
     _, state, batch = ready
     value = dataclasses.replace(RUN.value, gamma=0.0)

@@ -12,8 +12,9 @@ import pytest
 
 from ptde.cli import main
 from ptde.cli.words import parse
+from ptde.compare import runner
 from ptde.compare.curves import draw_comparison
-from ptde.compare.outcome import gather
+from ptde.compare.outcome import gather, notes
 from ptde.compare.plan import read_plan
 from ptde.compare.runner import _apart
 from ptde.compare.workers import WorkerFailed, run_side_by_side
@@ -118,14 +119,47 @@ def test_the_students_line_is_in_the_picture(compared, tmp_path):
     assert (tmp_path / "with.png").read_bytes() != (tmp_path / "without.png").read_bytes()
 
 
-def test_what_is_finished_is_not_run_again(compared, capsys):
+def test_what_is_finished_is_not_run_again(compared, capsys, monkeypatch):
     arguments, out = compared
-    before = {path: path.stat().st_mtime_ns for path in out.rglob("result.json")}
-    assert len(before) == 4
+    gone = out / "personal" / "qmix" / "0+2" / "result.json"
+    result, begun = gone.read_text(), []
+
+    def resume(folder):
+        begun.append(folder)
+        gone.write_text(result)
+
+    monkeypatch.setattr(runner, "resume", resume)
+    before = {
+        path: path.stat().st_mtime_ns for path in out.glob("*/*/*/**/*") if path.is_file()
+    }
+    assert len([path for path in before if path.name == "result.json"]) == 4
     assert main(arguments) == 0
-    assert "running" not in capsys.readouterr().out
     assert main([*arguments, "--table-only"]) == 0
+    assert begun == []
+    assert "runs done" not in capsys.readouterr().out  # the board of what is to do
     assert {path: path.stat().st_mtime_ns for path in before} == before
+    gone.unlink()  # and what is not finished is
+    assert main(arguments) == 0
+    assert begun == [gone.parent]
+    assert "3 of 4 runs done" in capsys.readouterr().out
+
+
+def test_communication_is_the_mean_over_the_seeds_of_all_runs(compared, tmp_path):
+    whole = compared[1] / "personal" / "together" / "0+2"
+    for name, seeds, share in (("two", 2, 1.0), ("one", 1, 0.25)):
+        shutil.copytree(whole, tmp_path / name)
+        path = tmp_path / name / "result.json"
+        result = json.loads(path.read_text())
+        score = result["teacher"]
+        score["communication"] = share
+        for each in ("seeds", "returns"):
+            score[each] = score[each][:seeds]
+        path.write_text(json.dumps(result))
+    for order in (("two", "one"), ("one", "two")):
+        runs = [("personal", tmp_path / name) for name in order]
+        entries = gather({"together_teacher": runs})
+        assert entries["together_teacher"]["personal"].communication == 0.75
+        assert "QMIX_GIP, student beside it 75%." in notes(entries)[-1]
 
 
 def test_other_options_in_the_same_folder_are_refused(compared, capsys):

@@ -65,6 +65,40 @@ def test_qplex_of_greedy_actions_is_the_sum_of_transformed_values(getkey):
     np.testing.assert_allclose(total, expected.sum(-1), rtol=1e-4, atol=1e-5)
 
 
+def test_qplex_agents_learn_as_if_every_importance_were_one(getkey):
+    """The advantages are stopped: q~_i = w_i Q_i + v_i alone carries gradient to Q_i."""
+    mixer = MIXERS["qplex"](SPEC, MixerSizes(), key=getkey())
+    q, state = jax.random.normal(getkey(), (5, 3)), jax.random.normal(getkey(), (5, 6))
+    best = q + jax.random.uniform(getkey(), (5, 3), minval=0.5, maxval=2.0)
+    action = jnp.ones((5, 3), jnp.int32)
+
+    def total(mixer, q, best):
+        return jnp.sum(mixer(Utilities(q, best, action), state))
+
+    of_mixer, of_chosen, of_greedy = jax.grad(total, (0, 1, 2))(mixer, q, best)
+    weight = jnp.abs(mixer.weight(state))
+    np.testing.assert_allclose(of_chosen, weight, rtol=1e-6)
+    np.testing.assert_array_equal(of_greedy, 0.0)
+    # which is not what it would be without the stop ...
+    importance = mixer.importance(Utilities(q, best, action), state)
+    assert jnp.abs(importance - 1.0).min() > 1e-3
+    # ... while the importances themselves learn from the advantages.
+    for part in (of_mixer.keys, of_mixer.agents, of_mixer.actions):
+        assert max(jnp.abs(x).max() for x in jax.tree.leaves(part)) > 0
+    by_hand = jax.grad(
+        lambda m: jnp.sum(
+            m.importance(Utilities(q, best, action), state) * weight * (q - best)
+        )
+    )(mixer)
+    for part in ("keys", "agents", "actions"):
+        for ours, expected in zip(
+            jax.tree.leaves(getattr(of_mixer, part)),
+            jax.tree.leaves(getattr(by_hand, part)),
+            strict=True,
+        ):
+            np.testing.assert_allclose(ours, expected, rtol=1e-4, atol=1e-5)
+
+
 def test_qplex_importances_depend_on_the_joint_action(getkey):
     mixer = MIXERS["qplex"](SPEC, MixerSizes(), key=getkey())
     q = jnp.zeros((1, 3))
