@@ -11,9 +11,9 @@ from ptde.algos.mappo import MappoConfig
 from ptde.config import Run
 from ptde.envs.probes import KEYS
 from ptde.info import InfoSizes
+from ptde.jobs.distill import DistillConfig
 from ptde.mixers import MixerSizes
 from ptde.pipeline import run
-from ptde.stages.distill import DistillConfig
 
 BASE = Run(
     world="probe",

@@ -13,9 +13,9 @@ from ptde.algos.mappo import MappoConfig
 from ptde.config import Run
 from ptde.envs import Probe
 from ptde.info import InfoSizes
+from ptde.jobs.distill import Distillation, DistillConfig
 from ptde.mixers import MixerSizes
-from ptde.run.loop import Schedule, initial, iterate, student_test, teacher_test
-from ptde.stages.distill import Distillation, DistillConfig
+from ptde.rollout.loop import Schedule, initial, iterate, student_test, teacher_test
 
 
 class Long(Probe):

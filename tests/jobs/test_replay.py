@@ -11,12 +11,12 @@ from ptde.algos import ValueConfig
 from ptde.config import Run
 from ptde.folder import RunFolder
 from ptde.info import InfoSizes
+from ptde.jobs.distill import DistillConfig
+from ptde.jobs.record import Record
+from ptde.jobs.teach import last_state, replayed
 from ptde.mixers import MixerSizes
 from ptde.ops.local import local_information
 from ptde.pipeline import resume, run
-from ptde.run.record import Record
-from ptde.stages.distill import DistillConfig
-from ptde.stages.teach import last_state, replayed
 
 TINY = Run(
     world="probe",
