@@ -29,7 +29,7 @@ def test_public_names_are_there_when_they_are_asked_for():
 
 
 def test_every_module_can_be_imported_by_its_full_name():
-    """As ``import a.b.c as x``, which goes by attributes: no package is hidden by a name."""
+    """As ``import a.b.c as x``, which goes by attributes: no name hides a package."""
     lines = ["import ptde"]
     for path in sorted(ROOT.rglob("*.py")):
         parts = path.relative_to(ROOT.parent).with_suffix("").parts

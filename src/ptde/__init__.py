@@ -40,8 +40,6 @@ def __getattr__(name: str) -> object:
     """Imports what is asked for, and JAX with it, when it is asked for."""
     if name not in __all__:
         raise AttributeError(f"module 'ptde' has no attribute {name!r}")
-    if (
-        "PTDE_GAME" in os.environ
-    ):  # in a game's process, whose file starts its training, too
+    if "PTDE_GAME" in os.environ:  # a game's process, whose file starts its training
         return None
     return getattr(import_module(f"ptde.{_HOMES.get(name, 'pipeline')}"), name)

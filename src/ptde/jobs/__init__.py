@@ -1,1 +1,1 @@
-"""Work that can be resumed: the one loop of it, teaching, distilling, and what they keep."""
+"""Work that can be resumed: its one loop, teaching, distilling, and what they keep."""

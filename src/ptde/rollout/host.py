@@ -1,6 +1,6 @@
 """Collecting, testing and training in worlds that run in processes of their own.
 
-What ``rollout/collect``, ``rollout/evaluate`` and ``rollout/loop`` compile with a world in JAX is a
+What ``collect``, ``evaluate`` and ``loop`` beside it compile with a world in JAX is a
 Python loop here: the worlds step, one compiled call decides for all copies that are ready.
 Rollouts and returns are the same, and nothing that follows knows.
 """
