@@ -299,7 +299,8 @@ def test_distill_needs_a_teacher(tmp_path, monkeypatch):
 
 
 def test_a_run_without_information_has_nothing_to_distil(tmp_path):
-    run(dataclasses.replace(TINY, info="none", steps=32), tmp_path / "run", goal="teach")
+    plain = {"info": "none", "infos": InfoSizes(), "student": DistillConfig()}
+    run(dataclasses.replace(TINY, **plain, steps=32), tmp_path / "run", goal="teach")
     with pytest.raises(ValueError, match="--info gip"):
         distill_run(tmp_path / "run")
 

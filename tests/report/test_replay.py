@@ -17,6 +17,7 @@ SCENE = Scene(
     allies=2,
     width=32.0,
     caption="3m    0.0 s",
+    seconds=0.0,
 )
 
 
