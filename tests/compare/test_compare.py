@@ -14,9 +14,10 @@ from ptde.cli import main
 from ptde.cli.words import parse
 from ptde.compare import runner
 from ptde.compare.curves import draw_comparison
-from ptde.compare.outcome import gather, notes
+from ptde.compare.outcome import gather
 from ptde.compare.plan import read_plan
 from ptde.compare.runner import _apart
+from ptde.compare.tables import notes
 from ptde.compare.workers import WorkerFailed, run_side_by_side
 from ptde.config import Run
 from ptde.folder import RunFolder
