@@ -19,8 +19,8 @@ import tyro
 from ptde.distill.students import MlpStudent
 from ptde.folder import RunFolder
 from ptde.ops.local import local_information
-from ptde.run.cache import use_compilation_cache
-from ptde.run.collect import collect, start
+from ptde.rollout.cache import use_compilation_cache
+from ptde.rollout.collect import collect, start
 
 
 @dataclass(frozen=True)

@@ -23,10 +23,10 @@ from rich.table import Table
 from ptde import Run
 from ptde.algos.value import Learnt
 from ptde.config import SmaxConfig
+from ptde.jobs.progress import console
 from ptde.ops.keys import new_key
-from ptde.run.collect import collect, start
-from ptde.run.loop import initial, period
-from ptde.run.progress import console
+from ptde.rollout.collect import collect, start
+from ptde.rollout.loop import initial, period
 
 CONFIGURATIONS = {
     "qmix": {"info": "none"},

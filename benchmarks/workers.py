@@ -25,8 +25,8 @@ from ptde.config import Run
 from ptde.envs.host import HostWorld
 from ptde.envs.settings import HostConfig
 from ptde.ops.keys import new_key
-from ptde.run import host
-from ptde.run.collect import rollout_shapes
+from ptde.rollout import host
+from ptde.rollout.collect import rollout_shapes
 
 ALONE = """
 import sys, time, json

@@ -7,7 +7,7 @@ os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {FAST}"
 import jax
 import pytest
 
-from ptde.run.cache import use_compilation_cache
+from ptde.rollout.cache import use_compilation_cache
 
 use_compilation_cache()
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.05)

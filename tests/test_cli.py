@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from ptde.cli import COMMANDS, main
-from ptde.run.record import Record
+from ptde.jobs.record import Record
 
 OPTIONS = """
     --world probe --map personal --steps 64 --envs 4 --segment 8 --hidden 8 --z 4

@@ -418,7 +418,7 @@ def test_games_in_processes_read_what_they_say(monkeypatch):
     )
     monkeypatch.setattr("ptde.host.doctor.need", lambda game: None)
     monkeypatch.setattr("ptde.host.starcraft.require", lambda name: None)
-    # Of every such world: HostWorld, its pool and run/host.py.
+    # Of every such world: HostWorld, its pool and rollout/host.py.
     common = {f"host.{name}" for name in ("patience", "failures", "quorum", "overlap")}
     for world, place in (
         ("football", WORLDS["football"].default),

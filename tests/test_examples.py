@@ -23,7 +23,7 @@ def test_an_example_fits_on_a_screen(name):
 SMALL = """
 import dataclasses, os, runpy, sys
 import ptde, ptde.presets
-from ptde.stages.distill import DistillConfig
+from ptde.jobs.distill import DistillConfig
 from ptde.algos import ValueConfig
 
 tiny = dict(

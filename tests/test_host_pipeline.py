@@ -13,8 +13,8 @@ from ptde.compare.plan import Plan
 from ptde.compare.runner import compare
 from ptde.envs.settings import HostConfig
 from ptde.folder import RunFolder
+from ptde.jobs.interrupt import Interrupted
 from ptde.pipeline import evaluate_run, replay_run, resume, run
-from ptde.run.interrupt import Interrupted
 
 LINE = dataclasses.replace(
     TINY, world="host", map="tests.host.worlds:Scored", envs=2, segment=10, steps=80

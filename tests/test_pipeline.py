@@ -14,6 +14,12 @@ from ptde.algos import ValueConfig
 from ptde.config import FORMAT, Run, load_run
 from ptde.folder import RunFolder
 from ptde.info import InfoSizes
+from ptde.jobs import job
+from ptde.jobs.checkpoint import Checkpoints
+from ptde.jobs.distill import DistillConfig
+from ptde.jobs.interrupt import Interrupted
+from ptde.jobs.job import Diverged
+from ptde.jobs.record import Record
 from ptde.mixers import MixerSizes
 from ptde.pipeline import (
     distill_run,
@@ -22,12 +28,6 @@ from ptde.pipeline import (
     resume,
     run,
 )
-from ptde.run import job
-from ptde.run.checkpoint import Checkpoints
-from ptde.run.interrupt import Interrupted
-from ptde.run.job import Diverged
-from ptde.run.record import Record
-from ptde.stages.distill import DistillConfig
 
 TINY = Run(
     world="probe",
@@ -299,7 +299,8 @@ def test_distill_needs_a_teacher(tmp_path, monkeypatch):
 
 
 def test_a_run_without_information_has_nothing_to_distil(tmp_path):
-    run(dataclasses.replace(TINY, info="none", steps=32), tmp_path / "run", goal="teach")
+    plain = {"info": "none", "infos": InfoSizes(), "student": DistillConfig()}
+    run(dataclasses.replace(TINY, **plain, steps=32), tmp_path / "run", goal="teach")
     with pytest.raises(ValueError, match="--info gip"):
         distill_run(tmp_path / "run")
 

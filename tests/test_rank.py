@@ -13,13 +13,13 @@ from ptde.cli import main
 from ptde.config import Run
 from ptde.envs.settings import RankingConfig
 from ptde.info.sizes import InfoSizes
+from ptde.jobs.distill import DistillConfig
+from ptde.jobs.record import Record
 from ptde.ops.keys import new_key
 from ptde.pipeline import EVALUATION, evaluate_run, run
 from ptde.rank import rank_file
 from ptde.report import ranking
 from ptde.report.ranking import ten_scores
-from ptde.run.record import Record
-from ptde.stages.distill import DistillConfig
 
 
 def letor(path, queries=30, docs=5, features=3, seed=0):

@@ -20,16 +20,16 @@ from ptde.compare import runner
 from ptde.compare.plan import PLANS
 from ptde.config import Run
 from ptde.folder import RunFolder
-from ptde.presets import PRESETS, preset
+from ptde.presets import PRESETS, as_paper
 
 ALL = [" ".join(words) for words in commands(README)]
 BATTLE = "runs/smax-3m-qmix_gip-0"
 ON_A_FOLDER = [
     "ptde teach --map 3m",
     f"ptde distill {BATTLE}",
+    f"ptde distill {BATTLE} --student.network gru --student.objective q --student.data own",
     f"ptde evaluate {BATTLE} --episodes 1000",
     f"ptde replay {BATTLE} --role teacher",
-    f"ptde replay {BATTLE} --early-late",
     f"ptde resume {BATTLE}",
 ]
 RANKING = [
@@ -38,7 +38,7 @@ RANKING = [
 ]
 PETTINGZOO = "ptde run env:mpe2.simple_spread_v3:parallel_env"
 COMPARED = "ptde compare table2 --budget-scale 0.1"
-BY_NAME = "ptde compare table4 --paper"
+AS_PAPER = "ptde compare table3 --paper"
 READ = {
     "ptde run --map 3s_vs_5z --info gip --steps 2_000_000": Run(
         map="3s_vs_5z", info="gip", steps=2_000_000
@@ -46,7 +46,7 @@ READ = {
     "ptde run --preset table2/6h_vs_8z --seeds 3": replace(
         PRESETS["table2/6h_vs_8z"][1], seeds=3
     ),
-    "ptde run --preset paper --map 5m_vs_6m": preset("paper", map="5m_vs_6m"),
+    "ptde run --preset paper --map 5m_vs_6m": as_paper(Run(map="5m_vs_6m")),
     "ptde run --method ctds --map 5m_vs_6m": Run(
         map="5m_vs_6m", info="none", eyes="all", together=True
     ),
@@ -59,7 +59,8 @@ READ = {
 
 def test_no_command_of_the_readme_is_forgotten():
     elsewhere = ["ptde list", "make demo", "make test"]
-    known = [*ON_A_FOLDER, *RANKING, PETTINGZOO, COMPARED, BY_NAME, *READ, *elsewhere]
+    elsewhere += ["ptde replay runs/demo --early-late"]  # tests/test_strategy.py
+    known = [*ON_A_FOLDER, *RANKING, PETTINGZOO, COMPARED, AS_PAPER, *READ, *elsewhere]
     assert sorted(ALL) == sorted(known)
 
 
@@ -72,19 +73,19 @@ def typed(command, *more):
 
 def test_a_battle_is_taught_distilled_tested_drawn_and_resumed(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    teach, distill, evaluate, replay, early_late, resume = ON_A_FOLDER
+    teach, distill, distill_more, evaluate, replay, resume = ON_A_FOLDER
     assert typed(teach, *TINY, "--time-limit", "10") == 0
     folder = RunFolder(tmp_path / BATTLE)
     assert not folder.has("student")
     assert typed(distill) == 0
     assert folder.has("student")
+    assert typed(distill_more, "--student.batch", "2") == 0
+    assert RunFolder(folder.path).run.student.data == "own"
     assert typed(evaluate, "--episodes", "4") == 0
     before = {path: path.stat().st_mtime_ns for path in folder.path.rglob("model/*")}
     (folder.path / "replay.gif").unlink()  # the evaluation's, of the student
     assert typed(replay) == 0
     assert (folder.path / "replay.gif").read_bytes().startswith(b"GIF8")
-    assert typed(early_late) == 0
-    assert (folder.path / "early-late.png").read_bytes().startswith(b"\x89PNG")
     assert typed(resume) == 0
     assert before == {path: path.stat().st_mtime_ns for path in before}
 
@@ -138,10 +139,6 @@ def test_a_comparison_is_what_it_says(tmp_path, monkeypatch):
     whole = PLANS["table2"][1]
     assert plan == whole.scaled(0.1) and plan != whole
     assert (out.as_posix(), workers) == ("runs/compare-table2", 1)
-    assert typed(BY_NAME) == 0
-    plan, out, _ = asked[-1]
-    assert plan == PLANS["table4"][1].as_paper()
-    assert out.as_posix() == "runs/compare-table4-paper"
     # the file of five lines
     (tmp_path / "plan.toml").write_text(fenced(README, "toml")[0])
     assert "`ptde compare plan.toml`" in README.read_text()
@@ -151,6 +148,16 @@ def test_a_comparison_is_what_it_says(tmp_path, monkeypatch):
     assert plan.maps == ("3s_vs_5z", "5m_vs_6m")
     assert (plan.base.seeds, plan.base.steps) == (3, 1_000_000)
     assert len(plan.cells()) == 6  # qmix_kd is the student of qmix_gip's run
+
+
+def test_the_papers_settings_are_asked_for(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    asked = []
+    monkeypatch.setattr(runner, "compare", lambda *what: asked.append(what))
+    monkeypatch.setattr("ptde.compare.plan.need", lambda game: None)  # nothing is played
+    assert typed(AS_PAPER) == 0
+    ((plan, _, _),) = asked
+    assert plan.base.world == "football" and plan.base.time_out == "terminal"
 
 
 @pytest.mark.skipif(not shutil.which("make"), reason="make is not installed")

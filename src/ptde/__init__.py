@@ -5,6 +5,20 @@ run(Run(map="3m", steps=400_000)).show()
 """
 
 import os
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ptde.config import Run
+    from ptde.pipeline import (
+        Outcome,
+        distill_run,
+        evaluate_run,
+        replay_run,
+        resume,
+        run,
+    )
+    from ptde.presets import PRESETS, preset
 
 __all__ = [
     "PRESETS",
@@ -18,21 +32,14 @@ __all__ = [
     "run",
 ]
 
-if "PTDE_GAME" not in os.environ:  # the process of a game does without JAX (ptde.host)
-    from ptde.config import Run
-    from ptde.pipeline import (
-        Outcome,
-        distill_run,
-        evaluate_run,
-        replay_run,
-        resume,
-        run,
-    )
-    from ptde.presets import PRESETS, preset
-else:
+_HOMES = {"Run": "config", "PRESETS": "presets", "preset": "presets"}
+"""The module of each public name; of all others it is ``pipeline``."""
 
-    def __getattr__(name: str) -> object:
-        """For a game whose file also starts its training: nothing is called here."""
-        if name in __all__:
-            return None
+
+def __getattr__(name: str) -> object:
+    """Imports what is asked for, and JAX with it, when it is asked for."""
+    if name not in __all__:
         raise AttributeError(f"module 'ptde' has no attribute {name!r}")
+    if "PTDE_GAME" in os.environ:  # a game's process, whose file starts its training
+        return None
+    return getattr(import_module(f"ptde.{_HOMES.get(name, 'pipeline')}"), name)

@@ -28,15 +28,15 @@ from ptde.envs.settings import (
     StarCraftConfig,
 )
 from ptde.info import INFOS, AbstractInfo, InfoSizes, make_info
+from ptde.jobs.checkpoint import size_of
+from ptde.jobs.distill import Distillation, DistillConfig
+from ptde.jobs.progress import Reading
+from ptde.jobs.teach import Training
 from ptde.mixers import MIXERS, MixerSizes
 from ptde.ops.keys import new_key
 from ptde.ops.local import Eyes
 from ptde.options import Options
-from ptde.run.checkpoint import size_of
-from ptde.run.loop import Schedule
-from ptde.run.progress import Reading
-from ptde.stages.distill import Distillation, DistillConfig
-from ptde.stages.teach import Training
+from ptde.rollout.loop import Schedule
 from ptde.types import EnvSpec
 
 FORMAT = 2

@@ -27,8 +27,8 @@ from ptde.algos.base import Teacher, Team
 from ptde.check import known
 from ptde.config import FORMAT, Run, load_run
 from ptde.envs.base import AbstractWorld
-from ptde.run import checkpoint
-from ptde.run.checkpoint import DamagedCheckpoint, UnfitCheckpoint
+from ptde.jobs import checkpoint
+from ptde.jobs.checkpoint import DamagedCheckpoint, UnfitCheckpoint
 
 Goal = Literal["teach", "run"]
 ROLES = ("teacher", "student", "baseline")

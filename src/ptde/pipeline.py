@@ -20,16 +20,16 @@ from ptde.envs.base import AbstractWorld
 from ptde.envs.host import HostWorld
 from ptde.envs.ranking import Ranking
 from ptde.folder import ROLES, Goal, RunFolder, default_folder, for_role
+from ptde.jobs.distill import distill
+from ptde.jobs.progress import console
+from ptde.jobs.record import Record, Row
+from ptde.jobs.teach import last_state, replayed, teach
 from ptde.ops.keys import new_key
 from ptde.report.ranking import TABLE, report_ranking
 from ptde.report.result import Result, Score
-from ptde.run.cache import use_compilation_cache
-from ptde.run.host import episode_seeds, film
-from ptde.run.loop import fold, seed_keys, student_test, teacher_test
-from ptde.run.progress import console
-from ptde.run.record import Record, Row
-from ptde.stages.distill import distill
-from ptde.stages.teach import last_state, replayed, teach
+from ptde.rollout.cache import use_compilation_cache
+from ptde.rollout.host import episode_seeds, film
+from ptde.rollout.loop import fold, seed_keys, student_test, teacher_test
 from ptde.unread import check_read
 
 EVALUATION = 20

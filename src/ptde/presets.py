@@ -5,7 +5,7 @@ from typing import Any
 
 from ptde.algos.value import ValueConfig
 from ptde.config import Run
-from ptde.stages.distill import DistillConfig
+from ptde.jobs.distill import DistillConfig
 from ptde.unread import without_unread
 
 PAPER_MAPS = (

@@ -12,7 +12,7 @@ from ptde.envs.ranking import PREPARATION, Ranking
 from ptde.folder import RunFolder
 from ptde.ops.keys import new_key
 from ptde.pipeline import team_policy
-from ptde.run.cache import use_compilation_cache
+from ptde.rollout.cache import use_compilation_cache
 
 
 def rank_file(

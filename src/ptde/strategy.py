@@ -8,11 +8,11 @@ from jaxtyping import Array, Key
 
 from ptde.envs.host import HostWorld
 from ptde.folder import RunFolder, for_role
+from ptde.jobs.progress import console
 from ptde.pipeline import replay_key, team_policy
 from ptde.report.moments import Battle, draw_moments
-from ptde.run.cache import use_compilation_cache
-from ptde.run.host import episode_seeds, film
-from ptde.run.progress import console
+from ptde.rollout.cache import use_compilation_cache
+from ptde.rollout.host import episode_seeds, film
 
 
 @dataclass(frozen=True)

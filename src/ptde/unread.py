@@ -25,7 +25,7 @@ from ptde.info import INFOS
 from ptde.mixers import MIXERS
 from ptde.ops.keys import new_key
 from ptde.options import Options, T, flatten, put
-from ptde.run.collect import rollout_shapes
+from ptde.rollout.collect import rollout_shapes
 
 PROBE = Probe("personal")
 """Where options are tried: what is read of them does not depend on a world's sizes."""

@@ -9,7 +9,7 @@ from ptde.agents import StudentPolicy, TeacherPolicy, UtilityNetwork, localise
 from ptde.distill.students import STUDENTS, MlpStudent
 from ptde.envs import Probe
 from ptde.info import INFOS, AbstractStudent, InfoSizes
-from ptde.run.evaluate import evaluate
+from ptde.rollout.evaluate import evaluate
 
 
 def network(getkey, z=4, local=10, actions=3):

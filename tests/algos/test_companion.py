@@ -11,8 +11,8 @@ from ptde.envs import Probe
 from ptde.info import InfoSizes
 from ptde.mixers import MixerSizes
 from ptde.ops.local import information, local_information
-from ptde.run.collect import collect, rollout_shapes, start
-from ptde.run.loop import Schedule, initial
+from ptde.rollout.collect import collect, rollout_shapes, start
+from ptde.rollout.loop import Schedule, initial
 from ptde.types import Info
 
 ENV = Probe("personal")

@@ -13,8 +13,9 @@ from ptde.info import InfoSizes
 from ptde.ops.local import local_information
 from ptde.ops.losses import clipped_surrogate, clipped_value_loss
 from ptde.ops.select import log_probability, masked
-from ptde.run.collect import collect, start
-from ptde.run.loop import Schedule, initial
+from ptde.rollout.collect import collect, start
+from ptde.rollout.loop import Schedule, initial
+from ptde.unread import check_read
 
 RUN = Run(
     world="probe",
@@ -254,7 +255,9 @@ def test_values_out_of_range_say_what_to_type(field, value):
         MappoConfig(**{field: value})
 
 
-@pytest.mark.parametrize("options", [{"eyes": "all"}, {"together": True}])
+@pytest.mark.parametrize(
+    "options", [{"eyes": "all", "info": "none"}, {"together": True, "info": "gip"}]
+)
 def test_what_mappo_cannot_do_is_refused(options):
-    with pytest.raises(ValueError, match="type --algo value"):
-        dataclasses.replace(RUN, **options)
+    with pytest.raises(ValueError, match="--algo value"):
+        check_read(Run(map="3m", algo="mappo", **options))

@@ -15,11 +15,11 @@ from ptde.distill.config import DistillConfig
 from ptde.envs import Probe
 from ptde.folder import RunFolder
 from ptde.info import InfoSizes
+from ptde.jobs.distill import Distillation
+from ptde.jobs.record import Record
 from ptde.mixers import MixerSizes
 from ptde.pipeline import resume, run
-from ptde.run.collect import collect, start
-from ptde.run.record import Record
-from ptde.stages.distill import Distillation
+from ptde.rollout.collect import collect, start
 
 TINY = Run(
     world="probe",

@@ -12,8 +12,8 @@ from ptde.config import Run
 from ptde.envs import Probe
 from ptde.info import InfoSizes
 from ptde.mixers import MixerSizes
-from ptde.run.collect import collect, start
-from ptde.run.loop import Schedule, initial
+from ptde.rollout.collect import collect, start
+from ptde.rollout.loop import Schedule, initial
 
 RUN = Run(
     world="probe",

@@ -21,8 +21,8 @@ from ptde.compare.tables import notes
 from ptde.compare.workers import WorkerFailed, run_side_by_side
 from ptde.config import Run
 from ptde.folder import RunFolder
-from ptde.run.interrupt import Interrupted
-from ptde.run.record import Record, beside
+from ptde.jobs.interrupt import Interrupted
+from ptde.jobs.record import Record, beside
 
 PLAN = """
 methods = ["qmix", "together_teacher", "together"]

@@ -11,9 +11,10 @@ from ptde.algos.mappo import MappoConfig
 from ptde.config import Run
 from ptde.envs.probes import KEYS
 from ptde.info import InfoSizes
+from ptde.jobs.distill import DistillConfig
 from ptde.mixers import MixerSizes
 from ptde.pipeline import run
-from ptde.stages.distill import DistillConfig
+from ptde.unread import without_unread
 
 BASE = Run(
     world="probe",
@@ -38,7 +39,7 @@ MAPPO = MappoConfig(lr=3e-3, epochs=5)
 
 
 def scores(tmp_path, **changes):
-    config = dataclasses.replace(BASE, **changes)
+    config = without_unread(dataclasses.replace(BASE, **changes), BASE)
     goal = "teach" if config.info == "none" else "run"
     result = run(config, tmp_path / "run", goal).result
     return {role: score.mean_return for role, score in result.scores.items()}

@@ -14,6 +14,7 @@ from ptde.compare.outcome import gather
 from ptde.compare.tables import write
 from ptde.distill.config import DistillConfig
 from ptde.folder import RunFolder
+from ptde.jobs.record import Record, joined
 from ptde.pipeline import run
 from ptde.report.curves import draw_curves
 from ptde.report.distillation import (
@@ -24,7 +25,6 @@ from ptde.report.distillation import (
     series,
     student_panel,
 )
-from ptde.run.record import Record, joined
 
 
 @pytest.fixture(scope="module")

@@ -18,6 +18,7 @@ SCENE = Scene(
     width=32.0,
     seconds=0.0,
     caption="3m    0.0 s",
+    seconds=0.0,
 )
 
 

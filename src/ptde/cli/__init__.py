@@ -39,8 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from ptde.check import known
     from ptde.compare.workers import WorkerFailed
     from ptde.host import WorldFailed
-    from ptde.run.interrupt import Interrupted
-    from ptde.run.job import Diverged
+    from ptde.jobs.interrupt import Interrupted
+    from ptde.jobs.job import Diverged
 
     command, rest = words[0], words[1:]
     try:

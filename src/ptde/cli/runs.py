@@ -45,8 +45,8 @@ def configured(command: str, summary: str) -> Callable[[Sequence[str]], None]:
 def distill_command(words: Sequence[str]) -> None:
     """`ptde distill RUN`."""
     from ptde.config import load_run
+    from ptde.jobs.distill import DistillConfig
     from ptde.pipeline import distill_run
-    from ptde.stages.distill import DistillConfig
 
     # The run's own options are what an option that is not typed stays at.
     folders = [Path(word) for word in words if (Path(word) / "run.json").is_file()]

@@ -78,9 +78,9 @@ def list_command(words: Sequence[str]) -> None:
     from ptde.config import Run
     from ptde.envs.registry import WORLDS
     from ptde.info import INFOS
+    from ptde.jobs.progress import console
     from ptde.mixers import MIXERS
     from ptde.presets import PRESETS
-    from ptde.run.progress import console
 
     @dataclass(frozen=True)
     class Command:

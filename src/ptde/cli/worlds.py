@@ -14,7 +14,7 @@ def check_command(words: Sequence[str]) -> None:
     from ptde.envs.settings import HostConfig
     from ptde.host.adapt import make
     from ptde.host.check import check
-    from ptde.run.progress import console
+    from ptde.jobs.progress import console
 
     @dataclass(frozen=True)
     class Command:
@@ -42,7 +42,7 @@ def check_command(words: Sequence[str]) -> None:
 def doctor_command(words: Sequence[str]) -> None:
     """`ptde doctor`."""
     from ptde.host.doctor import GAMES
-    from ptde.run.progress import console
+    from ptde.jobs.progress import console
 
     @dataclass(frozen=True)
     class Command:

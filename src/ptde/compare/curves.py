@@ -11,11 +11,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from ptde.compare.outcome import WINS, Entries, Entry
+from ptde.jobs.record import joined
 from ptde.methods import METHODS
 from ptde.report.curves import smooth
 from ptde.report.distillation import Distilled, series
 from ptde.report.statistics import rate_interval, t_interval
-from ptde.run.record import joined
 
 
 def draw_comparison(

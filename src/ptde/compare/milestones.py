@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from ptde.compare.outcome import Entries, Entry
+from ptde.jobs.record import Row
 from ptde.methods import METHODS
 from ptde.report.curves import smooth
-from ptde.run.record import Row
 
 LEVELS = (0.5, 0.8, 0.9)
 """Test win rates whose joint steps are looked for."""

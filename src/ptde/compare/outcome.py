@@ -9,8 +9,8 @@ import numpy as np
 
 from ptde.config import load_run
 from ptde.distill.config import DistillConfig
+from ptde.jobs.record import Record, Row, beside
 from ptde.methods import METHODS, Method
-from ptde.run.record import Record, Row, beside
 
 WINS = "win rate"
 """Measured in most worlds; returns are shown beside it."""

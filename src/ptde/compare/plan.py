@@ -22,10 +22,10 @@ from ptde.check import known
 from ptde.config import Run
 from ptde.envs.registry import WORLDS
 from ptde.host.doctor import GAMES, need
+from ptde.jobs.distill import DistillConfig
 from ptde.methods import METHODS, on_probe, run_of, unused
 from ptde.options import put
 from ptde.presets import PAPER_MAPS, as_paper, start_of
-from ptde.stages.distill import DistillConfig
 from ptde.unread import flag, is_read
 
 MILLION = 1_000_000

@@ -20,9 +20,9 @@ from ptde.config import Run, load_run, place_of
 from ptde.envs.host import HostWorld
 from ptde.envs.ranking import Ranking
 from ptde.folder import RunFolder
+from ptde.jobs.progress import console
 from ptde.methods import METHODS
 from ptde.pipeline import resume
-from ptde.run.progress import console
 
 
 def compare(plan: Plan, out: Path, workers: int = 1) -> Entries:

@@ -24,9 +24,9 @@ from ptde.compare.statistics import (
     prr,
     retention_interval,
 )
+from ptde.jobs.record import Row
 from ptde.methods import METHODS
 from ptde.report.statistics import Interval, t_interval
-from ptde.run.record import Row
 
 
 def _range(interval: Interval | None) -> str:

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import psutil
 
-from ptde.run.interrupt import Interrupted
-from ptde.run.record import Record
+from ptde.jobs.interrupt import Interrupted
+from ptde.jobs.record import Record
 
 RESUME = """
 import ctypes, sys

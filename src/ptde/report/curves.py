@@ -11,6 +11,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from ptde.distill.config import DistillConfig
+from ptde.jobs.record import Row, beside
 from ptde.report.distillation import (
     COLOURS,
     finish_panel,
@@ -18,7 +19,6 @@ from ptde.report.distillation import (
     series,
     student_panel,
 )
-from ptde.run.record import Row, beside
 
 
 def draw_curves(

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from ptde.distill.config import DistillConfig
-from ptde.run.record import Row
+from ptde.jobs.record import Row
 
 COLOURS = {"teacher": "#1b6ca8", "student": "#d1495b", "baseline": "#7a7a7a"}
 PAPER_COLOURS = {"student": "#1b6ca8", "teacher": "red"}

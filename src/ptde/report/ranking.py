@@ -17,7 +17,7 @@ from ptde.envs.ranking import SCORES, Ranking
 from ptde.ops.keys import new_key
 from ptde.ops.ranking import expected_ndcg
 from ptde.report.statistics import Interval, bootstrap_interval
-from ptde.run.collect import start
+from ptde.rollout.collect import start
 
 CUTS = (1, 3, 5, 10)
 """The k of NDCG@k."""

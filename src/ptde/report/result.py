@@ -7,7 +7,7 @@ import numpy as np
 from rich.table import Table
 
 from ptde.report.statistics import retention, win_interval
-from ptde.run.evaluate import Returns
+from ptde.rollout.evaluate import Returns
 
 
 @dataclass(frozen=True)

@@ -25,12 +25,12 @@ from ptde.distill.objectives import Labelled
 from ptde.envs.base import AbstractEnv, AbstractWorld
 from ptde.envs.host import HostWorld
 from ptde.info.base import AbstractStudent
-from ptde.run import host
-from ptde.run.collect import collect, start
-from ptde.run.job import Job, OnRow, run_job
-from ptde.run.loop import Schedule, fold, over_seeds, seed_keys, student_test
-from ptde.run.record import Row
-from ptde.stages.teach import Training
+from ptde.jobs.job import Job, OnRow, run_job
+from ptde.jobs.record import Row
+from ptde.jobs.teach import Training
+from ptde.rollout import host
+from ptde.rollout.collect import collect, start
+from ptde.rollout.loop import Schedule, fold, over_seeds, seed_keys, student_test
 from ptde.types import Rollout
 
 DATA, FIT, TEST, OWN = 10, 11, 12, 13

@@ -11,10 +11,11 @@ from jaxtyping import Array, Key
 
 from ptde.algos.base import AbstractAlgorithm, Teacher, Team
 from ptde.envs.base import AbstractWorld
-from ptde.run.checkpoint import Checkpoints
-from ptde.run.evaluate import Returns
-from ptde.run.job import Job, OnRow, run_job
-from ptde.run.loop import (
+from ptde.jobs.checkpoint import Checkpoints
+from ptde.jobs.job import Job, OnRow, run_job
+from ptde.jobs.record import Row
+from ptde.rollout.evaluate import Returns
+from ptde.rollout.loop import (
     Schedule,
     TrainState,
     fold,
@@ -25,7 +26,6 @@ from ptde.run.loop import (
     student_test,
     teacher_test,
 )
-from ptde.run.record import Row
 from ptde.types import Rollout
 
 TRAIN, TEST = 0, 1

@@ -7,7 +7,7 @@ from jaxtyping import Array, Float, Int, Key
 
 from ptde.agents.policy import FullPolicy
 from ptde.envs.base import AbstractEnv
-from ptde.run.collect import advance, forget, start
+from ptde.rollout.collect import advance, forget, start
 
 
 class Returns(eqx.Module):

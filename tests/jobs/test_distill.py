@@ -11,9 +11,9 @@ from ptde.config import Run
 from ptde.distill.students import MlpStudent
 from ptde.envs import Probe
 from ptde.info import InfoSizes
+from ptde.jobs.distill import Distillation, DistillConfig, distill, rows_of
+from ptde.jobs.record import Record
 from ptde.ops.losses import distillation_loss
-from ptde.run.record import Record
-from ptde.stages.distill import Distillation, DistillConfig, distill, rows_of
 
 ENV = Probe("personal")
 CONFIG = DistillConfig(

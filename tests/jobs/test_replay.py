@@ -11,12 +11,12 @@ from ptde.algos import ValueConfig
 from ptde.config import Run
 from ptde.folder import RunFolder
 from ptde.info import InfoSizes
+from ptde.jobs.distill import DistillConfig
+from ptde.jobs.record import Record
+from ptde.jobs.teach import last_state, replayed
 from ptde.mixers import MixerSizes
 from ptde.ops.local import local_information
 from ptde.pipeline import resume, run
-from ptde.run.record import Record
-from ptde.stages.distill import DistillConfig
-from ptde.stages.teach import last_state, replayed
 
 TINY = Run(
     world="probe",
@@ -60,7 +60,7 @@ def test_a_student_beside_its_teacher_learns_on_to_the_same_gradient_steps(
 ):
     rows = Record(longer / "student" / "record.jsonl").rows()
     assert rows[-1]["steps"] + MADE == TOGETHER.student.steps
-    usual = dataclasses.replace(TOGETHER.student, data="teacher")
+    usual = DistillConfig(hidden=8)
     plain = run(dataclasses.replace(TOGETHER, student=usual), tmp_path / "plain").folder
     (teacher, student), (teacher_too, before) = models(longer), models(plain)
     assert same(teacher, teacher_too)

@@ -6,8 +6,8 @@ import pytest
 from ptde.agents import TeacherPolicy, UtilityNetwork
 from ptde.envs import Probe
 from ptde.info import INFOS, InfoSizes
-from ptde.run.collect import collect, ended, rollout_shapes, start, train_win_rate
-from ptde.run.evaluate import evaluate
+from ptde.rollout.collect import collect, ended, rollout_shapes, start, train_win_rate
+from ptde.rollout.evaluate import evaluate
 from ptde.types import LocalView, Rollout, TimeStep
 
 

@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from ptde.run.interrupt import HEARD, patient_interrupt
+from ptde.jobs.interrupt import HEARD, patient_interrupt
 
 
 @pytest.fixture(autouse=True)

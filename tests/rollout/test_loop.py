@@ -6,10 +6,10 @@ import pytest
 from ptde.algos import ValueConfig
 from ptde.config import Run
 from ptde.info import InfoSizes
+from ptde.jobs.record import Record
+from ptde.jobs.teach import teach
 from ptde.mixers import MixerSizes
-from ptde.run.loop import Schedule, first_bad, over_seeds, seed_keys
-from ptde.run.record import Record
-from ptde.stages.teach import teach
+from ptde.rollout.loop import Schedule, first_bad, over_seeds, seed_keys
 
 
 @pytest.mark.parametrize("steps", [1, 100, 1000, 1001, 5000])

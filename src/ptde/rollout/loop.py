@@ -20,9 +20,9 @@ from ptde.algos.base import AbstractAlgorithm, Teacher, Team
 from ptde.envs.base import AbstractEnv, AbstractWorld
 from ptde.envs.host import HostWorld
 from ptde.ops.keys import new_key
-from ptde.run import host
-from ptde.run.collect import collect, rollout_shapes, start, train_win_rate
-from ptde.run.evaluate import Returns, evaluate
+from ptde.rollout import host
+from ptde.rollout.collect import collect, rollout_shapes, start, train_win_rate
+from ptde.rollout.evaluate import Returns, evaluate
 
 T = TypeVar("T")
 

@@ -14,11 +14,11 @@ import jax
 import numpy as np
 from jaxtyping import Array, PyTree
 
-from ptde.run.checkpoint import Checkpoints
-from ptde.run.interrupt import Interrupted, patient_interrupt
-from ptde.run.loop import first_bad
-from ptde.run.progress import Tracker
-from ptde.run.record import Record, Row
+from ptde.jobs.checkpoint import Checkpoints
+from ptde.jobs.interrupt import Interrupted, patient_interrupt
+from ptde.jobs.progress import Tracker
+from ptde.jobs.record import Record, Row
+from ptde.rollout.loop import first_bad
 
 S = TypeVar("S", bound=PyTree)
 

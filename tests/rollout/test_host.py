@@ -18,8 +18,8 @@ from ptde.host.pool import Maker
 from ptde.info import InfoSizes
 from ptde.ops.keys import new_key
 from ptde.ops.masks import valid_transitions
-from ptde.run import host
-from ptde.run.collect import rollout_shapes
+from ptde.rollout import host
+from ptde.rollout.collect import rollout_shapes
 from ptde.types import Decision
 
 

@@ -1,6 +1,6 @@
 """Collecting, testing and training in worlds that run in processes of their own.
 
-What ``run/collect``, ``run/evaluate`` and ``run/loop`` compile with a world in JAX is a
+What ``collect``, ``evaluate`` and ``loop`` beside it compile with a world in JAX is a
 Python loop here: the worlds step, one compiled call decides for all copies that are ready.
 Rollouts and returns are the same, and nothing that follows knows.
 """
@@ -17,8 +17,8 @@ from ptde.agents.policy import FullPolicy
 from ptde.algos.base import AbstractAlgorithm
 from ptde.envs.host import HostWorld
 from ptde.host import WorldFailed
-from ptde.run.collect import Cursor, forget, train_win_rate
-from ptde.run.evaluate import Returns
+from ptde.rollout.collect import Cursor, forget, train_win_rate
+from ptde.rollout.evaluate import Returns
 from ptde.types import Decision, Rollout, TimeStep
 
 T = TypeVar("T")

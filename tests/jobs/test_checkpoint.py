@@ -6,8 +6,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ptde.run import checkpoint
-from ptde.run.checkpoint import Checkpoints, UnfitCheckpoint
+from ptde.jobs import checkpoint
+from ptde.jobs.checkpoint import Checkpoints, UnfitCheckpoint
 
 
 def tree(value=1.0):

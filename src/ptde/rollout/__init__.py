@@ -1,0 +1,1 @@
+"""Rolling teams through worlds: collection, tests, and a training's iterations."""

@@ -1,1 +1,0 @@
-"""Running: collection, the training loop, evaluation, checkpoints, records."""

@@ -1,1 +1,0 @@
-"""The two stages of PTDE; ``ptde.pipeline`` joins them."""
