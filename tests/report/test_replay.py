@@ -16,7 +16,6 @@ SCENE = Scene(
     sight=np.full(4, 3, np.float32),
     allies=2,
     width=32.0,
-    seconds=0.0,
     caption="3m    0.0 s",
     seconds=0.0,
 )
