@@ -111,6 +111,7 @@ def test_personal_gip_reaches_what_unified_information_cannot(tmp_path):
 
 def test_personal_copas_coach_looks_for_each_agent_and_reaches_it(tmp_path):
     config = dataclasses.replace(BASE, map="personal", info="copa", steps=20_000)
+    config = without_unread(config, BASE)
     result = run(config, tmp_path / "run", "teach").result
     assert result.scores["teacher"].mean_return > 0.95
 
