@@ -12,11 +12,19 @@ from ptde.cli import main
 from ptde.config import Run
 from ptde.folder import RunFolder, for_role
 from ptde.report.battle import battle_scenes
-from ptde.strategy import Side, early_late
+from ptde.strategy import Side, _other, early_late
 
 BATTLE = dataclasses.replace(
     TINY, world="smax", map="3m", segment=0, envs=1, baseline=True, seeds=2, steps=8
 )
+
+
+def pretended(run, path, *roles):
+    """A run folder whose networks nobody will look at."""
+    RunFolder.create(run, path, "run")
+    for role in roles:
+        (path / role / "model").mkdir(parents=True)
+    return path
 
 
 def untaught(run: Run, path, roles=("teacher", "student", "baseline")):
@@ -81,15 +89,27 @@ def test_teams_are_called_as_in_the_paper(folder):
 
 
 def test_another_run_takes_the_baselines_place(folder, picture, tmp_path):
-    plain = dataclasses.replace(BATTLE, info="none", baseline=False, seed=1, seeds=1)
-    other = untaught(plain, tmp_path / "other", roles=("teacher",))
     target = tmp_path / "a.png"
-    words = ["replay", str(folder), "--early-late", "--versus", str(other)]
+    words = ["replay", str(folder), "--early-late", "--versus", str(folder)]
     assert main([*words, "--out", str(target)]) == 0
     shown = np.asarray(Image.open(target))
     height = (len(picture) - 8) // 2
     np.testing.assert_array_equal(shown[:height], picture[:height])
-    assert (shown[-height:] != picture[-height:]).any()
+    # the same students, from the same beginning
+    np.testing.assert_array_equal(shown[-height:], shown[:height])
+
+
+def test_of_another_run_the_team_that_needs_least_plays(tmp_path):
+    mine, other = (
+        pretended(dataclasses.replace(BATTLE, seed=seed), tmp_path / f"{seed}", "teacher")
+        for seed in (0, 5)
+    )
+    held = [RunFolder(mine), RunFolder(other)]
+    side = _other(*held, seed=1)
+    assert (side.role, side.seed) == ("teacher", 5)  # it has no seed 1
+    (other / "student" / "model").mkdir(parents=True)
+    side = _other(*held, seed=6)
+    assert (side.role, side.seed) == ("student", 6)
 
 
 HOST = dataclasses.replace(
@@ -104,14 +124,6 @@ def test_a_world_that_draws_itself_is_shown_by_its_pictures(tmp_path, capsys):
     # Scored paints step t in 20 t; its episodes have 4 steps
     assert set(np.unique(shown[-1])) == {20, 60, 255}
     assert "type --versus RUN" in capsys.readouterr().out
-
-
-def pretended(run, path, *roles):
-    """A run folder whose networks nobody will look at."""
-    RunFolder.create(run, path, "run")
-    for role in roles:
-        (path / role / "model").mkdir(parents=True)
-    return path
 
 
 @pytest.mark.parametrize(

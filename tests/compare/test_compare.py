@@ -65,8 +65,10 @@ def test_every_form_of_the_table_is_written(compared):
     assert "| QMIX_GIP, student beside it (C) | O_i history, state |" in table
     assert "2 seed(s) of 16 test episodes" in table
     assert "student beside it 100%" in table
-    won, returns = table.split("| mean return |")
+    won, rest = table.split("| mean return |")
+    returns, milestones = rest.split("| method | map |")
     assert won.count("| QMIX (D) |") == returns.count("| QMIX (D) |") == 1
+    assert milestones.count("| QMIX (D) |") == 2  # a row for each map
     assert r"QMIX\_KD, simultaneous" in (out / "table.tex").read_text()
     assert (out / "curves.png").stat().st_size > 10_000
     rows = list(csv.DictReader((out / "table.csv").open()))

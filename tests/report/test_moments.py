@@ -10,12 +10,12 @@ from ptde.report.replay import HEAD, SIZE, Scene
 def scene(second, health):
     """Two against one, at a second of the battle."""
     return Scene(
-        position=np.array([[4.0, 4.0], [4.0, 8.0], [10.0, 6.0]]),
+        position=np.array([[4, 4], [4, 8], [10, 6]], np.float32),
         health=np.array(health),
-        radius=np.full(3, 0.5),
+        radius=np.full(3, 0.5, np.float32),
         letter="mmm",
         target=np.array([2, -1, 0]),
-        sight=np.full(3, 6.0),
+        sight=np.full(3, 6.0, np.float32),
         allies=2,
         width=16.0,
         seconds=second,
