@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from ptde.algos import ValueConfig
+from ptde.cli import main
 from ptde.config import FORMAT, Run, load_run
 from ptde.folder import RunFolder
 from ptde.info import InfoSizes
@@ -229,6 +230,17 @@ def test_teach_then_distill_is_run(tmp_path, finished):
     assert set(taught.result.scores) == {"teacher"}
     distill_run(folder)
     assert equal(folder, finished.folder)
+
+
+def test_a_distillation_refuses_what_it_does_not_read(finished):
+    before = (finished.folder / "run.json").read_text()
+    words = ["--student.data", "replay", "--student.data-epsilon", "0.5"]
+    with pytest.raises(ValueError, match=r"--student\.data-epsilon is not read with"):
+        student = dataclasses.replace(TINY.student, data="replay", data_epsilon=0.5)
+        distill_run(finished.folder, dataclasses.replace(TINY, student=student))
+    assert main(["distill", str(finished.folder), *words]) == 2
+    assert (finished.folder / "run.json").read_text() == before
+    assert RunFolder(finished.folder).has("student")
 
 
 def test_another_distillation_replaces_the_student_alone(tmp_path):

@@ -109,6 +109,7 @@ def distill_run(path: Path | str, config: Run | None = None) -> Outcome:
             "`ptde teach --info gip`"
         )
     new = folder.run if config is None else config
+    check_read(new, folder.run)
     with closing(new.env()) as env, folder.alone():
         shutil.rmtree(folder.path / "student", ignore_errors=True)
         folder.rewrite(new, goal="run")

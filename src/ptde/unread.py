@@ -81,9 +81,13 @@ def unread(run: Run) -> list[str]:
     return [name for name in changed if not is_read(run, name)]
 
 
-def check_read(run: Run) -> None:
-    """ValueError says what to type instead of every option that the run does not read."""
-    if names := unread(run):
+def check_read(run: Run, start: Run | None = None) -> None:
+    """ValueError says what to type instead of every option that the run does not read; with
+    ``start``, only of those that differ from it.
+    """
+    mine, before = flatten(run), flatten(start) if start else {}
+    names = [n for n in unread(run) if n not in before or mine[n] != before[n]]
+    if names:
         raise ValueError("\n".join(complaint(run, name) for name in names))
 
 
