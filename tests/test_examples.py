@@ -35,7 +35,7 @@ tiny = dict(
 )
 full, script = ptde.run, sys.argv[1]
 def run(config, *args):
-    config = dataclasses.replace(config, **tiny)
+    config = dataclasses.replace(config, **tiny, steps=min(config.steps, 16))
     if config.world == "smax":
         config = dataclasses.replace(config, world="probe", map="state")
     return full(config, "run")
