@@ -21,6 +21,7 @@ from typing import Any
 import jax
 import tyro
 
+from ptde import build
 from ptde.config import Run
 from ptde.envs.host import HostWorld
 from ptde.envs.settings import HostConfig
@@ -76,7 +77,7 @@ def alone(world: HostWorld, seconds: float) -> float:
 
 def world_of(run: Run, **options: Any) -> HostWorld:
     """The run's world, with other options of its processes."""
-    world = replace(run, host=HostConfig(**options)).env()
+    world = build.world(replace(run, host=HostConfig(**options)))
     if not isinstance(world, HostWorld):
         raise ValueError("benchmarks/throughput.py measures worlds in JAX")
     return world
@@ -84,30 +85,35 @@ def world_of(run: Run, **options: Any) -> HostWorld:
 
 def collecting(run: Run, world: HostWorld) -> Callable[[], float]:
     """Steps per second of one segment."""
-    algo = run.learner(world.spec)
-    example = rollout_shapes(world, run.envs, run.segment_of(world.spec))
+    algo = build.learner(run, world.spec)
+    example = rollout_shapes(world, run.envs, build.segment_of(run, world.spec))
     policy = algo.behave(algo.init(example, key=new_key(0)))
 
     def measure() -> float:
         began = time.monotonic()
-        host.collect(policy, world, run.segment_of(world.spec), key=new_key(1))
-        return run.envs * run.segment_of(world.spec) / (time.monotonic() - began)
+        host.collect(policy, world, build.segment_of(run, world.spec), key=new_key(1))
+        return run.envs * build.segment_of(run, world.spec) / (time.monotonic() - began)
 
     return measure
 
 
 def training(run: Run, world: HostWorld, times: int = 3) -> Callable[[], float]:
     """Steps per second of collecting and learning."""
-    algo = run.learner(world.spec)
-    example = rollout_shapes(world, run.envs, run.segment_of(world.spec))
+    algo = build.learner(run, world.spec)
+    example = rollout_shapes(world, run.envs, build.segment_of(run, world.spec))
     learner = jax.jit(lambda key: algo.init(example, key=key))(new_key(0))
-    iterate = host.iterate(algo, world, run.segment_of(world.spec), times)
+    iterate = host.iterate(algo, world, build.segment_of(run, world.spec))
     state = {"learner": learner}
 
     def measure() -> float:
         began = time.monotonic()
-        state["learner"], _ = iterate(state["learner"], new_key(2), 0)
-        return times * run.envs * run.segment_of(world.spec) / (time.monotonic() - began)
+        state["learner"], _ = iterate(state["learner"], new_key(2), 0, times)
+        return (
+            times
+            * run.envs
+            * build.segment_of(run, world.spec)
+            / (time.monotonic() - began)
+        )
 
     return measure
 

@@ -12,6 +12,7 @@ from tests.test_rank import letor
 
 import ptde.compare.runner
 import ptde.pipeline
+from ptde import build
 from ptde.algos.value import ValueConfig
 from ptde.cli import main
 from ptde.compare.plan import PLANS, Plan
@@ -178,7 +179,7 @@ def test_a_world_of_ones_own_has_defaults_and_gets_what_it_says_it_reads(monkeyp
     world(reads=("smax", "host.limit"), defaults={"hidden": 7, "smax.sight": 0.5})
     run = Run(world="mine", smax=SmaxConfig(reward_scale=3.0))
     assert (run.map, run.hidden, run.smax.sight) == ("line", 7, 0.5)
-    run.env()
+    build.world(run)
     assert given.keys() == {"smax", "host", "envs", "progress"}
     assert given["smax"] == run.smax
     world(defaults={"value.lrr": 1.0})
@@ -432,4 +433,4 @@ def test_games_in_processes_read_what_they_say(monkeypatch):
 def test_synthetic_lists_take_no_features_of_a_file():
     run = Run(world="ranking", map="synthetic", ranking=RankingConfig(features=5))
     with pytest.raises(ValueError, match="leave --features away"):
-        run.env()
+        build.world(run)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from tests.test_pipeline import TINY, goes_on_from, saved_rows, stop_after
 
+from ptde import build
 from ptde.cli import main
 from ptde.compare.plan import Plan
 from ptde.compare.runner import compare
@@ -54,7 +55,7 @@ def test_a_stopped_run_goes_on_to_the_same_end(tmp_path, finished, monkeypatch):
     rows = saved_rows(folder)
     resume(folder)
     assert goes_on_from(folder, rows)
-    env = RunFolder(folder).run.env()
+    env = build.world(RunFolder(folder).run)
     for role in ("teacher", "student"):
         mine, whole = (RunFolder(f).model(role, env) for f in (folder, finished.folder))
         assert jax.tree.all(jax.tree.map(np.array_equal, mine, whole))

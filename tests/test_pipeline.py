@@ -10,6 +10,7 @@ import jax
 import numpy as np
 import pytest
 
+from ptde import build
 from ptde.algos import ValueConfig
 from ptde.cli import main
 from ptde.config import FORMAT, Run, load_run
@@ -98,7 +99,7 @@ def test_evaluation_is_on_the_same_keys_each_time(finished):
 def arrays(folder):
     """All arrays of the finished models, and the records without wall times."""
     held = RunFolder(folder)
-    env = held.run.env()
+    env = build.world(held.run)
     models = [
         held.teacher("teacher", held.run, env),
         held.team(held.run, env),

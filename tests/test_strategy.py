@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 from tests.test_pipeline import TINY
 
+from ptde import build
 from ptde.algos.base import Team
 from ptde.cli import main
 from ptde.config import Run
@@ -30,13 +31,15 @@ def pretended(run, path, *roles):
 def untaught(run: Run, path, roles=("teacher", "student", "baseline")):
     """A run folder with finished roles whose networks are as they began."""
     folder = RunFolder.create(run, path, "run")
-    env = run.env()
+    env = build.world(run)
     for role in roles:
-        training = for_role(run, role).training(env, role)
+        training = build.training(for_role(run, role), env, role)
         teacher = training.algo.teacher(training.start().learner)
         model = teacher
         if role == "student":
-            model = Team(teacher.network, run.distillation(env).start(teacher).student)
+            model = Team(
+                teacher.network, build.distillation(run, env).start(teacher).student
+            )
         folder.finish(role, model)
     return path
 

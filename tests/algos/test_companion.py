@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from ptde import build
 from ptde.algos import ValueConfig
 from ptde.config import Run
 from ptde.envs import Probe
@@ -38,7 +39,7 @@ def played(learner, state, env, copies, key):
 
 
 def learn(run, times):
-    learner, env = run.learner(ENV.spec), Probe(run.map)
+    learner, env = build.learner(run, ENV.spec), Probe(run.map)
 
     @jax.jit
     def all_of_it(key):
@@ -85,7 +86,7 @@ def test_the_student_learns_and_the_teacher_does_not_notice(run):
 
 @pytest.mark.parametrize("run", [CTDS, TOGETHER], ids=["ctds", "together"])
 def test_no_weight_of_the_student_is_drawn_by_a_key_of_the_teachers(run):
-    learner, key = run.learner(ENV.spec), jax.random.key(3)
+    learner, key = build.learner(run, ENV.spec), jax.random.key(3)
     student = learner.init(rollout_shapes(ENV, 4, 8), key=key).student
     first = lambda student: np.asarray(jax.tree.leaves(student)[0])  # noqa: E731
     # A model splits its key for its parts, and they for theirs.
@@ -96,9 +97,9 @@ def test_no_weight_of_the_student_is_drawn_by_a_key_of_the_teachers(run):
 
 
 def test_ctds_regresses_all_action_values():
-    learner = CTDS.learner(ENV.spec)
+    learner = build.learner(CTDS, ENV.spec)
     student = learner.companion.init(key=jax.random.key(0))
-    policy = TOGETHER.learner(ENV.spec)
+    policy = build.learner(TOGETHER, ENV.spec)
     state = initial(policy, ENV, SCHEDULE, key=jax.random.key(1)).learner
     acts = policy.behave(state)
     cursor = start(acts, ENV, 4, key=jax.random.key(2))

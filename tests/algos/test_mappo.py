@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from ptde import build
 from ptde.algos.mappo import MappoConfig, Scale
 from ptde.config import Run
 from ptde.envs import Probe
@@ -31,7 +32,7 @@ SCHEDULE = Schedule(envs=4, segment=9, steps=10, test_every=10)
 
 @functools.cache
 def played(info):
-    learner = dataclasses.replace(RUN, info=info).learner(ENV.spec)
+    learner = build.learner(dataclasses.replace(RUN, info=info), ENV.spec)
     begin = jax.jit(lambda key: initial(learner, ENV, SCHEDULE, key=key))
     state = begin(jax.random.key(0)).learner
 
@@ -145,8 +146,8 @@ def test_the_value_of_the_dead_becomes_the_known_one():
     """In ``fallen`` the reward, 1, comes at the end, whether one lives or not."""
     env, gamma = Probe("fallen"), 0.8
     config = MappoConfig(epochs=5, lr=5e-3, clip=0.2, gamma=gamma)
-    learner = dataclasses.replace(RUN, map="fallen", info="none", mappo=config).learner(
-        env.spec
+    learner = build.learner(
+        dataclasses.replace(RUN, map="fallen", info="none", mappo=config), env.spec
     )
     schedule = Schedule(envs=8, segment=14, steps=10, test_every=10)
 
@@ -182,7 +183,7 @@ def test_epochs_and_clip_are_the_maps_unless_they_are_given(where, recipe):
     given = MappoConfig(epochs=3, clip=0.1)
     assert given.on(where) == given
     run = Run(map=where, algo="mappo", info="none")
-    assert run.learner(run.env().spec).config == config
+    assert build.learner(run, build.world(run).spec).config == config
 
 
 def test_the_gru_starts_orthogonal():

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from ptde import build
 from ptde.algos import Teacher, ValueConfig
 from ptde.algos.student import SharedPolicy, label
 from ptde.config import Run
@@ -57,7 +58,7 @@ def task(**changes):
 
 @pytest.fixture(scope="module")
 def teacher():
-    model = TINY.value_model(ENV.spec, key=jax.random.key(0))
+    model = build.value_model(TINY, ENV.spec, key=jax.random.key(0))
     return jax.tree.map(lambda x: x[None], Teacher(model.network, model.info))
 
 

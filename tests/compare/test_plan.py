@@ -2,6 +2,7 @@ import dataclasses
 
 import pytest
 
+from ptde import build
 from ptde.cli import main
 from ptde.cli.tables import _typed_run
 from ptde.cli.words import parse
@@ -49,7 +50,7 @@ def test_a_plan_is_read(tmp_path):
 
 def test_maps_of_different_action_counts_are_runs_of_their_own(tmp_path):
     cells = read(tmp_path, GOOD).cells()
-    actions = {cell.map: cell.run.env().spec.n_actions for cell in cells}
+    actions = {cell.map: build.world(cell.run).spec.n_actions for cell in cells}
     assert actions == {"3m": 8, "5m_vs_6m": 11}
 
 

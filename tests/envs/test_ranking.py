@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from ptde import build
 from ptde.config import Run
 from ptde.data import read_letor
 from ptde.envs.ranking import Ranking, ranking_data
@@ -70,7 +71,7 @@ def test_training_and_test_lists_are_apart():
 )
 def test_data_that_cannot_be_used_is_refused(changes, says):
     with pytest.raises(ValueError, match=says):
-        dataclasses.replace(Run(world="ranking"), **changes).env()
+        build.world(dataclasses.replace(Run(world="ranking"), **changes))
 
 
 def real(name: str) -> Path:

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from ptde import build
 from ptde.algos import Teacher, ValueConfig
 from ptde.algos.base import Team
 from ptde.algos.mappo import MappoConfig
@@ -57,7 +58,7 @@ SEED = jax.random.split(jax.random.key(8), 1)
 
 def trained(run) -> tuple[Teacher, Team]:
     """A teacher that made a step, and a student in its module's place; [seeds, ...]."""
-    env, algo = Long(), run.learner(Long().spec)
+    env, algo = Long(), build.learner(run, Long().spec)
 
     @jax.jit
     def once(key):

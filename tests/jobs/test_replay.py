@@ -7,6 +7,7 @@ import jax
 import numpy as np
 import pytest
 
+from ptde import build
 from ptde.algos import ValueConfig
 from ptde.config import Run
 from ptde.folder import RunFolder
@@ -42,7 +43,7 @@ MADE = 2 * (10 - 1)
 
 def models(folder):
     folder = RunFolder(folder)
-    env = folder.run.env()
+    env = build.world(folder.run)
     return [jax.tree.leaves(folder.model(role, env)) for role in ("teacher", "student")]
 
 
@@ -77,12 +78,12 @@ def test_it_ends_in_the_same_bits_after_it_was_stopped(longer, tmp_path):
 
 def test_a_stage_2_on_the_replay_takes_every_segment_with_the_teachers_z_of_now(tmp_path):
     folder = RunFolder(run(TINY, tmp_path / "run").folder)
-    env, config = folder.run.env(), folder.run
-    state = last_state(config.training(env, "teacher"), folder.path / "teacher")
+    env, config = build.world(folder.run), folder.run
+    state = last_state(build.training(config, env, "teacher"), folder.path / "teacher")
     segments = replayed(state, config.envs)
     assert segments.action.shape[:2] == (1, 24)  # 40 were collected: the buffer is full
     teacher = folder.teacher("teacher", config, env)
-    rows = config.distillation(env).data(teacher, segments).seen
+    rows = build.distillation(config, env).data(teacher, segments).seen
     assert rows.z.shape[1] == 24 * 9 * 2
     one = jax.tree.map(lambda x: x[0], (teacher, segments))
     local = local_information(one[1].steps.local)
@@ -94,7 +95,7 @@ def test_a_replay_that_is_gone_is_named(longer, tmp_path):
     shutil.copytree(longer, tmp_path / "run")
     folder = RunFolder(tmp_path / "run")
     shutil.rmtree(folder.path / "teacher" / "checkpoints")
-    training = folder.run.training(folder.run.env(), "teacher")
+    training = build.training(folder.run, build.world(folder.run), "teacher")
     with pytest.raises(ValueError, match=r"leave --student\.data away"):
         last_state(training, folder.path / "teacher")
 

@@ -7,6 +7,7 @@ import pytest
 from jaxtyping import Array, Int
 from tests.host.worlds import Line
 
+from ptde import build
 from ptde.agents.policy import FullPolicy
 from ptde.algos.base import AbstractAlgorithm
 from ptde.algos.mappo import MappoConfig
@@ -224,8 +225,8 @@ class Plays(FullPolicy):
 def test_a_segment_is_played_by_the_newest_networks_or_the_ones_before(overlap, played):
     config = HostConfig(overlap=overlap)
     world = HostWorld("line", Maker("tests.host.worlds:Line"), config, copies=2)
-    run = host.iterate(Copies(), world, length=4, times=3)
-    state, metrics = run(jnp.zeros((), jnp.int32), new_key(0), 0)
+    run = host.iterate(Copies(), world, length=4)
+    state, metrics = run(jnp.zeros((), jnp.int32), new_key(0), 0, 3)
     world.close()
     assert state == 3
     np.testing.assert_array_equal(metrics["played"], played)
@@ -234,8 +235,8 @@ def test_a_segment_is_played_by_the_newest_networks_or_the_ones_before(overlap, 
 
 def test_lost_episodes_are_counted(tmp_path):
     world = world_of("Broken", how="crash", file=str(tmp_path / "n"), every=4, failures=20)
-    run = host.iterate(Copies(), world, length=20, times=2)
-    _, metrics = run(jnp.zeros((), jnp.int32), new_key(0), 0)
+    run = host.iterate(Copies(), world, length=20)
+    _, metrics = run(jnp.zeros((), jnp.int32), new_key(0), 0, 2)
     assert metrics["lost_episodes"].sum() >= 2
     world.close()
 
@@ -251,13 +252,13 @@ def test_mappo_replays_the_noise_of_what_was_played():
         infos=InfoSizes(z=4, hyper_hidden=4),
         mappo=MappoConfig(epochs=1),
     )
-    world = small.env()
-    algo = small.learner(world.spec)
+    world = build.world(small)
+    algo = build.learner(small, world.spec)
     example = rollout_shapes(world, copies=2, length=10)
     learner = jax.jit(lambda key: algo.init(example, key=key))(new_key(0))
     rollout = host.collect(algo.behave(learner), world, 10, key=new_key(1))
     assert rollout.noise.shape == (2, 10, 2, 4)
-    run = host.iterate(algo, world, length=10, times=2)
-    _, metrics = run(learner, new_key(1), 0)
+    run = host.iterate(algo, world, length=10)
+    _, metrics = run(learner, new_key(1), 0, 2)
     world.close()
     np.testing.assert_allclose(metrics["ratio"], 1.0, atol=1e-6)

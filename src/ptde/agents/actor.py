@@ -1,5 +1,7 @@
 """MAPPO's networks (Yu et al. 2022): an actor with information, a centralised critic."""
 
+from typing import ClassVar
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -43,6 +45,7 @@ class Body(eqx.Module):
 class ActorNetwork(AbstractNetwork):
     """Logits from [h_o ; z] (Paper Fig. 3 (b)); without information, from h alone."""
 
+    logits: ClassVar[bool] = True
     body: Body
     bridge: Linear | None
     head: Linear
@@ -59,6 +62,11 @@ class ActorNetwork(AbstractNetwork):
     def hidden(self) -> int:
         """Width of the hidden state."""
         return self.body.rnn.hidden
+
+    @property
+    def z_dim(self) -> int:
+        """Width of the z that it takes; 0 without information."""
+        return len(self.head.weight) - self.hidden
 
     def step(
         self, h: Float[Array, "*b n h"], local: Float[Array, "*b n d"]

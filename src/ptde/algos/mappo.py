@@ -9,6 +9,7 @@ are then compared on the same footing, and the ratio is 1 before the first step.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -16,10 +17,13 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Bool, Float, Int, Key
 
-from ptde.agents.actor import ActorNetwork, Critic
+from ptde.agents.actor import Critic
+from ptde.agents.base import AbstractNetwork
 from ptde.agents.policy import SamplingPolicy
-from ptde.algos.base import AbstractAlgorithm, Metrics, Teacher
+from ptde.algos.base import AbstractLearner, Metrics, Teacher, Team
+from ptde.algos.leash import Leash, only
 from ptde.check import within
+from ptde.distill.students import StudentInfo
 from ptde.info.base import AbstractInfo
 from ptde.ops.local import local_information
 from ptde.ops.losses import clipped_surrogate, clipped_value_loss
@@ -82,7 +86,7 @@ class MappoConfig(Options):
 class Actor(eqx.Module):
     """The team's networks: the information module is the actor's."""
 
-    network: ActorNetwork
+    network: AbstractNetwork
     info: AbstractInfo
 
     def logits(self, batch: Rollout) -> Float[Array, "B T n u"]:
@@ -123,6 +127,13 @@ class Scale(eqx.Module):
         )
 
 
+class Judge(eqx.Module):
+    """The critic, and the scale of what it says."""
+
+    critic: Critic
+    scale: Scale
+
+
 class MappoState(eqx.Module):
     """Everything of MAPPO that changes."""
 
@@ -131,8 +142,10 @@ class MappoState(eqx.Module):
     actor_optimiser: optax.OptState
     critic_optimiser: optax.OptState
     scale: Scale
-    steps: Int[Array, ""]
-    """Joint steps collected."""
+    leash: Leash | None
+    """Of one that is held to a teacher."""
+    collections: Int[Array, ""]
+    """Rollouts so far."""
 
 
 class Lesson(eqx.Module):
@@ -149,16 +162,28 @@ class Lesson(eqx.Module):
     """The step lay within an episode: the critic learns from it."""
     counts: Bool[Array, "B T n"]
     """The agent was alive, too: the policy learns from it."""
+    leash: Leash | None
 
 
-class MappoLearner(AbstractAlgorithm[MappoState]):
+class MappoLearner(AbstractLearner[MappoState]):
     """One learner for every information module."""
 
     def __init__(
         self,
         make_models: Callable[[Key[Array, ""]], tuple[Actor, Critic]],
         config: MappoConfig,
+        warm_up: int = 0,
+        trains: Callable[[Actor], Any] = lambda actor: True,
     ):
+        """Wires a learner.
+
+        Args:
+            make_models: the untrained networks.
+            config: how they learn; its epochs and clip are not 0.
+            warm_up: rollouts from which the critic alone learns.
+            trains: the parts of the actor that learn, as a tree of bools over its own.
+        """
+        self.warm_up, self.trains = warm_up, trains
         self.make_models = make_models
         self.config = config
         self.optimiser = optax.chain(
@@ -169,18 +194,23 @@ class MappoLearner(AbstractAlgorithm[MappoState]):
     def init(
         self,
         example: Rollout,
-        given: tuple[Actor, Critic] | None = None,
+        given: tuple[Actor, Judge, Leash | None] | None = None,
         *,
         key: Key[Array, ""],
     ) -> MappoState:
-        actor, critic = self.make_models(key) if given is None else given
+        if given is None:
+            actor, critic = self.make_models(key)
+            judge, leash = Judge(critic, Scale.new()), None
+        else:
+            actor, judge, leash = given
         return MappoState(
             actor=actor,
-            critic=critic,
+            critic=judge.critic,
             actor_optimiser=self.optimiser.init(actor),
-            critic_optimiser=self.optimiser.init(critic),
-            scale=Scale.new(),
-            steps=jnp.zeros((), jnp.int32),
+            critic_optimiser=self.optimiser.init(judge.critic),
+            scale=judge.scale,
+            leash=leash,
+            collections=jnp.zeros((), jnp.int32),
         )
 
     def behave(self, state: MappoState) -> SamplingPolicy:
@@ -188,6 +218,16 @@ class MappoLearner(AbstractAlgorithm[MappoState]):
 
     def teacher(self, state: MappoState) -> Teacher:
         return Teacher(state.actor.network, state.actor.info)
+
+    def central(self, state: MappoState) -> Judge:
+        return Judge(state.critic, state.scale)
+
+    def adopt(
+        self, team: Team, central: Judge, teacher: Teacher | None, leash: float
+    ) -> tuple[Actor, Judge, Leash | None]:
+        info = StudentInfo(team.student, team.network.z_dim)
+        held = None if teacher is None else Leash(teacher, leash)
+        return Actor(team.network, info), central, held
 
     def update(
         self, state: MappoState, rollout: Rollout, *, key: Key[Array, ""]
@@ -204,8 +244,12 @@ class MappoLearner(AbstractAlgorithm[MappoState]):
             actor, critic, actor_optimiser, critic_optimiser = networks
             loss = jax.value_and_grad(self.actor_loss, has_aux=True)
             (_, metrics), gradient = loss(actor, lesson)
+            gradient = only(self.trains(actor), gradient)
             metrics["grad_norm"] = optax.global_norm(gradient)
             change, actor_optimiser = self.optimiser.update(gradient, actor_optimiser)
+            if self.warm_up:
+                ready = state.collections >= self.warm_up
+                change = jax.tree.map(lambda x: jnp.where(ready, x, 0.0), change)
             actor = optax.apply_updates(actor, change)
             value, gradient = jax.value_and_grad(self.critic_loss)(critic, lesson)
             metrics["critic_loss"] = value
@@ -214,10 +258,10 @@ class MappoLearner(AbstractAlgorithm[MappoState]):
             return (actor, critic, actor_optimiser, critic_optimiser), metrics
 
         networks, metrics = jax.lax.scan(epoch, networks, None, length=self.config.epochs)
-        copies, length, _ = rollout.action.shape
         metrics = jax.tree.map(lambda x: x[-1], metrics)
         metrics["target"] = scale.mean
-        return MappoState(*networks, scale, state.steps + copies * length), metrics
+        count = state.collections + 1
+        return MappoState(*networks, scale, state.leash, count), metrics
 
     def lesson(self, state: MappoState, batch: Rollout) -> tuple[Scale, Lesson]:
         """Advantages (GAE) and targets of a rollout, by the networks as they are."""
@@ -246,6 +290,7 @@ class MappoLearner(AbstractAlgorithm[MappoState]):
             advantage=(advantage - mean) / (spread + 1e-5),
             valid=valid,
             counts=counts,
+            leash=state.leash,
         )
 
     def actor_loss(self, actor: Actor, lesson: Lesson) -> tuple[Array, Metrics]:
@@ -258,6 +303,8 @@ class MappoLearner(AbstractAlgorithm[MappoState]):
         log_p = jax.nn.log_softmax(logits)
         entropy = masked_mean(-jnp.sum(jnp.exp(log_p) * log_p, axis=-1), lesson.counts)
         loss = -masked_mean(surrogate, lesson.counts) - c.entropy * entropy
+        if lesson.leash is not None:
+            loss += lesson.leash(logits, lesson.batch, lesson.counts)
         far = jnp.abs(ratio - 1.0) > c.clip
         metrics = {
             "loss": loss,

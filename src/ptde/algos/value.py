@@ -7,7 +7,7 @@ double Q-learning.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import equinox as eqx
@@ -17,11 +17,13 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int, Key
 
+from ptde.agents.base import AbstractNetwork
 from ptde.agents.policy import TeacherPolicy
-from ptde.agents.utility import UtilityNetwork
-from ptde.algos.base import AbstractAlgorithm, Metrics, Teacher, Team
+from ptde.algos.base import AbstractLearner, Metrics, Teacher, Team
 from ptde.algos.companion import AbstractCompanion
+from ptde.algos.leash import Leash, only
 from ptde.check import known, within
+from ptde.distill.students import StudentInfo
 from ptde.info.base import AbstractInfo
 from ptde.mixers.base import AbstractMixer
 from ptde.ops.local import Eyes, information
@@ -101,7 +103,7 @@ class ValueConfig(Options):
 class ValueModel(eqx.Module):
     """All that is learnt: theta (network and mixer) and phi (information) of Eq. 7."""
 
-    network: UtilityNetwork
+    network: AbstractNetwork
     info: AbstractInfo
     mixer: AbstractMixer
     eyes: Eyes = eqx.field(static=True, default="own")
@@ -128,17 +130,24 @@ class ValueModel(eqx.Module):
         return q, info
 
 
-class ValueState(eqx.Module):
-    """Everything of a value learner that changes."""
+class Learnables(eqx.Module):
+    """What a gradient step changes."""
 
     online: ValueModel
-    target: ValueModel
-    average: ValueModel | None
-    """The running average of ``online``, if one is kept."""
     optimiser: optax.OptState
     student: Any
     """Learns meanwhile, if there is a companion; else None."""
     student_optimiser: optax.OptState | None
+
+
+class ValueState(eqx.Module):
+    """Everything of a value learner that changes, and the leash of one that is held."""
+
+    learnt: Learnables
+    target: ValueModel
+    average: ValueModel | None
+    """The running average of the online networks, if one is kept."""
+    leash: Leash | None
     replay: Any
     steps: Int[Array, ""]
     """Joint steps collected."""
@@ -148,16 +157,7 @@ class ValueState(eqx.Module):
     """``segments`` at the last copy of the targets."""
 
 
-class Learnt(eqx.Module):
-    """What a gradient step changes."""
-
-    online: ValueModel
-    optimiser: optax.OptState
-    student: Any
-    student_optimiser: optax.OptState | None
-
-
-class ValueLearner(AbstractAlgorithm[ValueState]):
+class ValueLearner(AbstractLearner[ValueState]):
     """One learner for every mixer and information module."""
 
     def __init__(
@@ -166,8 +166,19 @@ class ValueLearner(AbstractAlgorithm[ValueState]):
         config: ValueConfig,
         companion: AbstractCompanion | None = None,
         total: int = 1,
+        warm_up: int = 0,
+        trains: Callable[[ValueModel], Any] = lambda model: True,
     ):
-        """``total`` joint steps are what the run has: the learning rate falls over them."""
+        """Wires a learner.
+
+        Args:
+            make_model: the untrained networks.
+            config: how they learn.
+            companion: how a student learns meanwhile.
+            total: joint steps of the whole training: the learning rate falls over them.
+            warm_up: segments that are collected before the first update.
+            trains: the parts of a model that learn, as a tree of bools over its own.
+        """
         self.total = total
         self.make_model = make_model
         self.config = config
@@ -175,29 +186,33 @@ class ValueLearner(AbstractAlgorithm[ValueState]):
         self.optimiser = optax.chain(
             optax.clip_by_global_norm(config.max_grad_norm), optax.adam(config.lr)
         )
+        self.trains = trains
         self.replay = flashbax.make_item_buffer(
             max_length=config.buffer,
-            min_length=config.batch,
+            min_length=max(config.batch, warm_up),
             sample_batch_size=config.batch,
             add_batches=True,
         )
 
     def init(
-        self, example: Rollout, given: ValueModel | None = None, *, key: Key[Array, ""]
+        self,
+        example: Rollout,
+        given: tuple[ValueModel, Leash | None] | None = None,
+        *,
+        key: Key[Array, ""],
     ) -> ValueState:
         item = jax.tree.map(lambda x: jnp.zeros(x.shape[1:], x.dtype), example)
         zero = jnp.zeros((), jnp.int32)
-        model = self.make_model(key) if given is None else given
+        model, leash = (self.make_model(key), None) if given is None else given
         student = None
         if self.companion is not None:
             student = self.companion.init(key=jax.random.fold_in(key, COMPANION))
+        beside = None if student is None else self.optimiser.init(student)
         return ValueState(
-            online=model,
+            learnt=Learnables(model, self.optimiser.init(model), student, beside),
             target=jax.tree.map(jnp.copy, model),
             average=jax.tree.map(jnp.copy, model) if self.config.average else None,
-            optimiser=self.optimiser.init(model),
-            student=student,
-            student_optimiser=None if student is None else self.optimiser.init(student),
+            leash=leash,
             replay=self.replay.init(item),
             steps=zero,
             segments=zero,
@@ -216,11 +231,21 @@ class ValueLearner(AbstractAlgorithm[ValueState]):
 
     def behave(self, state: ValueState) -> TeacherPolicy:
         """Epsilon-greedy, with z drawn from its distribution as in the paper's code."""
-        teacher = self._as_teacher(state.online)
+        teacher = self._as_teacher(state.learnt.online)
         return teacher.policy(self.epsilon(state.steps), sample_z=True)
 
     def teacher(self, state: ValueState) -> Teacher:
-        return self._as_teacher(state.average or state.online)
+        return self._as_teacher(state.average or state.learnt.online)
+
+    def central(self, state: ValueState) -> AbstractMixer:
+        return (state.average or state.learnt.online).mixer
+
+    def adopt(
+        self, team: Team, central: AbstractMixer, teacher: Teacher | None, leash: float
+    ) -> tuple[ValueModel, Leash | None]:
+        info = StudentInfo(team.student, team.network.z_dim)
+        model = ValueModel(team.network, info, central)
+        return model, None if teacher is None else Leash(teacher, leash)
 
     @staticmethod
     def _as_teacher(model: ValueModel) -> Teacher:
@@ -229,7 +254,7 @@ class ValueLearner(AbstractAlgorithm[ValueState]):
     def team(self, state: ValueState) -> Team | None:
         if self.companion is None:
             return None
-        return self.companion.team(state.student, state.online.network)
+        return self.companion.team(state.learnt.student, state.learnt.online.network)
 
     def update(
         self, state: ValueState, rollout: Rollout, *, key: Key[Array, ""]
@@ -238,15 +263,13 @@ class ValueLearner(AbstractAlgorithm[ValueState]):
         replay = self.replay.add(state.replay, rollout)
         keys = jax.random.split(key, self.config.updates)
 
-        learnt = Learnt(
-            state.online, state.optimiser, state.student, state.student_optimiser
-        )
-
         def one(learnt, key):
             key_sample, key_z = jax.random.split(key)
             batch = self.replay.sample(replay, key_sample).experience
             rate = self.rate(state.steps)
-            return self.learn(learnt, state.target, batch, rate, key=key_z)
+            return self.learn(
+                learnt, state.target, batch, rate, leash=state.leash, key=key_z
+            )
 
         def learn(learnt):
             learnt, metrics = jax.lax.scan(one, learnt, keys)
@@ -257,7 +280,7 @@ class ValueLearner(AbstractAlgorithm[ValueState]):
             return learnt, jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
 
         can = self.replay.can_sample(replay)
-        learnt, metrics = jax.lax.cond(can, learn, wait, learnt)
+        learnt, metrics = jax.lax.cond(can, learn, wait, state.learnt)
         segments = state.segments + copies
         due = jnp.zeros((), bool)
         if self.config.gamma > 0:  # else nobody asks the targets
@@ -270,13 +293,11 @@ class ValueLearner(AbstractAlgorithm[ValueState]):
             new = 1.0 - self.config.average
             average = jax.tree.map(lambda a, o: a + new * (o - a), average, learnt.online)
         metrics["epsilon"] = self.epsilon(state.steps)
-        state = ValueState(
-            online=learnt.online,
+        state = replace(
+            state,
+            learnt=learnt,
             target=target,
             average=average,
-            optimiser=learnt.optimiser,
-            student=learnt.student,
-            student_optimiser=learnt.student_optimiser,
             replay=replay,
             steps=state.steps + copies * length,
             segments=segments,
@@ -286,16 +307,20 @@ class ValueLearner(AbstractAlgorithm[ValueState]):
 
     def learn(
         self,
-        learnt: Learnt,
+        learnt: Learnables,
         target: ValueModel,
         batch: Rollout,
         rate: Float[Array, ""] | float = 1.0,
         *,
+        leash: Leash | None = None,
         key: Key[Array, ""],
-    ) -> tuple[Learnt, Metrics]:
+    ) -> tuple[Learnables, Metrics]:
         """One gradient step on a batch; a companion makes its own on the same."""
         loss = jax.value_and_grad(self.loss, has_aux=True)
-        (_, (metrics, q, info)), gradient = loss(learnt.online, target, batch, key=key)
+        (_, (metrics, q, info)), gradient = loss(
+            learnt.online, target, batch, leash, key=key
+        )
+        gradient = only(self.trains(learnt.online), gradient)
         metrics["grad_norm"] = optax.global_norm(gradient)
         online, optimiser = self._step(gradient, learnt.optimiser, learnt.online, rate)
         student, student_optimiser = learnt.student, learnt.student_optimiser
@@ -308,7 +333,7 @@ class ValueLearner(AbstractAlgorithm[ValueState]):
             student, student_optimiser = self._step(
                 gradient, student_optimiser, student, rate
             )
-        return Learnt(online, optimiser, student, student_optimiser), metrics
+        return Learnables(online, optimiser, student, student_optimiser), metrics
 
     def _step(self, gradient, optimiser, model, rate):
         change, optimiser = self.optimiser.update(gradient, optimiser, model)
@@ -320,6 +345,7 @@ class ValueLearner(AbstractAlgorithm[ValueState]):
         online: ValueModel,
         target: ValueModel,
         batch: Rollout,
+        leash: Leash | None = None,
         *,
         key: Key[Array, ""],
     ) -> tuple[Float[Array, ""], tuple[Metrics, Float[Array, "B T1 n u"], Info]]:
@@ -341,6 +367,9 @@ class ValueLearner(AbstractAlgorithm[ValueState]):
             returns = jax.lax.stop_gradient(returns)
         td_error = q_tot - returns
         loss = td_loss(td_error, valid) + online.info.auxiliary(batch, info)
+        if leash is not None:
+            counts = valid[..., None] & steps.local.alive[:, :-1]
+            loss += leash(q[:, :-1], batch, counts)
         metrics = {
             "loss": loss,
             "td_error": masked_mean(jnp.abs(td_error), valid),

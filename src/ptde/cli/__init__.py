@@ -7,6 +7,7 @@ from ptde.cli.runs import (
     configured,
     distill_command,
     evaluate_command,
+    finetune_command,
     rank_command,
     replay_command,
     resume_command,
@@ -19,6 +20,7 @@ USAGE = """usage: ptde COMMAND [OPTIONS]      (ptde COMMAND --help says more)
   run               teach, distil, evaluate: table, curves, replay
   teach             stage 1 alone: train a team with global information
   distill RUN       stage 2 for a run that has a teacher
+  finetune RUN      stage 3 for a run that has a student
   evaluate RUN      test teacher, student and baseline on the same battles
   resume RUN        go on with a run that was stopped or killed
   replay RUN        draw a battle as an animated GIF, or (--early-late) two moments of it
@@ -67,6 +69,7 @@ COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {
     "run": configured("run", "Teach, distil, evaluate: the whole of PTDE."),
     "teach": configured("teach", "Stage 1 alone: train a team."),
     "distill": distill_command,
+    "finetune": finetune_command,
     "evaluate": evaluate_command,
     "resume": resume_command,
     "replay": replay_command,

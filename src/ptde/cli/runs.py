@@ -65,6 +65,28 @@ def distill_command(words: Sequence[str]) -> None:
     distill_run(parsed.run, config).show()
 
 
+def finetune_command(words: Sequence[str]) -> None:
+    """`ptde finetune RUN`."""
+    from ptde.algos.finetune import FinetuneConfig
+    from ptde.config import load_run
+    from ptde.pipeline import finetune_run
+
+    folders = [Path(word) for word in words if (Path(word) / "run.json").is_file()]
+    saved = load_run(folders[0])[0].finetune if folders else FinetuneConfig()
+
+    @dataclass(frozen=True)
+    class Command:
+        """Stage 3 for a run that has a student; an earlier fine-tuned team is replaced."""
+
+        run: RunPath
+        """The run folder."""
+        finetune: FinetuneConfig = saved
+
+    parsed = parse(Command, words, "finetune")
+    config = dataclasses.replace(load_run(parsed.run)[0], finetune=parsed.finetune)
+    finetune_run(parsed.run, config).show()
+
+
 def evaluate_command(words: Sequence[str]) -> None:
     """`ptde evaluate RUN`."""
     from ptde.check import within
@@ -111,8 +133,8 @@ def replay_command(words: Sequence[str]) -> None:
 
         run: RunPath
         """The run folder."""
-        role: Role = "student"
-        """Who plays."""
+        role: Role | None = None
+        """Who plays; the default is the team of the last stage."""
         episode: int = 0
         """Number of the battle, >= 0: each has another beginning."""
         seed: int | None = None

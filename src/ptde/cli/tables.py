@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ptde import build
 from ptde.cli.words import PlanWord, parse, start_of
 
 
@@ -137,7 +138,7 @@ def _methods(map_name: str):
     from ptde.methods import METHODS, parameters, run_of, student_parameters
 
     base = Run(map=map_name)
-    spec = base.env().spec
+    spec = build.world(base).spec
     table = Table(title=f"methods; parameters of an agent on {map_name}")
     for column in ("--method", "name", "what it is", "reads at execution", "parameters"):
         table.add_column(column, justify="right" if column == "parameters" else "left")

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
-Role = Literal["teacher", "student", "baseline"]
+Role = Literal["teacher", "student", "finetuned", "baseline"]
 RunPath = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
 FilePath = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="FILE")]
 PlanWord = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="PLAN")]

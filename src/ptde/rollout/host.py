@@ -258,10 +258,10 @@ def episode_seeds(key: Key[Array, ""], count: int) -> list[int]:
 
 
 def iterate(
-    algo: AbstractAlgorithm, world: HostWorld, length: int, times: int
-) -> Callable[[Any, Key[Array, ""], int], tuple[Any, dict[str, np.ndarray]]]:
-    """So many times collect and learn: from (learner, key, number of the first time) to the
-    learner after them, and metrics [times].
+    algo: AbstractAlgorithm, world: HostWorld, length: int
+) -> Callable[[Any, Key[Array, ""], int, int], tuple[Any, dict[str, np.ndarray]]]:
+    """Collects and learns: from (learner, key, number of the first time, times) to the
+    learner after so many times, and metrics [times].
 
     While an update runs, the copies are reset for the next segment; with ``--overlap`` they
     play it, too, by the networks from before the update.
@@ -269,7 +269,7 @@ def iterate(
     learn = jax.jit(lambda s, r, key: algo.update(s, r, key=key), donate_argnums=0)
     behave = jax.jit(lambda s: jax.tree.map(jnp.copy, algo.behave(s)))
 
-    def run(learner, key, first):
+    def run(learner, key, first, times):
         keys = [jax.random.split(jax.random.fold_in(key, first + i)) for i in range(times)]
         rows: list[dict[str, Any]] = []
         policy = behave(learner)

@@ -2,11 +2,13 @@
 
 A *period* is what runs between two looks at the learner: so many iterations of collect and
 update, as one compiled program whose state is donated. Python sees the device once a
-period: to test, to record, to save.
+period: to test, to record, to save. How many iterations is a number that the program is
+given, so that a short last period compiles nothing.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 import equinox as eqx
@@ -46,19 +48,27 @@ class Schedule:
         return self.envs * self.segment
 
     @property
-    def iterations(self) -> int:
-        """Iterations in a period: as near to ``test_every`` as whole iterations are."""
-        most = max(1, -(-self.steps // self.per_iteration))
-        return min(most, max(1, round(self.test_every / self.per_iteration)))
+    def collections(self) -> int:
+        """Iterations of the whole training: ``steps`` is rounded up to whole ones."""
+        return max(1, -(-self.steps // self.per_iteration))
 
     @property
-    def periods(self) -> int:
-        """Periods of the whole training; ``steps`` is rounded up to whole periods."""
-        return max(1, -(-self.steps // (self.per_iteration * self.iterations)))
+    def total(self) -> int:
+        """Joint steps that the whole training takes."""
+        return self.collections * self.per_iteration
 
-    def steps_after(self, periods: int) -> int:
-        """Joint steps taken in so many periods."""
-        return periods * self.iterations * self.per_iteration
+    @property
+    def iterations(self) -> int:
+        """Iterations in a period: as near to ``test_every`` as whole iterations are. The
+        last period may have fewer.
+        """
+        return min(self.collections, max(1, round(self.test_every / self.per_iteration)))
+
+    @property
+    def ends(self) -> list[int]:
+        """Joint steps at the end of each period."""
+        period = self.iterations * self.per_iteration
+        return [*range(period, self.total, period), self.total]
 
 
 class TrainState(eqx.Module):
@@ -125,34 +135,63 @@ def iterate(
     return TrainState(learner, state.key, state.iteration + 1), metrics
 
 
+Period = Callable[[TrainState, int], tuple[TrainState, dict[str, Array]]]
+"""So many iterations: the state after them, and metrics [seeds, iterations]."""
+
+
 def period(
     algo: AbstractAlgorithm, env: AbstractWorld, schedule: Schedule, seeds: int
-) -> Callable[[TrainState], tuple[TrainState, dict[str, Array]]]:
-    """The compiled period: the state after it, and metrics [seeds, iterations]."""
+) -> Period:
+    """The compiled period, of at most ``schedule.iterations``; its state is donated."""
     if isinstance(env, HostWorld):
         return _host_period(algo, env, schedule)
     assert isinstance(env, AbstractEnv)
+    program = compiled_period(algo, env, schedule, seeds)
 
-    def run(state):
-        step = lambda s, _: iterate(algo, env, schedule, s)  # noqa: E731
-        return jax.lax.scan(step, state, None, length=schedule.iterations)
+    def play(state, count):
+        state, metrics = program(state, count)
+        return state, jax.tree.map(lambda x: x[:, :count], metrics)
 
-    return jax.jit(over_seeds(run, seeds), donate_argnums=0)
+    return play
 
 
-def _host_period(
-    algo: AbstractAlgorithm, world: HostWorld, schedule: Schedule
-) -> Callable[[TrainState], tuple[TrainState, dict[str, Array]]]:
+def compiled_period(
+    algo: AbstractAlgorithm, env: AbstractEnv, schedule: Schedule, seeds: int
+) -> Any:
+    """The program of a period: metrics have room for ``schedule.iterations``."""
+    most = schedule.iterations
+
+    def run(state, *, count):
+        step = partial(iterate, algo, env, schedule)
+        empty = jax.tree.map(
+            lambda x: jnp.zeros((most, *x.shape), x.dtype), jax.eval_shape(step, state)[1]
+        )
+
+        def one(i, carry):
+            state, metrics = carry
+            state, new = step(state)
+            return state, jax.tree.map(lambda x, y: x.at[i].set(y), metrics, new)
+
+        return jax.lax.fori_loop(0, count, one, (state, empty))
+
+    @partial(jax.jit, donate_argnums=0)
+    def program(state, count):  # one count for all seeds: else each step would copy states
+        return over_seeds(partial(run, count=count), seeds)(state)
+
+    return program
+
+
+def _host_period(algo: AbstractAlgorithm, world: HostWorld, schedule: Schedule) -> Period:
     """The same for a world in processes of its own, and a single seed."""
-    run = host.iterate(algo, world, schedule.segment, schedule.iterations)
+    run = host.iterate(algo, world, schedule.segment)
 
-    def period(state):
+    def play(state, count):
         one = jax.tree.map(lambda x: x[0], state)
-        learner, metrics = run(one.learner, one.key, int(one.iteration))
-        after = TrainState(learner, one.key, one.iteration + schedule.iterations)
+        learner, metrics = run(one.learner, one.key, int(one.iteration), count)
+        after = TrainState(learner, one.key, one.iteration + count)
         return jax.tree.map(lambda x: x[None], (after, metrics))
 
-    return period
+    return play
 
 
 def teacher_test(
