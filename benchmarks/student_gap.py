@@ -42,8 +42,8 @@ def roll(config, env, teacher, rolls: int):
     policy = teacher.policy(0.05, sample_z=True)
 
     def one(key):
-        cursor = start(policy, env, config.envs, key=key)
-        steps = collect(policy, env, cursor, config.segment_of(env.spec), key=key)[1].steps
+        begun = start(policy, env, config.envs, key=key)
+        steps = collect(policy, env, begun, config.segment_of(env.spec), key=key)[1].steps
         local = local_information(steps.local)
         h = teacher.network.unroll(local, steps.first)
         z = teacher.info(local, steps.state, noise=None).mean

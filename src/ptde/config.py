@@ -14,15 +14,14 @@ from jaxtyping import Array, Key
 from ptde.agents.actor import ActorNetwork, Critic
 from ptde.agents.utility import UtilityNetwork
 from ptde.algos.base import AbstractAlgorithm
-from ptde.algos.companion import AbstractCompanion, InfoStudent, ValueStudent
 from ptde.algos.mappo import Actor, MappoConfig, MappoLearner
+from ptde.algos.online import AbstractOnlineStudent, OnlineInfoStudent, OnlineValueStudent
 from ptde.algos.value import ValueConfig, ValueLearner, ValueModel
-from ptde.check import known, within
 from ptde.envs.base import AbstractWorld, TimeOut
 from ptde.envs.registry import WORLDS, make_env
 from ptde.envs.settings import (
     FootballConfig,
-    HostConfig,
+    ProcessConfig,
     RankingConfig,
     SmaxConfig,
     StarCraftConfig,
@@ -34,18 +33,19 @@ from ptde.jobs.progress import Reading
 from ptde.jobs.teach import Training
 from ptde.mixers import MIXERS, MixerSizes
 from ptde.ops.keys import new_key
-from ptde.ops.local import Eyes
+from ptde.ops.local import Sight
 from ptde.options import Options
 from ptde.rollout.loop import Schedule
 from ptde.types import EnvSpec
+from ptde.validation import check_choice, check_range
 
-FORMAT = 2
+FORMAT = 3
 """Version of what a run folder holds."""
 
 LIMIT_OPTIONS = {
     "smax": "--time-limit",
     "football": "--football.limit",
-    "host": "--host.limit",
+    "processes": "--processes.limit",
 }
 """What sets a world's time limit."""
 
@@ -64,7 +64,8 @@ class Run(Options):
     """Family of worlds; `ptde list` shows them."""
     map: str = ""
     """Map of the world; `ptde list` shows them. Where none is named: 3s_vs_5z of smax,
-    letor of ranking, academy_3_vs_1_with_keeper of football. Of host: module:callable."""
+    letor of ranking, academy_3_vs_1_with_keeper of football. Of processes:
+    module:callable."""
     algo: Literal["value", "mappo"] = "value"
     """Who learns: ``value`` (VDN, QMIX, QPLEX), or ``mappo`` with options --mappo.*."""
     mixer: str = "qmix"
@@ -72,12 +73,13 @@ class Run(Options):
     info: str = "gip"
     """What agents are told of the global state: none, giu, gip, csrl, copa, copa_lite,
     state."""
-    eyes: Eyes = "own"
+    teacher_sight: Sight = "own"
     """``all``: the teacher's network reads observations of unlimited sight (CTDS). Only for
     --algo value and --info none."""
-    together: bool = False
+    online_distillation: bool = False
     """The student learns beside its teacher, from the same replay, instead of in a second
-    stage: with --info none --eyes all as CTDS, else on z. Only for --algo value."""
+    stage: with --info none --teacher-sight all as CTDS, else on z. Only for --algo
+    value."""
     steps: int = 2_000_000
     """Joint steps of stage 1, all copies of the world together. >= 1."""
     seed: int = 0
@@ -108,55 +110,56 @@ class Run(Options):
     baseline: bool = False
     """Train the same learner without information, too, and report it."""
     value: Annotated[ValueConfig, _FLAT] = field(default_factory=ValueConfig)
-    infos: Annotated[InfoSizes, _FLAT] = field(default_factory=InfoSizes)
-    mixers: Annotated[MixerSizes, _FLAT] = field(default_factory=MixerSizes)
+    info_config: Annotated[InfoSizes, _FLAT] = field(default_factory=InfoSizes)
+    mixer_config: Annotated[MixerSizes, _FLAT] = field(default_factory=MixerSizes)
     mappo: MappoConfig = field(default_factory=MappoConfig)
     smax: Annotated[SmaxConfig, _FLAT] = field(default_factory=SmaxConfig)
     football: FootballConfig = field(default_factory=FootballConfig)
     starcraft: StarCraftConfig = field(default_factory=StarCraftConfig)
-    host: HostConfig = field(default_factory=HostConfig)
+    processes: ProcessConfig = field(default_factory=ProcessConfig)
     ranking: Annotated[RankingConfig, _FLAT] = field(default_factory=RankingConfig)
     student: DistillConfig = field(default_factory=DistillConfig)
 
     def __post_init__(self):
-        known("world", self.world, WORLDS)
+        check_choice("world", self.world, WORLDS)
         world = WORLDS[self.world]
         self.settle(world.defaults)
         if not self.map:
             object.__setattr__(self, "map", world.default)
-        known("algo", self.algo, ("value", "mappo"))
-        known("eyes", self.eyes, ("own", "all"))
-        known("mixer", self.mixer, MIXERS)
-        known("info", self.info, INFOS)
-        known("z_test", self.z_test, ("mean", "sample"))
-        known("time_out", self.time_out, ("bootstrap", "terminal"))
-        within("seed", self.seed, 0, 2**31 - 1, example=0)
-        within("segment", self.segment, 0, example=0)
+        check_choice("algo", self.algo, ("value", "mappo"))
+        check_choice("teacher_sight", self.teacher_sight, ("own", "all"))
+        check_choice("mixer", self.mixer, MIXERS)
+        check_choice("info", self.info, INFOS)
+        check_choice("z_test", self.z_test, ("mean", "sample"))
+        check_choice("time_out", self.time_out, ("bootstrap", "terminal"))
+        check_range("seed", self.seed, 0, 2**31 - 1, example=0)
+        check_range("segment", self.segment, 0, example=0)
         counts = (
             "steps seeds envs hidden test_every test_episodes checkpoint_every episodes"
         )
         for count in counts.split():
             default = type(self).__dataclass_fields__[count].default
-            within(count, getattr(self, count), 1, example=default)
+            check_range(count, getattr(self, count), 1, example=default)
 
-        if self.eyes == "all" and self.info != "none":
+        if self.teacher_sight == "all" and self.info != "none":
             raise ValueError(
-                "--eyes all goes with --info none: unlimited sight takes the place of "
-                "what an info module tells (CTDS is --info none --eyes all --together)"
+                "--teacher-sight all goes with --info none: unlimited sight takes the "
+                "place of what an info module tells (CTDS is --info none --teacher-sight all "
+                "--online-distillation)"
             )
-        if self.together and self.info == "none" and self.eyes == "own":
+        if self.online_distillation and self.info == "none" and self.teacher_sight == "own":
             raise ValueError(
-                "--together needs a teacher that knows more than its student: type "
-                "--info none --eyes all (CTDS), or --info gip"
+                "--online-distillation needs a teacher that knows more than its student: "
+                "type --info none --teacher-sight all (CTDS), or --info gip"
             )
         if self.student.data == "replay" and self.algo == "mappo":
             raise ValueError(
                 "--student.data replay needs a replay, and mappo keeps none: leave it away"
             )
-        if self.together and self.student.data == "own":
+        if self.online_distillation and self.student.data == "own":
             raise ValueError(
                 "--student.data own is for students that learn after their teacher: leave "
-                "--together away, or --student.data"
+                "--online-distillation away, or --student.data"
             )
         if self.learns_on and self.info == "none":
             raise ValueError(
@@ -170,10 +173,10 @@ class Run(Options):
         parts = [self.mixer if self.algo == "value" else "mappo"]
         if self.info != "none":
             parts.append(self.info)
-        if self.eyes == "all":
-            parts.append("ctds" if self.together else "all")
-        elif self.together:
-            parts.append("together")
+        if self.teacher_sight == "all":
+            parts.append("ctds" if self.online_distillation else "all")
+        elif self.online_distillation:
+            parts.append("online")
         return "_".join(parts).upper()
 
     @property
@@ -189,17 +192,17 @@ class Run(Options):
     @property
     def centralised(self) -> bool:
         """The teacher needs the global state, or unlimited sight, when it acts."""
-        return self.info != "none" or self.eyes == "all"
+        return self.info != "none" or self.teacher_sight == "all"
 
     @property
     def distils(self) -> bool:
         """A stage 2 follows stage 1."""
-        return self.info != "none" and not self.together
+        return self.info != "none" and not self.online_distillation
 
     @property
     def learns_on(self) -> bool:
         """The student that learnt beside its teacher learns on, on the final replay."""
-        return self.together and self.student.data == "replay"
+        return self.online_distillation and self.student.data == "replay"
 
     def schedule(self, spec: EnvSpec) -> Schedule:
         """Stage 1 in iterations and periods."""
@@ -221,7 +224,7 @@ class Run(Options):
 
     def env(self) -> AbstractWorld:
         """The world. ValueError names the nearest map there is."""
-        full_sight = self.smax.full_sight or self.eyes == "all"
+        full_sight = self.smax.full_sight or self.teacher_sight == "all"
         smax = replace(self.smax, full_sight=full_sight)
         with Reading() as progress:
             groups = {**vars(self), "smax": smax}
@@ -233,18 +236,18 @@ class Run(Options):
     def value_model(self, spec: EnvSpec, *, key: Key[Array, ""]) -> ValueModel:
         """Untrained networks of the value learner."""
         key_network, key_info, key_mixer = jax.random.split(key, 3)
-        seen = spec if self.eyes == "own" else spec.with_full_sight()
-        info = make_info(self.info, seen, self.infos, key=key_info)
+        seen = spec if self.teacher_sight == "own" else spec.with_full_sight()
+        info = make_info(self.info, seen, self.info_config, key=key_info)
         network = UtilityNetwork(
             seen.local_dim, info.z_dim, spec.n_actions, self.hidden, key=key_network
         )
-        mixer = MIXERS[self.mixer](spec, self.mixers, key=key_mixer)
-        return ValueModel(network, info, mixer, self.eyes)
+        mixer = MIXERS[self.mixer](spec, self.mixer_config, key=key_mixer)
+        return ValueModel(network, info, mixer, self.teacher_sight)
 
     def mappo_models(self, spec: EnvSpec, *, key: Key[Array, ""]) -> tuple[Actor, Critic]:
         """Untrained networks of MAPPO."""
         key_network, key_info, key_critic = jax.random.split(key, 3)
-        info = make_info(self.info, spec, self.infos, key=key_info)
+        info = make_info(self.info, spec, self.info_config, key=key_info)
         network = ActorNetwork(
             spec.local_dim, info.z_dim, spec.n_actions, self.hidden, key=key_network
         )
@@ -259,21 +262,23 @@ class Run(Options):
         return ValueLearner(
             lambda key: self.value_model(spec, key=key),
             self.value,
-            self._companion(spec),
+            self._online_student(spec),
             total=self.steps,
         )
 
-    def _companion(self, spec: EnvSpec) -> AbstractCompanion | None:
-        if not self.together:
+    def _online_student(self, spec: EnvSpec) -> AbstractOnlineStudent | None:
+        if not self.online_distillation:
             return None
         if self.info == "none":
-            return ValueStudent(spec, self.hidden)
+            return OnlineValueStudent(spec, self.hidden)
         z_dim, student = self._info(spec).z_dim, self.student
-        return InfoStudent(lambda key: student.make(spec, z_dim, key=key), student.loss())
+        return OnlineInfoStudent(
+            lambda key: student.make(spec, z_dim, key=key), student.loss()
+        )
 
     def _info(self, spec: EnvSpec) -> AbstractInfo:
         """The information module in shapes."""
-        make = lambda key: make_info(self.info, spec, self.infos, key=key)  # noqa: E731
+        make = lambda key: make_info(self.info, spec, self.info_config, key=key)  # noqa: E731
         return jax.eval_shape(make, new_key(0))
 
     def training(self, env: AbstractWorld, name: str) -> Training:
@@ -327,7 +332,7 @@ class Run(Options):
 def _build(cls: type, data: dict[str, Any]) -> Any:
     groups: dict[str, Any] = {f.name: f.default_factory for f in dataclasses.fields(cls)}
     for name in data:
-        known(f"field of {cls.__name__}", name, groups)
+        check_choice(f"field of {cls.__name__}", name, groups)
 
     def value(name):
         group = groups[name]

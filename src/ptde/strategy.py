@@ -6,13 +6,13 @@ from pathlib import Path
 
 from jaxtyping import Array, Key
 
-from ptde.envs.host import HostWorld
+from ptde.envs.process import ProcessWorld
 from ptde.folder import RunFolder, for_role
 from ptde.jobs.progress import console
 from ptde.pipeline import replay_key, team_policy
 from ptde.report.moments import Battle, draw_moments
 from ptde.rollout.cache import use_compilation_cache
-from ptde.rollout.host import episode_seeds, film
+from ptde.rollout.process import episode_seeds, film
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def _other(folder: RunFolder, other: RunFolder, seed: int) -> Side:
 def _battle(side: Side, *, key: Key[Array, ""]) -> Battle:
     """One battle of a team; ``key`` decides its beginning."""
     with closing(side.folder.run.env()) as env:
-        if isinstance(env, HostWorld):
+        if isinstance(env, ProcessWorld):
             return _pictures(side, env, key=key)
         from ptde.envs.smax import Smax  # imports jaxmarl, which other worlds do without
         from ptde.report.battle import battle_scenes
@@ -108,7 +108,7 @@ def _battle(side: Side, *, key: Key[Array, ""]) -> Battle:
         return Battle(side.name, scenes=battle_scenes(env, policy, key=key))
 
 
-def _pictures(side: Side, world: HostWorld, *, key: Key[Array, ""]) -> Battle:
+def _pictures(side: Side, world: ProcessWorld, *, key: Key[Array, ""]) -> Battle:
     if not world.sizes.pictures:
         raise ValueError(
             f"{world.spec.name} draws no pictures, early or late: give it a method "

@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 import tyro
 
-from ptde import check
+from ptde import validation
 from ptde.config import Run
 from ptde.distill.config import DistillConfig
 from ptde.distill.students import STUDENTS
@@ -37,8 +37,8 @@ _ALWAYS |= {"test_every", "test_episodes", "checkpoint_every", "episodes", "base
 _CHOICES: dict[str, Iterable[Any]] = {
     "algo": ("value", "mappo"),
     "mixer": MIXERS,
-    "together": (False, True),
-    "eyes": ("own", "all"),
+    "online_distillation": (False, True),
+    "teacher_sight": ("own", "all"),
     "info": INFOS,
     "segment": (0,),
     "student.data": ("teacher", "replay", "own"),
@@ -58,7 +58,7 @@ def flag(name: str, value: Any = None) -> str:
     """An option as it is typed, with its value: ``value.lr`` and 0.1 are ``--lr 0.1``."""
     group, _, option = name.rpartition(".")
     prefix = "" if group in _FLAT or not group else f"{group}."
-    typed = check.flag(f"{prefix}no_{option}" if value is False else prefix + option)
+    typed = validation.flag(f"{prefix}no_{option}" if value is False else prefix + option)
     return typed if value is None or isinstance(value, bool) else f"{typed} {value}"
 
 

@@ -9,7 +9,7 @@ from jaxtyping import Array, Float, Key
 from ptde.agents.base import AbstractNetwork
 from ptde.agents.policy import FullPolicy, StudentPolicy, TeacherPolicy
 from ptde.info.base import AbstractInfo, AbstractStudent
-from ptde.ops.local import Eyes
+from ptde.ops.local import Sight
 from ptde.types import Rollout
 
 Metrics = dict[str, Float[Array, ""]]
@@ -23,11 +23,11 @@ class Teacher(eqx.Module):
 
     network: AbstractNetwork
     info: AbstractInfo
-    eyes: Eyes = eqx.field(static=True, default="own")
+    sight: Sight = eqx.field(static=True, default="own")
 
     def policy(self, epsilon: Float[Array, ""] | float, *, sample_z: bool) -> TeacherPolicy:
         """The team, greedy but for ``epsilon``; z is drawn or its mean."""
-        return TeacherPolicy(self.network, self.info, epsilon, sample_z, self.eyes)
+        return TeacherPolicy(self.network, self.info, epsilon, sample_z, self.sight)
 
 
 class Team(eqx.Module):

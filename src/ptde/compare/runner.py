@@ -17,7 +17,7 @@ from ptde.compare.ranking import write_ranking
 from ptde.compare.tables import markdown, write
 from ptde.compare.workers import last_row, run_side_by_side
 from ptde.config import Run, load_run, place_of
-from ptde.envs.host import HostWorld
+from ptde.envs.process import ProcessWorld
 from ptde.envs.ranking import Ranking
 from ptde.folder import RunFolder
 from ptde.jobs.progress import console
@@ -47,7 +47,7 @@ def compare(plan: Plan, out: Path, workers: int = 1) -> Entries:
     cells = []
     for whole in plan.cells():  # all that can be wrong, before anything long starts
         env = whole.run.env()
-        single = workers > 1 or isinstance(env, HostWorld)
+        single = workers > 1 or isinstance(env, ProcessWorld)
         for cell in _apart(whole, out, single):
             cell.run.check_fits(env)
             cells.append(cell)

@@ -69,11 +69,11 @@ class COPA(AbstractInfo):
     ) -> Info:
         own = _pick(state, self.entities[: self.agents])
         agents = self.encode_agent(jnp.concatenate([local, own], axis=-1))
-        told = agents
+        context = agents
         if len(self.entities) > self.agents:
             others = self.encode_other(_pick(state, self.entities[self.agents :]))
-            told = jnp.concatenate([agents, others], axis=-2)
-        h = self.attention(jax.nn.leaky_relu(agents), jax.nn.leaky_relu(told))
+            context = jnp.concatenate([agents, others], axis=-2)
+        h = self.attention(jax.nn.leaky_relu(agents), jax.nn.leaky_relu(context))
         mean = self.mean(h)
         if noise is None:
             return Info(z=mean, mean=mean)

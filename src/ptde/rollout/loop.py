@@ -18,9 +18,9 @@ from jaxtyping import Array, Int, Key
 from ptde.agents.policy import FullPolicy, localise
 from ptde.algos.base import AbstractAlgorithm, Teacher, Team
 from ptde.envs.base import AbstractEnv, AbstractWorld
-from ptde.envs.host import HostWorld
+from ptde.envs.process import ProcessWorld
 from ptde.ops.keys import new_key
-from ptde.rollout import host
+from ptde.rollout import process
 from ptde.rollout.collect import collect, rollout_shapes, start, train_win_rate
 from ptde.rollout.evaluate import Returns, evaluate
 
@@ -117,8 +117,8 @@ def iterate(
     key = jax.random.fold_in(state.key, state.iteration)
     key_start, key_collect, key_update = jax.random.split(key, 3)
     policy = algo.behave(state.learner)
-    cursor = start(policy, env, schedule.envs, key=key_start)
-    _, rollout = collect(policy, env, cursor, schedule.segment, key=key_collect)
+    begun = start(policy, env, schedule.envs, key=key_start)
+    _, rollout = collect(policy, env, begun, schedule.segment, key=key_collect)
     learner, metrics = algo.update(state.learner, rollout, key=key_update)
     won = train_win_rate(rollout, env.spec.time_limit)
     metrics = {**metrics, "train_win_rate": won}
@@ -129,8 +129,8 @@ def period(
     algo: AbstractAlgorithm, env: AbstractWorld, schedule: Schedule, seeds: int
 ) -> Callable[[TrainState], tuple[TrainState, dict[str, Array]]]:
     """The compiled period: the state after it, and metrics [seeds, iterations]."""
-    if isinstance(env, HostWorld):
-        return _host_period(algo, env, schedule)
+    if isinstance(env, ProcessWorld):
+        return _process_period(algo, env, schedule)
     assert isinstance(env, AbstractEnv)
 
     def run(state):
@@ -140,11 +140,11 @@ def period(
     return jax.jit(over_seeds(run, seeds), donate_argnums=0)
 
 
-def _host_period(
-    algo: AbstractAlgorithm, world: HostWorld, schedule: Schedule
+def _process_period(
+    algo: AbstractAlgorithm, world: ProcessWorld, schedule: Schedule
 ) -> Callable[[TrainState], tuple[TrainState, dict[str, Array]]]:
     """The same for a world in processes of its own, and a single seed."""
-    run = host.iterate(algo, world, schedule.segment, schedule.iterations)
+    run = process.iterate(algo, world, schedule.segment, schedule.iterations)
 
     def period(state):
         one = jax.tree.map(lambda x: x[0], state)
@@ -174,8 +174,8 @@ def _test(
 ) -> Callable[[Any, Key[Array, " seeds"]], Returns]:
     env = env.held_out()
     episodes = env.episodes(episodes)
-    if isinstance(env, HostWorld):
-        play = lambda team, key: host.evaluate(policy(team), env, episodes, key=key)  # noqa: E731
+    if isinstance(env, ProcessWorld):
+        play = lambda team, key: process.evaluate(policy(team), env, episodes, key=key)  # noqa: E731
         return over_seeds(play, seeds)
     assert isinstance(env, AbstractEnv)
     play = lambda team, key: evaluate(policy(team), env, episodes, key=key)  # noqa: E731
