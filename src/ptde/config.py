@@ -144,8 +144,8 @@ class Run(Options):
         if self.teacher_sight == "all" and self.info != "none":
             raise ValueError(
                 "--teacher-sight all goes with --info none: unlimited sight takes the "
-                "place of what an info module tells (CTDS is --info none --teacher-sight all "
-                "--online-distillation)"
+                "place of what an info module tells (CTDS is --info none "
+                "--teacher-sight all --online-distillation)"
             )
         if self.online_distillation and self.info == "none" and self.teacher_sight == "own":
             raise ValueError(

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from ptde.cli.compare import compare_command
-from ptde.cli.list import list_command
+from ptde.cli.listing import list_command
 from ptde.cli.runs import (
     configured,
     distill_command,
