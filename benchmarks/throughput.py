@@ -100,7 +100,7 @@ class Case:
             run = replace(run, ranking=replace(run.ranking, data=bench.data))
         self.run = replace(
             run,
-            infos=replace(run.infos, state_encoder=encoder),
+            info_config=replace(run.info_config, state_encoder=encoder),
             value=replace(run.value, updates=bench.updates),
             test_every=4 * run.envs * run.segment,
             steps=10**9,
@@ -140,14 +140,14 @@ class Case:
     def _collect(self, learner):
         policy = self.algo.behave(learner)
         key = new_key(1)
-        cursor = start(policy, self.env, self.run.envs, key=key)
-        return collect(policy, self.env, cursor, self.run.segment, key=key)[1]
+        begun = start(policy, self.env, self.run.envs, key=key)
+        return collect(policy, self.env, begun, self.run.segment, key=key)[1]
 
     def _learn(self, learner):
         key = new_key(1)
         batch = self.algo.replay.sample(learner.replay, key).experience
-        learnt = Learnt(learner.online, learner.optimiser, None, None)
-        return self.algo.learn(learnt, learner.target, batch, key=key)
+        learnables = Learnables(learner.online, learner.optimiser, None, None)
+        return self.algo.learn(learnables, learner.target, batch, key=key)
 
     def measure(self) -> None:
         """Times one period, one collection and one update."""

@@ -23,7 +23,7 @@ def test_every_method_can_be_made(name):
         assert method.centralised == run.centralised
     else:
         assert method.reads == LOCAL
-        assert run.together or run.distils
+        assert run.online_distillation or run.distils
 
 
 def test_the_papers_rows_are_there():

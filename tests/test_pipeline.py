@@ -42,8 +42,8 @@ TINY = Run(
     test_episodes=4,
     checkpoint_every=64,
     episodes=16,
-    infos=InfoSizes(z=4, hyper_hidden=4),
-    mixers=MixerSizes(embed=4, hypernet_hidden=4),
+    info_config=InfoSizes(z=4, hyper_hidden=4),
+    mixer_config=MixerSizes(embed=4, hypernet_hidden=4),
     value=ValueConfig(buffer=16, batch=4, epsilon_steps=100),
     student=DistillConfig(
         steps=40, batch=16, hidden=8, data_steps=64, tests=2, test_episodes=4
@@ -312,7 +312,7 @@ def test_distill_needs_a_teacher(tmp_path, monkeypatch):
 
 
 def test_a_run_without_information_has_nothing_to_distil(tmp_path):
-    plain = {"info": "none", "infos": InfoSizes(), "student": DistillConfig()}
+    plain = {"info": "none", "info_config": InfoSizes(), "student": DistillConfig()}
     run(dataclasses.replace(TINY, **plain, steps=32), tmp_path / "run", goal="teach")
     with pytest.raises(ValueError, match="--info gip"):
         distill_run(tmp_path / "run")

@@ -4,7 +4,7 @@ import pytest
 
 from ptde import build
 from ptde.cli import main
-from ptde.cli.words import parse, start_of
+from ptde.cli.arguments import parse, start_of
 from ptde.config import Run
 from ptde.presets import PAPER_MAPS, PRESETS, as_paper
 
@@ -34,8 +34,8 @@ def test_paper_is_table_7_and_the_released_code():
     assert (run.envs, v.buffer, v.batch, v.updates) == (8, 5_000, 128, 1)
     assert v.target_period == 200
     assert (v.epsilon_start, v.epsilon_end, v.epsilon_steps) == (1.0, 0.05, 100_000)
-    assert (run.hidden, run.infos.z, run.infos.hyper_hidden) == (64, 64, 64)
-    assert (run.mixers.embed, run.mixers.hypernet_hidden) == (32, 64)
+    assert (run.hidden, run.info_config.z, run.info_config.hyper_hidden) == (64, 64, 64)
+    assert (run.mixer_config.embed, run.mixer_config.hypernet_hidden) == (32, 64)
     assert (run.test_every, run.test_episodes) == (10_000, 32)
     assert (run.z_test, run.time_out) == ("sample", "terminal")
     assert (s.steps, s.batch, s.lr, s.hidden) == (500_001, 2_048, 1e-4, 64)

@@ -116,7 +116,7 @@ def test_of_another_run_the_team_that_needs_least_plays(tmp_path):
 
 
 HOST = dataclasses.replace(
-    TINY, world="host", map="tests.host.worlds:Scored", envs=1, segment=10
+    TINY, world="processes", map="tests.processes.worlds:Scored", envs=1, segment=10
 )
 
 
@@ -137,8 +137,8 @@ def test_a_world_that_draws_itself_is_shown_by_its_pictures(tmp_path, capsys):
         ("smax", "3m", "--versus x", "type --early-late, too"),
         ("probe", "personal", "--early-late --role teacher", "battles (--world smax)"),
         (
-            "host",
-            "tests.host.worlds:Line",
+            "processes",
+            "tests.processes.worlds:Line",
             "--early-late --role teacher",
             "give it a method frame()",
         ),

@@ -17,7 +17,7 @@ from ptde.envs.base import TimeOut
 from ptde.envs.registry import WORLDS
 from ptde.envs.settings import (
     FootballConfig,
-    HostConfig,
+    ProcessConfig,
     RankingConfig,
     SmaxConfig,
     StarCraftConfig,
@@ -50,7 +50,8 @@ class Run(Options):
     """Family of worlds; `ptde list` shows them."""
     map: str = ""
     """Map of the world; `ptde list` shows them. Where none is named: 3s_vs_5z of smax,
-    letor of ranking, academy_3_vs_1_with_keeper of football. Of host: module:callable."""
+    letor of ranking, academy_3_vs_1_with_keeper of football. Of processes:
+    module:callable."""
     algo: Literal["value", "mappo"] = "value"
     """Who learns: ``value`` (VDN, QMIX, QPLEX), or ``mappo`` with options --mappo.*."""
     mixer: str = "qmix"
@@ -58,12 +59,13 @@ class Run(Options):
     info: str = "gip"
     """What agents are told of the global state: none, giu, gip, csrl, copa, copa_lite,
     state."""
-    eyes: Eyes = "own"
+    teacher_sight: Sight = "own"
     """``all``: the teacher's network reads observations of unlimited sight (CTDS). Only for
     --algo value and --info none."""
-    together: bool = False
+    online_distillation: bool = False
     """The student learns beside its teacher, from the same replay, instead of in a second
-    stage: with --info none --eyes all as CTDS, else on z. Only for --algo value."""
+    stage: with --info none --teacher-sight all as CTDS, else on z. Only for --algo
+    value."""
     steps: int = 2_000_000
     """Joint steps, all copies of the world together: of stage 1, and of the shares of them
     that --student.share and --finetune.share give to the others. >= 1."""
@@ -95,47 +97,48 @@ class Run(Options):
     baseline: bool = False
     """Train the same learner without information, too, and report it."""
     value: Annotated[ValueConfig, _FLAT] = field(default_factory=ValueConfig)
-    infos: Annotated[InfoSizes, _FLAT] = field(default_factory=InfoSizes)
-    mixers: Annotated[MixerSizes, _FLAT] = field(default_factory=MixerSizes)
+    info_config: Annotated[InfoSizes, _FLAT] = field(default_factory=InfoSizes)
+    mixer_config: Annotated[MixerSizes, _FLAT] = field(default_factory=MixerSizes)
     mappo: MappoConfig = field(default_factory=MappoConfig)
     smax: Annotated[SmaxConfig, _FLAT] = field(default_factory=SmaxConfig)
     football: FootballConfig = field(default_factory=FootballConfig)
     starcraft: StarCraftConfig = field(default_factory=StarCraftConfig)
-    host: HostConfig = field(default_factory=HostConfig)
+    processes: ProcessConfig = field(default_factory=ProcessConfig)
     ranking: Annotated[RankingConfig, _FLAT] = field(default_factory=RankingConfig)
     student: DistillConfig = field(default_factory=DistillConfig)
     finetune: FinetuneConfig = field(default_factory=FinetuneConfig)
 
     def __post_init__(self):
-        known("world", self.world, WORLDS)
+        check_choice("world", self.world, WORLDS)
         world = WORLDS[self.world]
         self.settle(world.defaults)
         if not self.map:
             object.__setattr__(self, "map", world.default)
-        known("algo", self.algo, ("value", "mappo"))
-        known("eyes", self.eyes, ("own", "all"))
-        known("mixer", self.mixer, MIXERS)
-        known("info", self.info, INFOS)
-        known("z_test", self.z_test, ("mean", "sample"))
-        known("time_out", self.time_out, ("bootstrap", "terminal"))
-        within("seed", self.seed, 0, 2**31 - 1, example=0)
-        within("segment", self.segment, 0, example=0)
+        check_choice("algo", self.algo, ("value", "mappo"))
+        check_choice("teacher_sight", self.teacher_sight, ("own", "all"))
+        check_choice("mixer", self.mixer, MIXERS)
+        check_choice("info", self.info, INFOS)
+        check_choice("z_test", self.z_test, ("mean", "sample"))
+        check_choice("time_out", self.time_out, ("bootstrap", "terminal"))
+        check_range("seed", self.seed, 0, 2**31 - 1, example=0)
+        check_range("segment", self.segment, 0, example=0)
         counts = (
             "steps seeds envs hidden test_every test_episodes checkpoint_every episodes"
         )
         for count in counts.split():
             default = type(self).__dataclass_fields__[count].default
-            within(count, getattr(self, count), 1, example=default)
+            check_range(count, getattr(self, count), 1, example=default)
 
-        if self.eyes == "all" and self.info != "none":
+        if self.teacher_sight == "all" and self.info != "none":
             raise ValueError(
-                "--eyes all goes with --info none: unlimited sight takes the place of "
-                "what an info module tells (CTDS is --info none --eyes all --together)"
+                "--teacher-sight all goes with --info none: unlimited sight takes the "
+                "place of what an info module tells (CTDS is --info none "
+                "--teacher-sight all --online-distillation)"
             )
-        if self.together and self.info == "none" and self.eyes == "own":
+        if self.online_distillation and self.info == "none" and self.teacher_sight == "own":
             raise ValueError(
-                "--together needs a teacher that knows more than its student: type "
-                "--info none --eyes all (CTDS), or --info gip"
+                "--online-distillation needs a teacher that knows more than its student: "
+                "type --info none --teacher-sight all (CTDS), or --info gip"
             )
         if self.student.data == "replay" and self.algo == "mappo":
             raise ValueError(
@@ -159,10 +162,10 @@ class Run(Options):
         parts = [self.mixer if self.algo == "value" else "mappo"]
         if self.info != "none":
             parts.append(self.info)
-        if self.eyes == "all":
-            parts.append("ctds" if self.together else "all")
-        elif self.together:
-            parts.append("together")
+        if self.teacher_sight == "all":
+            parts.append("ctds" if self.online_distillation else "all")
+        elif self.online_distillation:
+            parts.append("online")
         return "_".join(parts).upper()
 
     @property
@@ -178,12 +181,12 @@ class Run(Options):
     @property
     def centralised(self) -> bool:
         """The teacher needs the global state, or unlimited sight, when it acts."""
-        return self.info != "none" or self.eyes == "all"
+        return self.info != "none" or self.teacher_sight == "all"
 
     @property
     def distils(self) -> bool:
         """A stage 2 follows stage 1."""
-        return self.info != "none" and not self.together
+        return self.info != "none" and not self.online_distillation
 
     @property
     def finetunes(self) -> bool:
@@ -212,7 +215,7 @@ class Run(Options):
     @property
     def learns_on(self) -> bool:
         """The student that learnt beside its teacher learns on, on the final replay."""
-        return self.together and self.student.data == "replay"
+        return self.online_distillation and self.student.data == "replay"
 
     def to_json(self) -> dict[str, Any]:
         """The run as plain data."""
@@ -227,7 +230,7 @@ class Run(Options):
 def _build(cls: type, data: dict[str, Any]) -> Any:
     groups: dict[str, Any] = {f.name: f.default_factory for f in dataclasses.fields(cls)}
     for name in data:
-        known(f"field of {cls.__name__}", name, groups)
+        check_choice(f"field of {cls.__name__}", name, groups)
 
     def value(name):
         group = groups[name]

@@ -27,7 +27,6 @@ import jax
 
 from ptde import build
 from ptde.algos.base import Teacher, Team
-from ptde.check import known
 from ptde.config import FORMAT, Run, load_run
 from ptde.envs.base import AbstractWorld
 from ptde.jobs import checkpoint
@@ -108,7 +107,7 @@ class RunFolder:
 
     def check_has(self, role: str) -> None:
         """ValueError if the role is not finished; names those that are."""
-        known("role", role, ROLES)
+        check_choice("role", role, ROLES)
         if self.has(role):
             return
         there = " or ".join(r for r in ROLES if self.has(r))
@@ -163,7 +162,7 @@ class RunFolder:
 
         def make():
             learner = training.start().learner
-            if run.together:
+            if run.online_distillation:
                 return training.algo.team(learner)
             teacher = training.algo.teacher(learner)
             return Team(teacher.network, task.start(teacher).student)
@@ -194,4 +193,6 @@ def for_role(config: Run, role: str) -> Run:
     """The config of a role: the baseline is the same learner without information."""
     if role != "baseline":
         return config
-    return dataclasses.replace(config, info="none", eyes="own", together=False)
+    return dataclasses.replace(
+        config, info="none", teacher_sight="own", online_distillation=False
+    )

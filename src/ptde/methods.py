@@ -20,6 +20,7 @@ from ptde.ops.keys import new_key
 from ptde.options import flatten, put
 from ptde.types import EnvSpec
 from ptde.unread import PROBE, complaint, flag, unread, without_unread
+from ptde.validation import check_choice
 
 LOCAL = "O_i history"
 STATE = "O_i history, state"
@@ -52,7 +53,11 @@ class Method:
         return f"{self.name} ({'C' if self.centralised else 'D'})"
 
 
-_PLAIN: dict[str, Any] = {"algo": "value", "eyes": "own", "together": False}
+_PLAIN: dict[str, Any] = {
+    "algo": "value",
+    "teacher_sight": "own",
+    "online_distillation": False,
+}
 """What a method is where it says nothing else."""
 
 
@@ -81,9 +86,9 @@ def _wide_giu(run: Run, spec: EnvSpec) -> Run:
     goal = parameters(replace(run, info="gip"), spec)
 
     def wide(n: int) -> Run:
-        return replace(run, info="giu", infos=replace(run.infos, giu_hidden=n))
+        return replace(run, info="giu", info_config=replace(run.info_config, giu_hidden=n))
 
-    return _least(wide, goal, spec, at_least=run.infos.z)
+    return _least(wide, goal, spec, at_least=run.info_config.z)
 
 
 def _least(make: Callable[[int], Run], goal: int, spec: EnvSpec, at_least: int) -> Run:
@@ -114,11 +119,13 @@ def parameters(run: Run, spec: EnvSpec) -> int:
 
 def student_parameters(run: Run, spec: EnvSpec) -> int:
     """Parameters that an agent of the run's decentralised team uses."""
-    if run.eyes == "all":  # CTDS: a network of its own
-        return parameters(replace(run, info="none", eyes="own", together=False), spec)
+    if run.teacher_sight == "all":  # CTDS: a network of its own
+        return parameters(
+            replace(run, info="none", teacher_sight="own", online_distillation=False), spec
+        )
 
     def module(key):
-        info = make_info(run.info, spec, run.infos, key=key)
+        info = make_info(run.info, spec, run.info_config, key=key)
         return info, run.student.make(spec, info.z_dim, key=key)
 
     info, student = jax.eval_shape(module, new_key(0))
@@ -194,8 +201,8 @@ def _longer(run: Run, spec: EnvSpec) -> Run:
     return _TOGETHER(replace(run, student=replace(run.student, data="replay")), spec)
 
 
-_CTDS = _set(mixer="qmix", info="none", eyes="all", together=True)
-_TOGETHER = _set(mixer="qmix", info="gip", together=True)
+_CTDS = _set(mixer="qmix", info="none", teacher_sight="all", online_distillation=True)
+_ONLINE = _set(mixer="qmix", info="gip", online_distillation=True)
 _FULL_SIGHT = "O_i history, unlimited sight"
 
 METHODS: dict[str, Method] = {
@@ -220,7 +227,7 @@ METHODS: dict[str, Method] = {
         "CSRL (T = 4)",
         "the same, the state sent every 4 steps",
         "O_i history, state every 4 steps",
-        _set(info="csrl", infos={"refresh": 4}),
+        _set(info="csrl", info_config={"refresh": 4}),
         "csrl_4",
     ),
     "copa": Method(
@@ -230,7 +237,7 @@ METHODS: dict[str, Method] = {
         "COPA (T = 4)",
         "the same, a strategy every 4 steps",
         "O_i history, z every 4 steps",
-        _set(info="copa", infos={"refresh": 4}),
+        _set(info="copa", info_config={"refresh": 4}),
         "copa_4",
     ),
     "copa_lite": Method(
@@ -246,23 +253,23 @@ METHODS: dict[str, Method] = {
     "ctds": Method(
         "CTDS", "its student, on action values", LOCAL, _CTDS, "ctds", "student"
     ),
-    "together_teacher": Method(
-        "QMIX_GIP, student beside it", "simultaneous PTDE", STATE, _TOGETHER, "together"
+    "online_teacher": Method(
+        "QMIX_GIP, student beside it", "simultaneous PTDE", STATE, _ONLINE, "online"
     ),
-    "together": Method(
+    "online": Method(
         "QMIX_KD, simultaneous",
         "its student, on z",
         LOCAL,
-        _TOGETHER,
-        "together",
+        _ONLINE,
+        "online",
         "student",
     ),
-    "together_longer": Method(
+    "online_longer": Method(
         "QMIX_KD, simultaneous, then longer",
         "it learns on, on the final replay, to as many gradient steps as QMIX_KD",
         LOCAL,
         _longer,
-        "together_longer",
+        "online_longer",
         "student",
     ),
     "qmix_wide": Method(
@@ -275,7 +282,7 @@ METHODS: dict[str, Method] = {
         "QMIX_GIP, z = mean",
         "control: nothing is drawn",
         STATE,
-        _set(info="gip", infos={"stochastic": False}),
+        _set(info="gip", info_config={"stochastic": False}),
         "gip_mean",
     ),
     "raw_state": Method(
@@ -287,7 +294,7 @@ METHODS: dict[str, Method] = {
 
 def run_of(name: str, base: Run | None = None) -> Run:
     """The run of a method. ValueError names the nearest method there is."""
-    known("method", name, METHODS)
+    check_choice("method", name, METHODS)
     base = base or Run()
     return METHODS[name].options(base, build.world(base).spec)
 
@@ -321,7 +328,7 @@ def unused(name: str, base: Run, start: Run) -> dict[str, Callable[[], str]]:
 
 def on_probe(name: str, base: Run) -> Run:
     """A method's run, with widths as on a probe world: no world is made for it."""
-    known("method", name, METHODS)
+    check_choice("method", name, METHODS)
     return METHODS[name].options(base, PROBE.spec)
 
 

@@ -5,7 +5,7 @@ from copy import copy
 from dataclasses import fields, replace
 from typing import Any, TypeVar
 
-from ptde.check import known
+from ptde.validation import check_choice
 
 T = TypeVar("T", bound="Options")
 
@@ -33,7 +33,7 @@ class Options:
                 is of no option.
         """
         for name in defaults:
-            known("option", name, flatten(self))
+            check_choice("option", name, flatten(self))
         for name, value in list(vars(self).items()):
             if isinstance(value, Options):
                 ours = _below(name, defaults).items()

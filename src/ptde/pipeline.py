@@ -20,7 +20,7 @@ from ptde.algos.base import Teacher, Team
 from ptde.algos.finetune import Handed
 from ptde.config import Run
 from ptde.envs.base import AbstractWorld
-from ptde.envs.host import HostWorld
+from ptde.envs.process import ProcessWorld
 from ptde.envs.ranking import Ranking
 from ptde.folder import ROLES, Goal, RunFolder, default_folder, for_role
 from ptde.jobs.distill import distill
@@ -31,8 +31,8 @@ from ptde.ops.keys import new_key
 from ptde.report.ranking import TABLE, report_ranking
 from ptde.report.result import Result, Score
 from ptde.rollout.cache import use_compilation_cache
-from ptde.rollout.host import episode_seeds, film
 from ptde.rollout.loop import fold, seed_keys, student_test, teacher_test
+from ptde.rollout.process import episode_seeds, film
 from ptde.unread import check_read
 
 EVALUATION = 20
@@ -72,7 +72,7 @@ def run(config: Run, out: Path | str | None = None, goal: Goal = "run") -> Outco
     build.check_fits(config, env)
     for note in env.notes:
         console().print(f"{env.spec.name}: {note}", markup=False, soft_wrap=True)
-    if config.eyes == "all" and not env.spec.full_obs_dim:
+    if config.teacher_sight == "all" and not env.spec.full_obs_dim:
         console().print(
             f"{env.spec.name} has no observation of unlimited sight: the teacher reads its "
             "own observation and the state"
@@ -101,8 +101,8 @@ def distill_run(path: Path | str, config: Run | None = None) -> Outcome:
         )
     if not folder.run.distils:
         why = (
-            "its student learnt beside its teacher (--together)"
-            if folder.run.together
+            "its student learnt beside its teacher (--online-distillation)"
+            if folder.run.online_distillation
             else "its team uses no information module (--info none)"
         )
         raise ValueError(
@@ -157,7 +157,7 @@ def _continue(folder: RunFolder, env: AbstractWorld) -> Outcome:
     config = folder.run
     env.keep(folder.path)
     roles = ["teacher"]
-    if config.together or (folder.meta["goal"] == "run" and config.distils):
+    if config.online_distillation or (folder.meta["goal"] == "run" and config.distils):
         roles.append("student")
     if folder.meta["goal"] == "run" and config.finetunes:
         roles.append("finetuned")
@@ -271,7 +271,7 @@ def _evaluate(
         seeds = range(config.seeds)
         teams = {r: [_greedy(m, i, config) for i in seeds] for r, m in models.items()}
         report_ranking(env, teams, folder.path)
-    shows = config.world == "smax" or (isinstance(env, HostWorld) and env.sizes.pictures)
+    shows = config.world == "smax" or (isinstance(env, ProcessWorld) and env.sizes.pictures)
     if shows and not (folder.path / "replay.gif").exists():
         policy = _greedy(models[folder.decentralised], 0, config)
         key = replay_key(config.seed, episode=0)
@@ -329,7 +329,7 @@ def _replay(
     env: AbstractWorld, policy: FullPolicy, target: Path, *, key: Key[Array, ""]
 ) -> Path:
     """One episode of a team as a picture that moves."""
-    if isinstance(env, HostWorld):
+    if isinstance(env, ProcessWorld):
         return _film(env, policy, target, key=key)
     from ptde.envs.smax import Smax  # imports jaxmarl, which other worlds do without
     from ptde.report.battle import battle_scenes
@@ -341,7 +341,7 @@ def _replay(
 
 
 def _film(
-    world: HostWorld, policy: FullPolicy, target: Path, *, key: Key[Array, ""]
+    world: ProcessWorld, policy: FullPolicy, target: Path, *, key: Key[Array, ""]
 ) -> Path:
     """An episode as the world draws it; else the game's own record of it."""
     from ptde.report.replay import draw_film

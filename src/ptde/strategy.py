@@ -13,7 +13,7 @@ from ptde.jobs.progress import console
 from ptde.pipeline import replay_key, team_policy
 from ptde.report.moments import Battle, draw_moments
 from ptde.rollout.cache import use_compilation_cache
-from ptde.rollout.host import episode_seeds, film
+from ptde.rollout.process import episode_seeds, film
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ def _battle(side: Side, *, key: Key[Array, ""]) -> Battle:
         return Battle(side.name, scenes=battle_scenes(env, policy, key=key))
 
 
-def _pictures(side: Side, world: HostWorld, *, key: Key[Array, ""]) -> Battle:
+def _pictures(side: Side, world: ProcessWorld, *, key: Key[Array, ""]) -> Battle:
     if not world.sizes.pictures:
         raise ValueError(
             f"{world.spec.name} draws no pictures, early or late: give it a method "

@@ -41,8 +41,8 @@ _ALWAYS |= {"test_every", "test_episodes", "checkpoint_every", "episodes", "base
 _CHOICES: dict[str, Iterable[Any]] = {
     "algo": ("value", "mappo"),
     "mixer": MIXERS,
-    "together": (False, True),
-    "eyes": ("own", "all"),
+    "online_distillation": (False, True),
+    "teacher_sight": ("own", "all"),
     "info": INFOS,
     "segment": (0,),
     "student.data": ("teacher", "replay", "own"),
@@ -64,7 +64,7 @@ def flag(name: str, value: Any = None) -> str:
     """An option as it is typed, with its value: ``value.lr`` and 0.1 are ``--lr 0.1``."""
     group, _, option = name.rpartition(".")
     prefix = "" if group in _FLAT or not group else f"{group}."
-    typed = check.flag(f"{prefix}no_{option}" if value is False else prefix + option)
+    typed = validation.flag(f"{prefix}no_{option}" if value is False else prefix + option)
     return typed if value is None or isinstance(value, bool) else f"{typed} {value}"
 
 

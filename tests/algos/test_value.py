@@ -20,8 +20,8 @@ RUN = Run(
     world="probe",
     map="memory",
     hidden=8,
-    infos=InfoSizes(z=4, hyper_hidden=4),
-    mixers=MixerSizes(embed=4, hypernet_hidden=4, kernels=2),
+    info_config=InfoSizes(z=4, hyper_hidden=4),
+    mixer_config=MixerSizes(embed=4, hypernet_hidden=4, kernels=2),
     value=ValueConfig(buffer=8, batch=4, epsilon_steps=100),
 )
 ENV = Probe("memory")
@@ -38,8 +38,8 @@ def learner_and_state(run=RUN, seed=0):
 def rollout(learner, state, seed=0):
     key = jax.random.key(seed)
     policy = learner.behave(state)
-    cursor = start(policy, ENV, SCHEDULE.envs, key=key)
-    return collect(policy, ENV, cursor, SCHEDULE.segment, key=key)[1]
+    begun = start(policy, ENV, SCHEDULE.envs, key=key)
+    return collect(policy, ENV, begun, SCHEDULE.segment, key=key)[1]
 
 
 @pytest.fixture(scope="module")
@@ -177,8 +177,8 @@ def test_the_td_error_reaches_every_weight_of_gip_through_the_state():
     @jax.jit
     def gradient(blank):
         acts = learner.behave(state)
-        cursor = start(acts, env, SCHEDULE.envs, key=jax.random.key(5))
-        batch = collect(acts, env, cursor, SCHEDULE.segment, key=jax.random.key(6))[1]
+        begun = start(acts, env, SCHEDULE.envs, key=jax.random.key(5))
+        batch = collect(acts, env, begun, SCHEDULE.segment, key=jax.random.key(6))[1]
         shown = jnp.where(blank, 0.0, batch.steps.state)
         steps = dataclasses.replace(batch.steps, state=shown)
         batch = dataclasses.replace(batch, steps=steps)

@@ -5,8 +5,8 @@ import pytest
 from ptde import build
 from ptde.config import Run
 from ptde.envs.registry import WORLDS
-from ptde.host.football import SCENARIOS
-from ptde.host.starcraft import SIZES
+from ptde.processes.games.football import SCENARIOS
+from ptde.processes.games.starcraft import SIZES
 from ptde.types import EnvSpec
 
 FOOTBALL = {
@@ -16,7 +16,7 @@ FOOTBALL = {
     "academy_counterattack_easy": (150, 4, 19, 109, 354),
     "academy_counterattack_hard": (150, 4, 19, 109, 354),
 }
-"""As the engine shows them (tests/host/test_football.py)."""
+"""As the engine shows them (tests/processes/test_football.py)."""
 
 
 def test_footballs_sizes_are_known_without_the_engine():
@@ -44,7 +44,7 @@ def test_starcrafts_sizes_follow_from_smacs_layout(name):
 
 
 def test_worlds_that_must_be_opened_first_have_none():
-    assert WORLDS["host"].sizes("a:b") is None
+    assert WORLDS["processes"].sizes("a:b") is None
     assert WORLDS["ranking"].sizes("letor") is None
 
 

@@ -29,14 +29,14 @@ TINY = Run(
     test_every=160,
     test_episodes=4,
     episodes=16,
-    infos=InfoSizes(z=4, hyper_hidden=4),
-    mixers=MixerSizes(embed=4, hypernet_hidden=4),
+    info_config=InfoSizes(z=4, hyper_hidden=4),
+    mixer_config=MixerSizes(embed=4, hypernet_hidden=4),
     value=ValueConfig(buffer=24, batch=8, epsilon_steps=100),
     student=DistillConfig(
         data="replay", steps=60, batch=16, hidden=8, tests=2, test_episodes=4
     ),
 )
-TOGETHER = dataclasses.replace(TINY, together=True)
+ONLINE = dataclasses.replace(TINY, online_distillation=True)
 MADE = 2 * (10 - 1)
 """Gradient steps of stage 1: 10 collections; the first has too few segments for a batch."""
 
@@ -53,16 +53,16 @@ def same(a, b):
 
 @pytest.fixture(scope="module")
 def longer(tmp_path_factory):
-    return run(TOGETHER, tmp_path_factory.mktemp("runs") / "longer").folder
+    return run(ONLINE, tmp_path_factory.mktemp("runs") / "longer").folder
 
 
 def test_a_student_beside_its_teacher_learns_on_to_the_same_gradient_steps(
     longer, tmp_path
 ):
     rows = Record(longer / "student" / "record.jsonl").rows()
-    assert rows[-1]["steps"] + MADE == TOGETHER.student.steps
+    assert rows[-1]["steps"] + MADE == ONLINE.student.steps
     usual = DistillConfig(hidden=8)
-    plain = run(dataclasses.replace(TOGETHER, student=usual), tmp_path / "plain").folder
+    plain = run(dataclasses.replace(ONLINE, student=usual), tmp_path / "plain").folder
     (teacher, student), (teacher_too, before) = models(longer), models(plain)
     assert same(teacher, teacher_too)
     assert not same(student, before)
@@ -104,4 +104,6 @@ def test_who_has_no_replay_or_no_z_is_refused():
     with pytest.raises(ValueError, match="mappo keeps none"):
         dataclasses.replace(TINY, algo="mappo")
     with pytest.raises(ValueError, match="CTDS's has none"):
-        dataclasses.replace(TINY, info="none", eyes="all", together=True)
+        dataclasses.replace(
+            TINY, info="none", teacher_sight="all", online_distillation=True
+        )

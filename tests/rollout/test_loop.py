@@ -53,8 +53,8 @@ SMALL = Run(
     test_every=32,
     test_episodes=8,
     seeds=2,
-    infos=InfoSizes(z=4, hyper_hidden=4),
-    mixers=MixerSizes(embed=4, hypernet_hidden=4),
+    info_config=InfoSizes(z=4, hyper_hidden=4),
+    mixer_config=MixerSizes(embed=4, hypernet_hidden=4),
     value=ValueConfig(buffer=16, batch=4, epsilon_steps=50),
 )
 

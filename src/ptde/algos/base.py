@@ -23,11 +23,11 @@ class Teacher(eqx.Module):
 
     network: AbstractNetwork
     info: AbstractInfo
-    eyes: Eyes = eqx.field(static=True, default="own")
+    sight: Sight = eqx.field(static=True, default="own")
 
     def policy(self, epsilon: Float[Array, ""] | float, *, sample_z: bool) -> TeacherPolicy:
         """The team, greedy but for ``epsilon``; z is drawn or its mean."""
-        return TeacherPolicy(self.network, self.info, epsilon, sample_z, self.eyes)
+        return TeacherPolicy(self.network, self.info, epsilon, sample_z, self.sight)
 
     def unroll(self, steps: TimeStep) -> Float[Array, "B T n u"]:
         """Action values or logits on segments, whoever played them; z is its mean."""

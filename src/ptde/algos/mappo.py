@@ -32,6 +32,7 @@ from ptde.ops.returns import lambda_returns
 from ptde.ops.select import log_probability, masked
 from ptde.options import Options
 from ptde.types import Rollout
+from ptde.validation import check_range
 
 RECIPES = {
     "3s_vs_5z": (15, 0.05),
@@ -69,13 +70,13 @@ class MappoConfig(Options):
         default = type(self)
         for name in ("gamma", "gae_lambda"):
             value = getattr(self, name)
-            within(f"mappo.{name}", value, 0, 1, example=getattr(default, name))
+            check_range(f"mappo.{name}", value, 0, 1, example=getattr(default, name))
         for name in ("lr", "huber", "max_grad_norm"):
             value, example = getattr(self, name), getattr(default, name)
-            within(f"mappo.{name}", value, 0, open_low=True, example=example)
-        within("mappo.entropy", self.entropy, 0, example=0.01)
-        within("mappo.epochs", self.epochs, 0, example=10)
-        within("mappo.clip", self.clip, 0, example=0.2)
+            check_range(f"mappo.{name}", value, 0, open_low=True, example=example)
+        check_range("mappo.entropy", self.entropy, 0, example=0.01)
+        check_range("mappo.epochs", self.epochs, 0, example=10)
+        check_range("mappo.clip", self.clip, 0, example=0.2)
 
     def on(self, map_name: str) -> "MappoConfig":
         """The same with the map's epochs and clip where none are given."""
@@ -98,7 +99,7 @@ class Actor(eqx.Module):
         return masked(self.network.values(h, info.z), steps.local.legal)
 
 
-class Scale(eqx.Module):
+class ValueNorm(eqx.Module):
     """Running mean and spread of the returns, each with the same weight."""
 
     mean: Float[Array, ""]
@@ -106,7 +107,7 @@ class Scale(eqx.Module):
     count: Float[Array, ""]
 
     @classmethod
-    def new(cls) -> "Scale":
+    def new(cls) -> "ValueNorm":
         zero = jnp.zeros(())
         return cls(zero, zero, zero)
 
@@ -116,11 +117,11 @@ class Scale(eqx.Module):
         spread = jnp.sqrt(jnp.maximum(self.square - self.mean**2, 1e-2))
         return jnp.where(self.count > 0, spread, 1.0)
 
-    def update(self, x: Float[Array, "*b"], where: Bool[Array, "*b"]) -> "Scale":
+    def update(self, x: Float[Array, "*b"], where: Bool[Array, "*b"]) -> "ValueNorm":
         """With one more rollout's returns; what is older than 1,000 fades."""
         count = jnp.minimum(self.count + 1, 1_000.0)
         mean, square = masked_mean(x, where), masked_mean(x * x, where)
-        return Scale(
+        return ValueNorm(
             self.mean + (mean - self.mean) / count,
             self.square + (square - self.square) / count,
             count,
@@ -148,7 +149,7 @@ class MappoState(eqx.Module):
     """Rollouts so far."""
 
 
-class Lesson(eqx.Module):
+class AdvantageBatch(eqx.Module):
     """What one rollout teaches; fixed over its epochs."""
 
     batch: Rollout
@@ -232,7 +233,7 @@ class MappoLearner(AbstractLearner[MappoState]):
     def update(
         self, state: MappoState, rollout: Rollout, *, key: Key[Array, ""]
     ) -> tuple[MappoState, Metrics]:
-        scale, lesson = self.lesson(state, rollout)
+        scale, advantages = self.advantages(state, rollout)
         networks = (
             state.actor,
             state.critic,
@@ -251,7 +252,7 @@ class MappoLearner(AbstractLearner[MappoState]):
                 ready = state.collections >= self.warm_up
                 change = jax.tree.map(lambda x: jnp.where(ready, x, 0.0), change)
             actor = optax.apply_updates(actor, change)
-            value, gradient = jax.value_and_grad(self.critic_loss)(critic, lesson)
+            value, gradient = jax.value_and_grad(self.critic_loss)(critic, advantages)
             metrics["critic_loss"] = value
             change, critic_optimiser = self.optimiser.update(gradient, critic_optimiser)
             critic = optax.apply_updates(critic, change)
@@ -263,9 +264,11 @@ class MappoLearner(AbstractLearner[MappoState]):
         count = state.collections + 1
         return MappoState(*networks, scale, state.leash, count), metrics
 
-    def lesson(self, state: MappoState, batch: Rollout) -> tuple[Scale, Lesson]:
+    def advantages(
+        self, state: MappoState, batch: Rollout
+    ) -> tuple[ValueNorm, AdvantageBatch]:
         """Advantages (GAE) and targets of a rollout, by the networks as they are."""
-        c, steps, old = self.config, batch.steps, state.scale
+        c, steps, old = self.config, batch.steps, state.value_norm
         value = state.critic(steps.state, steps.local.alive, steps.first)
         v = value * old.std + old.mean
         trace = jnp.where(last_steps(steps.first), 0.0, c.gae_lambda)
@@ -280,7 +283,7 @@ class MappoLearner(AbstractLearner[MappoState]):
         mean = masked_mean(advantage, counts)
         spread = jnp.sqrt(masked_mean(jnp.square(advantage - mean), counts))
         scale = old.update(returns, valid)
-        return scale, Lesson(
+        return scale, AdvantageBatch(
             batch=batch,
             log_prob=log_probability(state.actor.logits(batch), batch.action),
             # As the critic put them out: in the new scale they would start outside of the
@@ -293,13 +296,13 @@ class MappoLearner(AbstractLearner[MappoState]):
             leash=state.leash,
         )
 
-    def actor_loss(self, actor: Actor, lesson: Lesson) -> tuple[Array, Metrics]:
+    def actor_loss(self, actor: Actor, advantages: AdvantageBatch) -> tuple[Array, Metrics]:
         """The clipped surrogate and the entropy."""
         c = self.config
-        logits = actor.logits(lesson.batch)
-        log_prob = log_probability(logits, lesson.batch.action)
-        ratio = jnp.exp(log_prob - lesson.log_prob)
-        surrogate = clipped_surrogate(ratio, lesson.advantage, c.clip)
+        logits = actor.logits(advantages.batch)
+        log_prob = log_probability(logits, advantages.batch.action)
+        ratio = jnp.exp(log_prob - advantages.log_prob)
+        surrogate = clipped_surrogate(ratio, advantages.advantage, c.clip)
         log_p = jax.nn.log_softmax(logits)
         entropy = masked_mean(-jnp.sum(jnp.exp(log_p) * log_p, axis=-1), lesson.counts)
         loss = -masked_mean(surrogate, lesson.counts) - c.entropy * entropy
@@ -309,16 +312,16 @@ class MappoLearner(AbstractLearner[MappoState]):
         metrics = {
             "loss": loss,
             "entropy": entropy,
-            "ratio": masked_mean(ratio, lesson.counts),
-            "clipped": masked_mean(far.astype(jnp.float32), lesson.counts),
+            "ratio": masked_mean(ratio, advantages.counts),
+            "clipped": masked_mean(far.astype(jnp.float32), advantages.counts),
         }
         return loss, metrics
 
-    def critic_loss(self, critic: Critic, lesson: Lesson) -> Float[Array, ""]:
+    def critic_loss(self, critic: Critic, advantages: AdvantageBatch) -> Float[Array, ""]:
         """Clipped Huber loss of the normalised values, of the dead agents' as well."""
-        steps = lesson.batch.steps
+        steps = advantages.batch.steps
         value = critic(steps.state, steps.local.alive, steps.first)[:, :-1]
         loss = clipped_value_loss(
-            value, lesson.value, lesson.target, self.config.clip, self.config.huber
+            value, advantages.value, advantages.target, self.config.clip, self.config.huber
         )
-        return masked_mean(loss, lesson.valid)
+        return masked_mean(loss, advantages.valid)

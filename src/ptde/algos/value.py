@@ -26,15 +26,16 @@ from ptde.check import known, within
 from ptde.distill.students import StudentInfo
 from ptde.info.base import AbstractInfo
 from ptde.mixers.base import AbstractMixer
-from ptde.ops.local import Eyes, information
+from ptde.ops.local import Sight, information
 from ptde.ops.losses import td_loss
 from ptde.ops.masks import last_steps, masked_mean, valid_transitions, without_last
 from ptde.ops.returns import lambda_returns
 from ptde.ops.select import greedy, masked, take
 from ptde.options import Options
 from ptde.types import Info, Rollout, Utilities
+from ptde.validation import check_choice, check_range
 
-COMPANION = 2**31 - 1
+ONLINE_STUDENT = 2**31 - 1
 """Folded into the first key for a student beside its teacher. The i-th key of a split is
 ``fold_in(key, i)`` (``ops/keys``): no split has so many, so nothing is drawn twice, and a
 teacher begins with the same numbers whether a student is there or not."""
@@ -81,15 +82,15 @@ class ValueConfig(Options):
     def __post_init__(self):
         for share in ("gamma", "td_lambda", "epsilon_start", "epsilon_end"):
             default = type(self).__dataclass_fields__[share].default
-            within(share, getattr(self, share), 0, 1, example=default)
-        within("lr", self.lr, 0, open_low=True, example=2e-3)
-        within("lr_end", self.lr_end, 0, 1, example=0.0)
-        within("average", self.average, 0, 0.99999, example=0.99)
-        within("max_grad_norm", self.max_grad_norm, 0, open_low=True, example=10)
+            check_range(share, getattr(self, share), 0, 1, example=default)
+        check_range("lr", self.lr, 0, open_low=True, example=2e-3)
+        check_range("lr_end", self.lr_end, 0, 1, example=0.0)
+        check_range("average", self.average, 0, 0.99999, example=0.99)
+        check_range("max_grad_norm", self.max_grad_norm, 0, open_low=True, example=10)
         for count in ("buffer", "batch", "updates", "target_period", "epsilon_steps"):
             default = type(self).__dataclass_fields__[count].default
-            within(count, getattr(self, count), 1, example=default)
-        within("segment_episodes", self.segment_episodes, 0, example=1)
+            check_range(count, getattr(self, count), 1, example=default)
+        check_range("segment_episodes", self.segment_episodes, 0, example=1)
         # With one of them typed, a run's world may still have another default for both.
         if self.batch > self.buffer and self.typed >= {"batch", "buffer"}:
             raise ValueError(
@@ -97,16 +98,16 @@ class ValueConfig(Options):
                 f"needs as many segments in the replay. Type --batch {self.buffer} or "
                 f"--buffer {self.batch}"
             )
-        known("target_z", self.target_z, ("sample", "mean"))
+        check_choice("target_z", self.target_z, ("sample", "mean"))
 
 
 class ValueModel(eqx.Module):
-    """All that is learnt: theta (network and mixer) and phi (information) of Eq. 7."""
+    """All that is learnables: theta (network and mixer) and phi (information) of Eq. 7."""
 
     network: AbstractNetwork
     info: AbstractInfo
     mixer: AbstractMixer
-    eyes: Eyes = eqx.field(static=True, default="own")
+    sight: Sight = eqx.field(static=True, default="own")
 
     def values(
         self, rollout: Rollout, *, key: Key[Array, ""] | None, last: bool = True
@@ -119,7 +120,7 @@ class ValueModel(eqx.Module):
         steps = rollout.steps
         if not last:
             steps = without_last(steps)
-        local = information(steps, self.eyes)
+        local = information(steps, self.sight)
         h = self.network.unroll(local, steps.first)
         noise = None if key is None else self.info.draw(local.shape[:-1], key=key)
         info = self.info.unroll(local, steps.state, steps.first, noise=noise)
@@ -136,7 +137,7 @@ class Learnables(eqx.Module):
     online: ValueModel
     optimiser: optax.OptState
     student: Any
-    """Learns meanwhile, if there is a companion; else None."""
+    """Learns meanwhile, if there is an online student; else None."""
     student_optimiser: optax.OptState | None
 
 
@@ -164,7 +165,7 @@ class ValueLearner(AbstractLearner[ValueState]):
         self,
         make_model: Callable[[Key[Array, ""]], ValueModel],
         config: ValueConfig,
-        companion: AbstractCompanion | None = None,
+        online_student: AbstractOnlineStudent | None = None,
         total: int = 1,
         warm_up: int = 0,
         trains: Callable[[ValueModel], Any] = lambda model: True,
@@ -182,7 +183,7 @@ class ValueLearner(AbstractLearner[ValueState]):
         self.total = total
         self.make_model = make_model
         self.config = config
-        self.companion = companion
+        self.online_student = online_student
         self.optimiser = optax.chain(
             optax.clip_by_global_norm(config.max_grad_norm), optax.adam(config.lr)
         )
@@ -249,10 +250,10 @@ class ValueLearner(AbstractLearner[ValueState]):
 
     @staticmethod
     def _as_teacher(model: ValueModel) -> Teacher:
-        return Teacher(model.network, model.info, model.eyes)
+        return Teacher(model.network, model.info, model.sight)
 
     def team(self, state: ValueState) -> Team | None:
-        if self.companion is None:
+        if self.online_student is None:
             return None
         return self.companion.team(state.learnt.student, state.learnt.online.network)
 
@@ -271,13 +272,13 @@ class ValueLearner(AbstractLearner[ValueState]):
                 learnt, state.target, batch, rate, leash=state.leash, key=key_z
             )
 
-        def learn(learnt):
-            learnt, metrics = jax.lax.scan(one, learnt, keys)
-            return learnt, jax.tree.map(lambda x: x[-1], metrics)
+        def learn(learnables):
+            learnables, metrics = jax.lax.scan(one, learnables, keys)
+            return learnables, jax.tree.map(lambda x: x[-1], metrics)
 
-        def wait(learnt):
-            shapes = jax.eval_shape(learn, learnt)[1]
-            return learnt, jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
+        def wait(learnables):
+            shapes = jax.eval_shape(learn, learnables)[1]
+            return learnables, jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
 
         can = self.replay.can_sample(replay)
         learnt, metrics = jax.lax.cond(can, learn, wait, state.learnt)
@@ -286,12 +287,14 @@ class ValueLearner(AbstractLearner[ValueState]):
         if self.config.gamma > 0:  # else nobody asks the targets
             due = segments - state.copied >= self.config.target_period
         target = jax.tree.map(
-            lambda o, t: jnp.where(due, o, t), learnt.online, state.target
+            lambda o, t: jnp.where(due, o, t), learnables.online, state.target
         )
         average = state.average
         if average is not None:
             new = 1.0 - self.config.average
-            average = jax.tree.map(lambda a, o: a + new * (o - a), average, learnt.online)
+            average = jax.tree.map(
+                lambda a, o: a + new * (o - a), average, learnables.online
+            )
         metrics["epsilon"] = self.epsilon(state.steps)
         state = replace(
             state,
@@ -322,12 +325,14 @@ class ValueLearner(AbstractLearner[ValueState]):
         )
         gradient = only(self.trains(learnt.online), gradient)
         metrics["grad_norm"] = optax.global_norm(gradient)
-        online, optimiser = self._step(gradient, learnt.optimiser, learnt.online, rate)
-        student, student_optimiser = learnt.student, learnt.student_optimiser
-        if self.companion is not None:
-            loss = jax.value_and_grad(self.companion.loss)
+        online, optimiser = self._step(
+            gradient, learnables.optimiser, learnables.online, rate
+        )
+        student, student_optimiser = learnables.student, learnables.student_optimiser
+        if self.online_student is not None:
+            loss = jax.value_and_grad(self.online_student.loss)
             q, info = jax.lax.stop_gradient((q, info))
-            network = jax.lax.stop_gradient(learnt.online.network)
+            network = jax.lax.stop_gradient(learnables.online.network)
             value, gradient = loss(student, batch, network, q, info)
             metrics["student_loss"] = value
             student, student_optimiser = self._step(

@@ -3,6 +3,8 @@
 import sys
 from collections.abc import Callable, Sequence
 
+from ptde.cli.compare import compare_command
+from ptde.cli.listing import list_command
 from ptde.cli.runs import (
     configured,
     distill_command,
@@ -12,7 +14,6 @@ from ptde.cli.runs import (
     replay_command,
     resume_command,
 )
-from ptde.cli.tables import compare_command, list_command
 from ptde.cli.worlds import check_command, doctor_command
 
 USAGE = """usage: ptde COMMAND [OPTIONS]      (ptde COMMAND --help says more)
@@ -38,16 +39,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not words or words[0] in ("-h", "--help"):
         print(USAGE)
         return 0 if words else 2
-    from ptde.check import known
     from ptde.compare.workers import WorkerFailed
-    from ptde.host import WorldFailed
     from ptde.jobs.interrupt import Interrupted
     from ptde.jobs.job import Diverged
+    from ptde.processes import WorldFailed
+    from ptde.validation import check_choice
 
     command, rest = words[0], words[1:]
     try:
         if command not in COMMANDS:
-            known("command", command, COMMANDS)
+            check_choice("command", command, COMMANDS)
         COMMANDS[command](rest)
     except (ValueError, OSError) as error:
         return _fail(f"error: {error}", 2)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ptde.cli.words import FilePath, Role, RunPath, parse, start_of, take, world_words
+from ptde.cli.arguments import FilePath, Role, RunPath, parse, start_of, take, world_words
 
 
 def configured(command: str, summary: str) -> Callable[[Sequence[str]], None]:
@@ -89,8 +89,8 @@ def finetune_command(words: Sequence[str]) -> None:
 
 def evaluate_command(words: Sequence[str]) -> None:
     """`ptde evaluate RUN`."""
-    from ptde.check import within
     from ptde.pipeline import evaluate_run
+    from ptde.validation import check_range
 
     @dataclass(frozen=True)
     class Command:
@@ -103,7 +103,7 @@ def evaluate_command(words: Sequence[str]) -> None:
 
     parsed = parse(Command, words, "evaluate")
     if parsed.episodes is not None:
-        within("episodes", parsed.episodes, 1, example=256)
+        check_range("episodes", parsed.episodes, 1, example=256)
     evaluate_run(parsed.run, parsed.episodes).show()
 
 
@@ -123,9 +123,9 @@ def resume_command(words: Sequence[str]) -> None:
 
 def replay_command(words: Sequence[str]) -> None:
     """`ptde replay RUN`."""
-    from ptde.check import within
     from ptde.pipeline import replay_run
     from ptde.strategy import early_late
+    from ptde.validation import check_range
 
     @dataclass(frozen=True)
     class Command:
@@ -151,7 +151,7 @@ def replay_command(words: Sequence[str]) -> None:
         folder."""
 
     p = parse(Command, words, "replay")
-    within("episode", p.episode, 0, example=0)
+    check_range("episode", p.episode, 0, example=0)
     if p.early_late:
         print(early_late(p.run, p.role, p.versus, p.episode, p.seed, p.out))
         return

@@ -18,7 +18,7 @@ from ptde.compare.ranking import write_ranking
 from ptde.compare.tables import markdown, write
 from ptde.compare.workers import last_row, run_side_by_side
 from ptde.config import Run, load_run, place_of
-from ptde.envs.host import HostWorld
+from ptde.envs.process import ProcessWorld
 from ptde.envs.ranking import Ranking
 from ptde.folder import RunFolder
 from ptde.jobs.progress import console

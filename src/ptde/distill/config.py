@@ -5,12 +5,12 @@ from typing import Literal
 
 from jaxtyping import Array, Key
 
-from ptde.check import known, within
 from ptde.distill.objectives import OBJECTIVES, AbstractObjective
 from ptde.distill.students import STUDENTS
 from ptde.info.base import AbstractStudent
 from ptde.options import Options
 from ptde.types import EnvSpec
+from ptde.validation import check_choice, check_range
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,8 @@ class DistillConfig(Options):
     data: Literal["teacher", "replay", "own"] = "own"
     """What it learns from: ``teacher`` rolls data for it; ``replay``: what the replay holds
     at the end of stage 1, which costs no joint steps; ``own``: it plays itself, and the
-    teacher answers. With --together and ``replay``, the student that learnt beside its
-    teacher learns on, to ``steps`` gradient steps in all."""
+    teacher answers. With --online-distillation and ``replay``, the student that learnt
+    beside its teacher learns on, to ``steps`` gradient steps in all."""
     steps: int = 0
     """Gradient steps on data of the teacher or the replay. >= 0; 0 takes 40,000 for rows,
     4,000 for segments."""
@@ -68,15 +68,15 @@ class DistillConfig(Options):
 
     def __post_init__(self):
         default = type(self)
-        known("student.network", self.network, STUDENTS)
-        known("student.objective", self.objective, OBJECTIVES)
-        known("student.data", self.data, ("teacher", "replay", "own"))
+        check_choice("student.network", self.network, STUDENTS)
+        check_choice("student.objective", self.objective, OBJECTIVES)
+        check_choice("student.data", self.data, ("teacher", "replay", "own"))
         for count in ("hidden", "data_steps", "updates", "tests", "test_episodes"):
             name = f"student.{count}"
-            within(name, getattr(self, count), 1, example=getattr(default, count))
+            check_range(name, getattr(self, count), 1, example=getattr(default, count))
         for count, example in (("steps", 40_000), ("batch", 1_000), ("data_segments", 800)):
-            within(f"student.{count}", getattr(self, count), 0, example=example)
-        within("student.lr", self.lr, 0, example=1e-4)
+            check_range(f"student.{count}", getattr(self, count), 0, example=example)
+        check_range("student.lr", self.lr, 0, example=1e-4)
         for share in ("data_epsilon", "warm_up", "teacher_share"):
             example = getattr(default, share)
             within(f"student.{share}", getattr(self, share), 0, 1, example=example)

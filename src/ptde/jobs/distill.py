@@ -23,12 +23,12 @@ from ptde.algos.student import StudentLearner, label, quality
 from ptde.distill.config import DistillConfig
 from ptde.distill.objectives import Labelled
 from ptde.envs.base import AbstractEnv, AbstractWorld
-from ptde.envs.host import HostWorld
+from ptde.envs.process import ProcessWorld
 from ptde.info.base import AbstractStudent
 from ptde.jobs.job import Job, OnRow, run_job
 from ptde.jobs.record import Row
 from ptde.jobs.teach import Training
-from ptde.rollout import host
+from ptde.rollout import process
 from ptde.rollout.collect import collect, start
 from ptde.rollout.loop import Schedule, fold, over_seeds, seed_keys, student_test
 from ptde.types import Rollout
@@ -193,8 +193,8 @@ class Distillation:
 
             def roll(key):
                 key_start, key_collect = jax.random.split(key)
-                cursor = start(policy, env, self.envs, key=key_start)
-                _, rollout = collect(policy, env, cursor, self.segment, key=key_collect)
+                state = start(policy, env, self.envs, key=key_start)
+                _, rollout = collect(policy, env, state, self.segment, key=key_collect)
                 return label(teacher, rollout)
 
             return self._split(jax.lax.map(roll, jax.random.split(key, rolls)))
@@ -204,16 +204,16 @@ class Distillation:
     def _play(self, teacher: Teacher, rolls: int) -> Data:
         """The same in a world in processes of its own."""
         world = self.env
-        assert isinstance(world, HostWorld)
-        told, split = jax.jit(label), jax.jit(self._split)
+        assert isinstance(world, ProcessWorld)
+        labelled, split = jax.jit(label), jax.jit(self._split)
 
         def run(teacher, key):
             policy = teacher.policy(self.config.data_epsilon, sample_z=True)
             rollouts = (
-                host.collect(policy, world, self.segment, key=k)
+                process.collect(policy, world, self.segment, key=k)
                 for k in jax.random.split(key, rolls)
             )
-            parts = [told(teacher, rollout) for rollout in rollouts]
+            parts = [labelled(teacher, rollout) for rollout in rollouts]
             return split(jax.tree.map(lambda *x: jnp.stack(x), *parts))
 
         return over_seeds(run, self.seeds)(teacher, self.keys(DATA))

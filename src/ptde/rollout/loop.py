@@ -20,9 +20,9 @@ from jaxtyping import Array, Int, Key
 from ptde.agents.policy import FullPolicy, localise
 from ptde.algos.base import AbstractAlgorithm, Teacher, Team
 from ptde.envs.base import AbstractEnv, AbstractWorld
-from ptde.envs.host import HostWorld
+from ptde.envs.process import ProcessWorld
 from ptde.ops.keys import new_key
-from ptde.rollout import host
+from ptde.rollout import process
 from ptde.rollout.collect import collect, rollout_shapes, start, train_win_rate
 from ptde.rollout.evaluate import Returns, evaluate
 
@@ -127,8 +127,8 @@ def iterate(
     key = jax.random.fold_in(state.key, state.iteration)
     key_start, key_collect, key_update = jax.random.split(key, 3)
     policy = algo.behave(state.learner)
-    cursor = start(policy, env, schedule.envs, key=key_start)
-    _, rollout = collect(policy, env, cursor, schedule.segment, key=key_collect)
+    begun = start(policy, env, schedule.envs, key=key_start)
+    _, rollout = collect(policy, env, begun, schedule.segment, key=key_collect)
     learner, metrics = algo.update(state.learner, rollout, key=key_update)
     won = train_win_rate(rollout, env.spec.time_limit)
     metrics = {**metrics, "train_win_rate": won}
@@ -213,8 +213,8 @@ def _test(
 ) -> Callable[[Any, Key[Array, " seeds"]], Returns]:
     env = env.held_out()
     episodes = env.episodes(episodes)
-    if isinstance(env, HostWorld):
-        play = lambda team, key: host.evaluate(policy(team), env, episodes, key=key)  # noqa: E731
+    if isinstance(env, ProcessWorld):
+        play = lambda team, key: process.evaluate(policy(team), env, episodes, key=key)  # noqa: E731
         return over_seeds(play, seeds)
     assert isinstance(env, AbstractEnv)
     play = lambda team, key: evaluate(policy(team), env, episodes, key=key)  # noqa: E731
