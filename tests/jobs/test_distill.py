@@ -25,7 +25,9 @@ TASK = Distillation(ENV, CONFIG, envs=5, segment=8, seed=0, seeds=1)
 
 @pytest.fixture(scope="module")
 def teacher():
-    run = Run(world="probe", map="personal", hidden=8, infos=InfoSizes(z=3, hyper_hidden=8))
+    run = Run(
+        world="probe", map="personal", hidden=8, info_config=InfoSizes(z=3, hyper_hidden=8)
+    )
     model = build.value_model(run, ENV.spec, key=jax.random.key(0))
     return jax.tree.map(lambda x: x[None], Teacher(model.network, model.info))
 
