@@ -5,9 +5,8 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from ptde.data import Queries, read_letor
-from ptde.data.letor import document_ids
-from ptde.envs.ranking import Ranking
+from ptde.envs.ranking import Queries, Ranking, read_letor
+from ptde.envs.ranking.letor import document_ids
 from ptde.folder import RunFolder
 from ptde.ops.keys import new_key
 from ptde.pipeline import team_policy

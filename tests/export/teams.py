@@ -11,11 +11,10 @@ from ptde.agents import localise
 from ptde.agents.actor import ActorNetwork
 from ptde.agents.utility import UtilityNetwork
 from ptde.algos.base import Team
-from ptde.data import make_lists
-from ptde.data.synthetic import synthetic
 from ptde.distill.students import GruStudent, MlpStudent, NoStudent
 from ptde.envs.base import AbstractEnv
-from ptde.envs.ranking import Ranking
+from ptde.envs.ranking import Ranking, make_lists
+from ptde.envs.ranking.synthetic import synthetic
 from ptde.envs.settings import RankingConfig
 from ptde.rollout.collect import collect, start
 from ptde.types import EnvSpec, LocalView, TimeStep
@@ -36,13 +35,15 @@ KINDS = [
 class Noise(AbstractEnv):
     """Three agents that see noise and may not do everything, for four steps."""
 
-    spec = EnvSpec("test/noise", n_agents=3, obs_dim=5, state_dim=2, n_actions=4, time_limit=4)
+    spec = EnvSpec(
+        "test/noise", n_agents=3, obs_dim=5, state_dim=2, n_actions=4, time_limit=4
+    )
 
-    def begin(self, *, key):
+    def reset_env(self, *, key):
         time = jnp.zeros((), jnp.int32)
         return time, self._show(time, jnp.full(3, -1), key=key)
 
-    def advance(self, state, action, *, key):
+    def step_env(self, state, action, *, key):
         time = state + 1
         return time, self._show(time, action, key=key), time == 4
 
@@ -69,9 +70,7 @@ def team(spec, algo, student, seed=0, hidden=6, z=4):
     """A team whose values differ, and whose biases are no zeros."""
     key_network, key_student = jax.random.split(jax.random.key(seed))
     width = z if student in STUDENTS else 0
-    network = NETWORKS[algo](
-        spec.local_dim, width, spec.n_actions, hidden, key=key_network
-    )
+    network = NETWORKS[algo](spec.local_dim, width, spec.n_actions, hidden, key=key_network)
     made = Team(network, NoStudent())
     if width:
         own = STUDENTS[student](spec.local_dim, z, hidden=5, key=key_student)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ptde.cli.words import RunPath, parse
+from ptde.cli.arguments import RunPath, parse
 
 
 def export_command(words: Sequence[str]) -> None:

@@ -120,9 +120,7 @@ def _actor(network: ActorNetwork, layers: Layers, *z: str) -> str:
     return _informed(network.bridge, network.head, layers, h, *z)
 
 
-def _informed(
-    bridge: Linear | None, head: Linear, layers: Layers, h: str, *z: str
-) -> str:
+def _informed(bridge: Linear | None, head: Linear, layers: Layers, h: str, *z: str) -> str:
     if bridge is None:
         return layers.linear("network.head", head, h)
     h = layers.linear("network.bridge", bridge, h, then="relu")

@@ -62,5 +62,3 @@ def _ordered(carry):
     """A carry with the student's part first, as the memory of the other formats has it."""
     first, second = carry
     return second, first
-
-

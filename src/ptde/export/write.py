@@ -12,15 +12,15 @@ import jax
 import numpy as np
 
 from ptde.algos.base import Team
-from ptde.check import known
-from ptde.data.lists import LIMIT
 from ptde.distill.students import NoStudent
 from ptde.envs.base import AbstractWorld
 from ptde.envs.ranking import Ranking
+from ptde.envs.ranking.lists import LIMIT
 from ptde.export import player
 from ptde.export.alike import check_alike
 from ptde.export.layers import Layers, layers_of
 from ptde.folder import RunFolder
+from ptde.validation import check_choice
 
 Format = Literal["onnx", "numpy", "stablehlo"]
 FORMATS: dict[str, tuple[str, ...]] = {
@@ -50,7 +50,8 @@ def export_run(
 ) -> Path:
     """Writes the run's decentralised team as a folder, and returns the folder.
 
-    The team is the run's student, or the teacher of a run without information.
+    The team is that of the run's last stage: its student, fine-tuned if it was, or the
+    teacher of a run without information.
 
     Args:
         path: the run folder.
@@ -64,7 +65,7 @@ def export_run(
         ValueError: the run has no decentralised team, a network is not a part of ptde, a
             package is missing, or ``out`` is something else.
     """
-    known("to", to, FORMATS)
+    check_choice("to", to, FORMATS)
     _check_installed(to)
     folder = RunFolder(Path(path))
     role = _role(folder)
@@ -129,18 +130,17 @@ def _check_installed(to: str) -> None:
 def _role(folder: RunFolder) -> str:
     """The role that is decentralised. ValueError says how to get one."""
     run, path = folder.run, folder.path
-    if folder.has("student"):
-        return "student"
-    if not run.centralised and folder.has("teacher"):
-        return "teacher"
-    if not folder.has("teacher") or run.together:
+    role = folder.decentralised
+    if role != "teacher" or (folder.has(role) and not run.centralised):
+        return role
+    if not folder.has("teacher") or run.online_distillation:
         advice = f"`ptde resume {path}` ends it"
     elif run.distils:
         advice = f"its teacher reads the state; `ptde distill {path}` makes a student of it"
     else:
         advice = (
             "its teacher has unlimited sight; teach another with `ptde run --info none "
-            "--eyes all --together`"
+            "--teacher-sight all --online-distillation`"
         )
     raise ValueError(f"{path} has no decentralised team: {advice}")
 
