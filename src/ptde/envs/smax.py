@@ -155,11 +155,10 @@ class Smax(AbstractEnv):
         else:
             types = [f"is {UNITS[t]}" for t in self.types]
             seen = ["distance / sight", "dx / sight", "dy / sight", "health / full", *types]
+            enemy, ally = ["attackable", *seen], ["visible", *seen]
             parts = {"can": list(self.action_names()[:STOP])}
-            parts |= {
-                f"enemy {j}": ["attackable", *seen] for j in range(self.units - self.n)
-            }
-            parts |= {f"other ally {i}": ["visible", *seen] for i in range(self.n - 1)}
+            parts |= {f"enemy {j}": enemy for j in range(self.units - self.n)}
+            parts |= {f"other ally {i}": ally for i in range(self.n - 1)}
             parts["own"] = ["health / full", *types]
         return tuple(f"{who}: {what}" for who, whats in parts.items() for what in whats)
 

@@ -1,4 +1,4 @@
-"""Is an exported team the team that it was made from? It is asked before it is handed over."""
+"""Is an exported team the one that it was made from? That is asked before it is written."""
 
 from collections.abc import Callable
 from pathlib import Path

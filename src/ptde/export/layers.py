@@ -33,8 +33,8 @@ ACTIVATIONS = {jax.nn.relu: "relu", jax.nn.leaky_relu: "leaky_relu"}
 class Layers:
     """Layers in the order in which they are computed, and their weights.
 
-    Each method adds one and returns its name, which a later one reads. A layer's weights are
-    called after it: ``network.head.weight``.
+    Each method adds one and returns its name, which a later one reads. A layer's weights
+    are called after it: ``network.head.weight``.
     """
 
     def __init__(self) -> None:
@@ -142,8 +142,8 @@ NETWORKS: dict[type[AbstractNetwork], AddNetwork] = {
     UtilityNetwork: _utility,
     ActorNetwork: _actor,
 }
-"""How a network's are: ``f(network, layers, *z) -> name of the last one``, where ``z`` names
-the student's last layer, if it has one. Add a network of your own here."""
+"""How a network's are: ``f(network, layers, *z) -> name of the last one``, where ``z``
+names the student's last layer, if it has one. Add a network of your own here."""
 
 
 def layers_of(team: Team) -> Layers:
@@ -162,7 +162,7 @@ def _known(part: Any, table: dict[Any, Callable], name: str) -> Callable:
         return table[type(part)]
     kind, example = type(part).__name__, next(iter(table)).__name__
     raise ValueError(
-        f"{kind} is not a part of ptde, and its layers are not known: write a function that "
+        f"{kind} is not a part of ptde, so its layers are not known: write a function that "
         f"lists them, as ptde/export/layers.py does for {example}, and add it as "
         f"ptde.export.{name}[{kind}] = your_function before you call ptde.export_run"
     )

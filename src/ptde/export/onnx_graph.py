@@ -1,7 +1,7 @@
 """A team as an ONNX graph, put together by hand from its layers.
 
-Inputs are what the player has: obs, legal, last_action, memory; there is no state. The batch
-is symbolic: so many whole teams in one call.
+Inputs are what the player has: obs, legal, last_action, memory; there is no state. The
+batch is symbolic: so many whole teams in one call.
 """
 
 from typing import Any
@@ -125,7 +125,7 @@ def _layer(graph: _Graph, layer: dict[str, Any]) -> list[str]:
 
 
 def _gru(graph: _Graph, layer: dict[str, Any], x: str) -> str:
-    """Written out, as ONNX's own GRU wants an axis of time and its gates in another order."""
+    """Written out: ONNX's own GRU wants an axis of time, and its gates in another order."""
     name = layer["name"]
     first, last = (
         graph.constant(f"{name}.{end}", np.array([at]))

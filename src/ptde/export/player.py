@@ -1,8 +1,8 @@
 """Plays a team that `ptde export` wrote. It needs NumPy and the folder, and nothing else.
 
-player = Player("FOLDER")              # or Player("FOLDER", "onnx"), which needs onnxruntime
-player.reset()                         # before each episode
-actions = player.act(obs, legal)       # [n, o] and [n, u] -> [n]; or many teams, [b, n, o]
+player = Player("FOLDER")            # or Player("FOLDER", "onnx"), which needs onnxruntime
+player.reset()                       # before each episode
+actions = player.act(obs, legal)     # [n, o] and [n, u] -> [n]; or many teams, [b, n, o]
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Carries the decentralised team of a run off, as a folder that needs neither ptde nor JAX."""
+"""Carries the decentralised team of a run off, as a folder that plays without ptde."""
 
 import json
 import shutil
@@ -11,6 +11,7 @@ from typing import Any, Literal
 import jax
 import numpy as np
 
+from ptde import build
 from ptde.algos.base import Team
 from ptde.distill.students import NoStudent
 from ptde.envs.base import AbstractWorld
@@ -149,7 +150,7 @@ def _world(folder: RunFolder) -> AbstractWorld:
     """The run's world; one that ranks without its data, which may be elsewhere."""
     if folder.run.world == "ranking":
         return Ranking.kept(folder.path, folder.run.ranking)
-    return folder.run.env()
+    return build.world(folder.run)
 
 
 def _described(
@@ -236,32 +237,32 @@ def _write(folder: Path, team: dict[str, Any], layers: Layers, to: Format) -> No
 def _readme(team: dict[str, Any], to: Format) -> str:
     n, o = team["inputs"]["obs"]["shape"]
     u, m = team["actions"], team["inputs"]["memory"]["shape"][-1]
-    graph = {
+    graphs = {
         "numpy": "",
         "onnx": f"""
-`team.onnx` is the same as a graph, for any ONNX runtime: `obs [b, {n}, {o}]`,
-`legal [b, {n}, {u}]`, `last_action [b, {n}]`, `memory [b, {n}, {m}]` in, `action` and `next_memory`
-out, for b teams at once. `Player(folder, "onnx")` plays it with onnxruntime.
+`team.onnx` is the same as a graph, for any ONNX runtime and b teams at once. In:
+`obs [b, {n}, {o}]`, `legal [b, {n}, {u}]`, `last_action [b, {n}]`, `memory [b, {n}, {m}]`. Out:
+`action` and `next_memory`. `Player("FOLDER", "onnx")` plays it with onnxruntime.
 """,
         "stablehlo": """
-`team.stablehlo` is the same for JAX: `jax.export.deserialize(bytes).call(obs, legal,
-last_action, memory)`, with a leading axis of teams and actions as int32.
+`team.stablehlo` is the same for JAX and b teams at once: `jax.export.deserialize(bytes)
+.call(obs, legal, last_action, memory)` gives actions (int32) and the next memory. JAX
+promises to read such a file for six months; the weights last.
 """,
     }
     return f"""# A team of {n} agents for {team["world"]}
 
-Made by {team["made_by"]} ({team["method"] or "a team"}). Every agent acts on its own observation: no
-global state goes in.
+Made by {team["made_by"]}. Every agent acts on what it sees itself: no global state goes in.
 
 ```python
-from player import Player              # this folder's player.py; it needs NumPy alone
+from player import Player           # this folder's player.py; it needs NumPy alone
 
 player = Player("FOLDER")
-player.reset()                         # before each episode
-actions = player.act(obs, legal)       # obs [{n}, {o}] floats, legal [{n}, {u}] booleans -> [{n}]
+player.reset()                      # before each episode
+actions = player.act(obs, legal)    # floats [{n}, {o}], booleans [{n}, {u}] -> [{n}]
 ```
 
-The player remembers what the agents did and saw. `Player("FOLDER", agents=[0])` is one agent alone:
-it takes and gives one row. `team.json` names every entry of an observation and every action, and
-lists the layers, whose weights are in `model.safetensors`.
-{graph[to]}"""
+The player remembers what its agents did and saw. `Player("FOLDER", agents=[0])` is one agent
+alone: it takes and gives one row. `team.json` names every entry of an observation and every
+action, and lists the layers, whose weights are in `model.safetensors`.
+{graphs[to]}"""
