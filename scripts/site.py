@@ -1,7 +1,7 @@
 """What mkdocs.yml hooks in: pages of the site that lie beside docs/, and links among all.
 
-Links in the documents are those of the repository, so that they can be followed there. A link
-to a file that is no page stays as it is, and mkdocs stops there.
+Links in the documents are the repository's, so that they can be followed there. At one to a
+file that is no page, mkdocs stops.
 """
 
 import posixpath

@@ -1,4 +1,4 @@
-"""The tutorial and the how-tos: what they tell a reader to type is typed, with small sizes."""
+"""What the tutorial and the how-tos tell a reader to type is typed, with small sizes."""
 
 import os
 import subprocess

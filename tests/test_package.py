@@ -47,9 +47,7 @@ def test_the_gpus_jax_is_the_processors():
     ]
 
 
-@pytest.mark.parametrize(
-    "extra", "cuda ranking football tensorboard wandb ray tune docs dev".split()
-)
+@pytest.mark.parametrize("extra", PROJECT["optional-dependencies"])
 def test_an_extra_bounds_what_it_asks_for(extra):
     for need in PROJECT["optional-dependencies"][extra]:
         assert re.search("[=>]=", need) or need.startswith("ptde["), need
