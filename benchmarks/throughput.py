@@ -21,7 +21,7 @@ import tyro
 from rich.table import Table
 
 from ptde import Run, build
-from ptde.algos.value import Learnt
+from ptde.algos.value import Learnables
 from ptde.config import SmaxConfig
 from ptde.jobs.progress import console
 from ptde.ops.keys import new_key

@@ -77,8 +77,8 @@ def alone(world: ProcessWorld, seconds: float) -> float:
 
 def world_of(run: Run, **options: Any) -> ProcessWorld:
     """The run's world, with other options of its processes."""
-    world = build.world(replace(run, host=HostConfig(**options)))
-    if not isinstance(world, HostWorld):
+    world = build.world(replace(run, processes=ProcessConfig(**options)))
+    if not isinstance(world, ProcessWorld):
         raise ValueError("benchmarks/throughput.py measures worlds in JAX")
     return world
 
@@ -91,7 +91,7 @@ def collecting(run: Run, world: ProcessWorld) -> Callable[[], float]:
 
     def measure() -> float:
         began = time.monotonic()
-        host.collect(policy, world, build.segment_of(run, world.spec), key=new_key(1))
+        process.collect(policy, world, build.segment_of(run, world.spec), key=new_key(1))
         return run.envs * build.segment_of(run, world.spec) / (time.monotonic() - began)
 
     return measure
@@ -102,7 +102,7 @@ def training(run: Run, world: ProcessWorld, times: int = 3) -> Callable[[], floa
     algo = build.learner(run, world.spec)
     example = rollout_shapes(world, run.envs, build.segment_of(run, world.spec))
     learner = jax.jit(lambda key: algo.init(example, key=key))(new_key(0))
-    iterate = host.iterate(algo, world, build.segment_of(run, world.spec))
+    iterate = process.iterate(algo, world, build.segment_of(run, world.spec))
     state = {"learner": learner}
 
     def measure() -> float:

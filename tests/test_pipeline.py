@@ -9,6 +9,7 @@ import time
 import jax
 import numpy as np
 import pytest
+from tests.students import NO_STAGE_3, PAPERS
 
 from ptde import build
 from ptde.algos import ValueConfig
@@ -45,8 +46,9 @@ TINY = Run(
     info_config=InfoSizes(z=4, hyper_hidden=4),
     mixer_config=MixerSizes(embed=4, hypernet_hidden=4),
     value=ValueConfig(buffer=16, batch=4, epsilon_steps=100),
+    finetune=NO_STAGE_3,
     student=DistillConfig(
-        steps=40, batch=16, hidden=8, data_steps=64, tests=2, test_episodes=4
+        **PAPERS, steps=40, batch=16, hidden=8, data_steps=64, tests=2, test_episodes=4
     ),
 )
 

@@ -9,9 +9,9 @@ from jaxtyping import Array, Key
 from ptde.agents.actor import ActorNetwork, Critic
 from ptde.agents.utility import UtilityNetwork
 from ptde.algos.base import AbstractLearner
-from ptde.algos.companion import AbstractCompanion, InfoStudent, ValueStudent
 from ptde.algos.finetune import Finetuner, Handed
 from ptde.algos.mappo import Actor, MappoLearner
+from ptde.algos.online import AbstractOnlineStudent, OnlineInfoStudent, OnlineValueStudent
 from ptde.algos.value import ValueLearner, ValueModel
 from ptde.config import Run
 from ptde.envs.base import AbstractWorld
@@ -30,7 +30,7 @@ from ptde.types import EnvSpec
 LIMIT_OPTIONS = {
     "smax": "--time-limit",
     "football": "--football.limit",
-    "host": "--host.limit",
+    "processes": "--processes.limit",
 }
 """What sets a world's time limit."""
 
@@ -43,7 +43,7 @@ FINETUNE = (30, 31)
 
 def world(run: Run) -> AbstractWorld:
     """The run's world. ValueError names the nearest map there is."""
-    full_sight = run.smax.full_sight or run.eyes == "all"
+    full_sight = run.smax.full_sight or run.teacher_sight == "all"
     smax = replace(run.smax, full_sight=full_sight)
     with Reading() as progress:
         groups = {**vars(run), "smax": smax}
@@ -76,19 +76,19 @@ def schedule(run: Run, spec: EnvSpec) -> Schedule:
 def value_model(run: Run, spec: EnvSpec, *, key: Key[Array, ""]) -> ValueModel:
     """Untrained networks of the value learner."""
     key_network, key_info, key_mixer = jax.random.split(key, 3)
-    seen = spec if run.eyes == "own" else spec.with_full_sight()
-    info = make_info(run.info, seen, run.infos, key=key_info)
+    seen = spec if run.teacher_sight == "own" else spec.with_full_sight()
+    info = make_info(run.info, seen, run.info_config, key=key_info)
     network = UtilityNetwork(
         seen.local_dim, info.z_dim, spec.n_actions, run.hidden, key=key_network
     )
-    mixer = MIXERS[run.mixer](spec, run.mixers, key=key_mixer)
-    return ValueModel(network, info, mixer, run.eyes)
+    mixer = MIXERS[run.mixer](spec, run.mixer_config, key=key_mixer)
+    return ValueModel(network, info, mixer, run.teacher_sight)
 
 
 def mappo_models(run: Run, spec: EnvSpec, *, key: Key[Array, ""]) -> tuple[Actor, Critic]:
     """Untrained networks of MAPPO."""
     key_network, key_info, key_critic = jax.random.split(key, 3)
-    info = make_info(run.info, spec, run.infos, key=key_info)
+    info = make_info(run.info, spec, run.info_config, key=key_info)
     network = ActorNetwork(
         spec.local_dim, info.z_dim, spec.n_actions, run.hidden, key=key_network
     )
@@ -109,20 +109,20 @@ def learner(run: Run, spec: EnvSpec) -> AbstractLearner:
     )
 
 
-def _companion(run: Run, spec: EnvSpec) -> AbstractCompanion | None:
-    if not run.together:
+def _companion(run: Run, spec: EnvSpec) -> AbstractOnlineStudent | None:
+    if not run.online_distillation:
         return None
     if run.info == "none":
-        return ValueStudent(spec, run.hidden)
+        return OnlineValueStudent(spec, run.hidden)
     z_dim, student = _info(run, spec).z_dim, run.student
-    return InfoStudent(lambda key: student.make(spec, z_dim, key=key), student.loss())
+    return OnlineInfoStudent(lambda key: student.make(spec, z_dim, key=key), student.loss())
 
 
 def _info(run: Run, spec: EnvSpec) -> AbstractInfo:
     """The information module in shapes."""
 
     def make(key):
-        return make_info(run.info, spec, run.infos, key=key)
+        return make_info(run.info, spec, run.info_config, key=key)
 
     return jax.eval_shape(make, new_key(0))
 

@@ -11,7 +11,6 @@ import tyro
 from ptde.algos.finetune import FinetuneConfig
 from ptde.algos.mappo import MappoConfig
 from ptde.algos.value import ValueConfig
-from ptde.check import known, within
 from ptde.distill.config import DistillConfig
 from ptde.envs.base import TimeOut
 from ptde.envs.registry import WORLDS
@@ -24,8 +23,9 @@ from ptde.envs.settings import (
 )
 from ptde.info import INFOS, InfoSizes
 from ptde.mixers import MIXERS, MixerSizes
-from ptde.ops.local import Eyes
+from ptde.ops.local import Sight
 from ptde.options import Options
+from ptde.validation import check_choice, check_range
 
 FORMAT = 3
 """Version of what a run folder holds."""

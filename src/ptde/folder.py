@@ -32,6 +32,7 @@ from ptde.envs.base import AbstractWorld
 from ptde.jobs import checkpoint
 from ptde.jobs.checkpoint import DamagedCheckpoint, UnfitCheckpoint
 from ptde.jobs.teach import taught
+from ptde.validation import check_choice
 
 Goal = Literal["teach", "run"]
 ROLES = ("teacher", "student", "finetuned", "baseline")

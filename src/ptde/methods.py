@@ -12,7 +12,6 @@ from typing import Any, Literal
 import jax
 
 from ptde import build
-from ptde.check import known
 from ptde.config import Run
 from ptde.distill.config import DistillConfig
 from ptde.info import make_info
@@ -66,7 +65,7 @@ def _set(whole: bool = False, **options: Any) -> Callable[[Run, EnvSpec], Run]:
     infos, options = options.pop("infos", {}), {**_PLAIN, **options}
 
     def change(run: Run, spec: EnvSpec) -> Run:
-        run = replace(run, infos=replace(run.infos, **infos), **options)
+        run = replace(run, info_config=replace(run.info_config, **infos), **options)
         return run if whole else _papers_student(run)
 
     return change
@@ -198,7 +197,7 @@ def _ptde(learner: str, **fixed: Any) -> dict[str, Method]:
 
 def _longer(run: Run, spec: EnvSpec) -> Run:
     """The fair control of Table 6."""
-    return _TOGETHER(replace(run, student=replace(run.student, data="replay")), spec)
+    return _ONLINE(replace(run, student=replace(run.student, data="replay")), spec)
 
 
 _CTDS = _set(mixer="qmix", info="none", teacher_sight="all", online_distillation=True)

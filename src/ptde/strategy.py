@@ -7,7 +7,7 @@ from pathlib import Path
 from jaxtyping import Array, Key
 
 from ptde import build
-from ptde.envs.host import HostWorld
+from ptde.envs.process import ProcessWorld
 from ptde.folder import RunFolder, for_role
 from ptde.jobs.progress import console
 from ptde.pipeline import replay_key, team_policy
@@ -99,7 +99,7 @@ def _other(folder: RunFolder, other: RunFolder, seed: int) -> Side:
 def _battle(side: Side, *, key: Key[Array, ""]) -> Battle:
     """One battle of a team; ``key`` decides its beginning."""
     with closing(build.world(side.folder.run)) as env:
-        if isinstance(env, HostWorld):
+        if isinstance(env, ProcessWorld):
             return _pictures(side, env, key=key)
         from ptde.envs.smax import Smax  # imports jaxmarl, which other worlds do without
         from ptde.report.battle import battle_scenes

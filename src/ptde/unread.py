@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import tyro
 from jaxtyping import Array, Key
 
-from ptde import build, check
+from ptde import build, validation
 from ptde.algos.base import AbstractAlgorithm, Team
 from ptde.algos.finetune import FinetuneConfig, Handed
 from ptde.config import Run

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ptde import build
-from ptde.algos.mappo import MappoConfig, Scale
+from ptde.algos.mappo import MappoConfig, ValueNorm
 from ptde.config import Run
 from ptde.envs import Probe
 from ptde.info import InfoSizes

@@ -100,8 +100,8 @@ def test_no_weight_of_the_student_is_drawn_by_a_key_of_the_teachers(run):
 
 def test_ctds_regresses_all_action_values():
     learner = build.learner(CTDS, ENV.spec)
-    student = learner.companion.init(key=jax.random.key(0))
-    policy = build.learner(TOGETHER, ENV.spec)
+    student = learner.online_student.init(key=jax.random.key(0))
+    policy = build.learner(ONLINE, ENV.spec)
     state = initial(policy, ENV, SCHEDULE, key=jax.random.key(1)).learner
     acts = policy.behave(state)
     begun = start(acts, ENV, 4, key=jax.random.key(2))

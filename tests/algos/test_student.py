@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from tests.students import NO_STAGE_3
 
 from ptde import build
 from ptde.algos import Teacher, ValueConfig
@@ -35,10 +36,12 @@ TINY = Run(
     info_config=InfoSizes(z=4, hyper_hidden=4),
     mixer_config=MixerSizes(embed=4, hypernet_hidden=4),
     value=ValueConfig(buffer=64, batch=16, lr=1e-2, epsilon_steps=1_000, updates=4),
+    finetune=NO_STAGE_3,
     student=DistillConfig(
         network="gru",
         objective="q",
         data="own",
+        share=0.0,
         data_steps=640,
         batch=8,
         updates=10,
@@ -53,7 +56,9 @@ ENV = Probe("recoverable")
 
 def task(**changes):
     config = dataclasses.replace(TINY.student, **changes)
-    return Distillation(ENV, config, envs=4, segment=8, seed=0, seeds=1)
+    return Distillation(
+        ENV, config, envs=4, segment=8, seed=0, seeds=1, steps=config.data_steps
+    )
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from tests.students import PAPERS
 
 from ptde import build
 from ptde.algos import Teacher, ValueConfig
@@ -72,8 +73,8 @@ def trained(run) -> tuple[Teacher, Team]:
         lambda x: x[None], (algo.teacher(state.learner), algo.team(state.learner))
     )
     if team is None:
-        config = DistillConfig(steps=3, batch=8, hidden=8, data_steps=32, tests=1)
-        task = Distillation(env, config, envs=4, segment=8, seed=0, seeds=1)
+        config = DistillConfig(**PAPERS, steps=3, batch=8, hidden=8, data_steps=32, tests=1)
+        task = Distillation(env, config, envs=4, segment=8, seed=0, seeds=1, steps=32)
         one = lambda tree: jax.tree.map(lambda x: x[0], tree)  # noqa: E731
         fit, data, network = one((task.start(teacher), task.roll(teacher), teacher.network))
         fit, _ = jax.jit(task.learn, static_argnums=3)(fit, data, network, 3)

@@ -6,6 +6,7 @@ import shutil
 import jax
 import numpy as np
 import pytest
+from tests.students import NO_STAGE_3, PAPERS
 
 from ptde import build
 from ptde.algos import ValueConfig
@@ -32,8 +33,14 @@ TINY = Run(
     info_config=InfoSizes(z=4, hyper_hidden=4),
     mixer_config=MixerSizes(embed=4, hypernet_hidden=4),
     value=ValueConfig(buffer=24, batch=8, epsilon_steps=100),
+    finetune=NO_STAGE_3,
     student=DistillConfig(
-        data="replay", steps=60, batch=16, hidden=8, tests=2, test_episodes=4
+        **{**PAPERS, "data": "replay"},
+        steps=60,
+        batch=16,
+        hidden=8,
+        tests=2,
+        test_episodes=4,
     ),
 )
 ONLINE = dataclasses.replace(TINY, online_distillation=True)

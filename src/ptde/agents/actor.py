@@ -46,7 +46,7 @@ class ActorNetwork(AbstractNetwork):
     """Logits from [h_o ; z] (Paper Fig. 3 (b)); without information, from h alone."""
 
     logits: ClassVar[bool] = True
-    body: Body
+    torso: RecurrentTorso
     bridge: Linear | None
     head: Linear
 

@@ -9,7 +9,7 @@ from jaxtyping import Array, Float, Key
 from ptde.agents.base import AbstractNetwork
 from ptde.agents.policy import FullPolicy, StudentPolicy, TeacherPolicy
 from ptde.info.base import AbstractInfo, AbstractStudent
-from ptde.ops.local import Eyes, information
+from ptde.ops.local import Sight, information
 from ptde.types import Rollout, TimeStep
 
 Metrics = dict[str, Float[Array, ""]]
@@ -31,7 +31,7 @@ class Teacher(eqx.Module):
 
     def unroll(self, steps: TimeStep) -> Float[Array, "B T n u"]:
         """Action values or logits on segments, whoever played them; z is its mean."""
-        local = information(steps, self.eyes)
+        local = information(steps, self.sight)
         h = self.network.unroll(local, steps.first)
         info = self.info.unroll(local, steps.state, steps.first, noise=None)
         return self.network.values(h, info.mean)

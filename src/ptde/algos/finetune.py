@@ -15,10 +15,10 @@ from jaxtyping import Array, Key
 
 from ptde.agents.policy import FullPolicy
 from ptde.algos.base import AbstractAlgorithm, AbstractLearner, Metrics, Teacher, Team
-from ptde.check import known, within
 from ptde.distill.students import StudentInfo
 from ptde.options import Options
 from ptde.types import Rollout
+from ptde.validation import check_choice, check_range
 
 
 @dataclass(frozen=True)
@@ -52,17 +52,17 @@ class FinetuneConfig(Options):
     """Episodes of each of these tests. >= 1."""
 
     def __post_init__(self):
-        known("finetune.trains", self.trains, ("all", "student", "network"))
-        within("finetune.share", self.share, 0, 0.99, example=0.1)
-        within("finetune.steps", self.steps, 0, example=100_000)
-        within("finetune.lr", self.lr, 0, open_low=True, example=5e-4)
-        within("finetune.epsilon", self.epsilon, 0, 1, example=0.05)
-        within("finetune.updates", self.updates, 1, example=2)
-        within("finetune.average", self.average, 0, 0.99999, example=0.99)
-        within("finetune.warm_up", self.warm_up, 0, 0.99, example=0.2)
-        within("finetune.leash", self.leash or 0.0, 0, example=0.1)
-        within("finetune.tests", self.tests, 1, example=10)
-        within("finetune.test_episodes", self.test_episodes, 1, example=64)
+        check_choice("finetune.trains", self.trains, ("all", "student", "network"))
+        check_range("finetune.share", self.share, 0, 0.99, example=0.1)
+        check_range("finetune.steps", self.steps, 0, example=100_000)
+        check_range("finetune.lr", self.lr, 0, open_low=True, example=5e-4)
+        check_range("finetune.epsilon", self.epsilon, 0, 1, example=0.05)
+        check_range("finetune.updates", self.updates, 1, example=2)
+        check_range("finetune.average", self.average, 0, 0.99999, example=0.99)
+        check_range("finetune.warm_up", self.warm_up, 0, 0.99, example=0.2)
+        check_range("finetune.leash", self.leash or 0.0, 0, example=0.1)
+        check_range("finetune.tests", self.tests, 1, example=10)
+        check_range("finetune.test_episodes", self.test_episodes, 1, example=64)
 
     def held(self, algo: str) -> float:
         """``leash``, or what None stands for."""

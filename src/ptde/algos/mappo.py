@@ -22,7 +22,6 @@ from ptde.agents.base import AbstractNetwork
 from ptde.agents.policy import SamplingPolicy
 from ptde.algos.base import AbstractLearner, Metrics, Teacher, Team
 from ptde.algos.leash import Leash, only
-from ptde.check import within
 from ptde.distill.students import StudentInfo
 from ptde.info.base import AbstractInfo
 from ptde.ops.local import local_information
@@ -132,7 +131,7 @@ class Judge(eqx.Module):
     """The critic, and the scale of what it says."""
 
     critic: Critic
-    scale: Scale
+    value_norm: ValueNorm
 
 
 class MappoState(eqx.Module):
@@ -142,7 +141,7 @@ class MappoState(eqx.Module):
     critic: Critic
     actor_optimiser: optax.OptState
     critic_optimiser: optax.OptState
-    scale: Scale
+    value_norm: ValueNorm
     leash: Leash | None
     """Of one that is held to a teacher."""
     collections: Int[Array, ""]
@@ -201,7 +200,7 @@ class MappoLearner(AbstractLearner[MappoState]):
     ) -> MappoState:
         if given is None:
             actor, critic = self.make_models(key)
-            judge, leash = Judge(critic, Scale.new()), None
+            judge, leash = Judge(critic, ValueNorm.new()), None
         else:
             actor, judge, leash = given
         return MappoState(
@@ -209,7 +208,7 @@ class MappoLearner(AbstractLearner[MappoState]):
             critic=judge.critic,
             actor_optimiser=self.optimiser.init(actor),
             critic_optimiser=self.optimiser.init(judge.critic),
-            scale=judge.scale,
+            value_norm=judge.value_norm,
             leash=leash,
             collections=jnp.zeros((), jnp.int32),
         )
@@ -221,7 +220,7 @@ class MappoLearner(AbstractLearner[MappoState]):
         return Teacher(state.actor.network, state.actor.info)
 
     def central(self, state: MappoState) -> Judge:
-        return Judge(state.critic, state.scale)
+        return Judge(state.critic, state.value_norm)
 
     def adopt(
         self, team: Team, central: Judge, teacher: Teacher | None, leash: float
@@ -244,7 +243,7 @@ class MappoLearner(AbstractLearner[MappoState]):
         def epoch(networks, _):
             actor, critic, actor_optimiser, critic_optimiser = networks
             loss = jax.value_and_grad(self.actor_loss, has_aux=True)
-            (_, metrics), gradient = loss(actor, lesson)
+            (_, metrics), gradient = loss(actor, advantages)
             gradient = only(self.trains(actor), gradient)
             metrics["grad_norm"] = optax.global_norm(gradient)
             change, actor_optimiser = self.optimiser.update(gradient, actor_optimiser)
@@ -304,10 +303,10 @@ class MappoLearner(AbstractLearner[MappoState]):
         ratio = jnp.exp(log_prob - advantages.log_prob)
         surrogate = clipped_surrogate(ratio, advantages.advantage, c.clip)
         log_p = jax.nn.log_softmax(logits)
-        entropy = masked_mean(-jnp.sum(jnp.exp(log_p) * log_p, axis=-1), lesson.counts)
-        loss = -masked_mean(surrogate, lesson.counts) - c.entropy * entropy
-        if lesson.leash is not None:
-            loss += lesson.leash(logits, lesson.batch, lesson.counts)
+        entropy = masked_mean(-jnp.sum(jnp.exp(log_p) * log_p, axis=-1), advantages.counts)
+        loss = -masked_mean(surrogate, advantages.counts) - c.entropy * entropy
+        if advantages.leash is not None:
+            loss += advantages.leash(logits, advantages.batch, advantages.counts)
         far = jnp.abs(ratio - 1.0) > c.clip
         metrics = {
             "loss": loss,

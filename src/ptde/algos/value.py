@@ -20,9 +20,8 @@ from jaxtyping import Array, Float, Int, Key
 from ptde.agents.base import AbstractNetwork
 from ptde.agents.policy import TeacherPolicy
 from ptde.algos.base import AbstractLearner, Metrics, Teacher, Team
-from ptde.algos.companion import AbstractCompanion
 from ptde.algos.leash import Leash, only
-from ptde.check import known, within
+from ptde.algos.online import AbstractOnlineStudent
 from ptde.distill.students import StudentInfo
 from ptde.info.base import AbstractInfo
 from ptde.mixers.base import AbstractMixer
@@ -175,7 +174,7 @@ class ValueLearner(AbstractLearner[ValueState]):
         Args:
             make_model: the untrained networks.
             config: how they learn.
-            companion: how a student learns meanwhile.
+            online_student: how a student learns meanwhile.
             total: joint steps of the whole training: the learning rate falls over them.
             warm_up: segments that are collected before the first update.
             trains: the parts of a model that learn, as a tree of bools over its own.
@@ -206,8 +205,8 @@ class ValueLearner(AbstractLearner[ValueState]):
         zero = jnp.zeros((), jnp.int32)
         model, leash = (self.make_model(key), None) if given is None else given
         student = None
-        if self.companion is not None:
-            student = self.companion.init(key=jax.random.fold_in(key, COMPANION))
+        if self.online_student is not None:
+            student = self.online_student.init(key=jax.random.fold_in(key, ONLINE_STUDENT))
         beside = None if student is None else self.optimiser.init(student)
         return ValueState(
             learnt=Learnables(model, self.optimiser.init(model), student, beside),
@@ -255,7 +254,7 @@ class ValueLearner(AbstractLearner[ValueState]):
     def team(self, state: ValueState) -> Team | None:
         if self.online_student is None:
             return None
-        return self.companion.team(state.learnt.student, state.learnt.online.network)
+        return self.online_student.team(state.learnt.student, state.learnt.online.network)
 
     def update(
         self, state: ValueState, rollout: Rollout, *, key: Key[Array, ""]
@@ -272,13 +271,13 @@ class ValueLearner(AbstractLearner[ValueState]):
                 learnt, state.target, batch, rate, leash=state.leash, key=key_z
             )
 
-        def learn(learnables):
-            learnables, metrics = jax.lax.scan(one, learnables, keys)
-            return learnables, jax.tree.map(lambda x: x[-1], metrics)
+        def learn(learnt):
+            learnt, metrics = jax.lax.scan(one, learnt, keys)
+            return learnt, jax.tree.map(lambda x: x[-1], metrics)
 
-        def wait(learnables):
-            shapes = jax.eval_shape(learn, learnables)[1]
-            return learnables, jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
+        def wait(learnt):
+            shapes = jax.eval_shape(learn, learnt)[1]
+            return learnt, jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
 
         can = self.replay.can_sample(replay)
         learnt, metrics = jax.lax.cond(can, learn, wait, state.learnt)
@@ -287,14 +286,12 @@ class ValueLearner(AbstractLearner[ValueState]):
         if self.config.gamma > 0:  # else nobody asks the targets
             due = segments - state.copied >= self.config.target_period
         target = jax.tree.map(
-            lambda o, t: jnp.where(due, o, t), learnables.online, state.target
+            lambda o, t: jnp.where(due, o, t), learnt.online, state.target
         )
         average = state.average
         if average is not None:
             new = 1.0 - self.config.average
-            average = jax.tree.map(
-                lambda a, o: a + new * (o - a), average, learnables.online
-            )
+            average = jax.tree.map(lambda a, o: a + new * (o - a), average, learnt.online)
         metrics["epsilon"] = self.epsilon(state.steps)
         state = replace(
             state,
@@ -318,21 +315,19 @@ class ValueLearner(AbstractLearner[ValueState]):
         leash: Leash | None = None,
         key: Key[Array, ""],
     ) -> tuple[Learnables, Metrics]:
-        """One gradient step on a batch; a companion makes its own on the same."""
+        """One gradient step on a batch; a online_student makes its own on the same."""
         loss = jax.value_and_grad(self.loss, has_aux=True)
         (_, (metrics, q, info)), gradient = loss(
             learnt.online, target, batch, leash, key=key
         )
         gradient = only(self.trains(learnt.online), gradient)
         metrics["grad_norm"] = optax.global_norm(gradient)
-        online, optimiser = self._step(
-            gradient, learnables.optimiser, learnables.online, rate
-        )
-        student, student_optimiser = learnables.student, learnables.student_optimiser
+        online, optimiser = self._step(gradient, learnt.optimiser, learnt.online, rate)
+        student, student_optimiser = learnt.student, learnt.student_optimiser
         if self.online_student is not None:
             loss = jax.value_and_grad(self.online_student.loss)
             q, info = jax.lax.stop_gradient((q, info))
-            network = jax.lax.stop_gradient(learnables.online.network)
+            network = jax.lax.stop_gradient(learnt.online.network)
             value, gradient = loss(student, batch, network, q, info)
             metrics["student_loss"] = value
             student, student_optimiser = self._step(

@@ -48,7 +48,7 @@ def compare(plan: Plan, out: Path, workers: int = 1) -> Entries:
     cells = []
     for whole in plan.cells():  # all that can be wrong, before anything long starts
         env = build.world(whole.run)
-        single = workers > 1 or isinstance(env, HostWorld)
+        single = workers > 1 or isinstance(env, ProcessWorld)
         for cell in _apart(whole, out, single):
             build.check_fits(cell.run, env)
             cells.append(cell)

@@ -79,15 +79,15 @@ class DistillConfig(Options):
         check_range("student.lr", self.lr, 0, example=1e-4)
         for share in ("data_epsilon", "warm_up", "teacher_share"):
             example = getattr(default, share)
-            within(f"student.{share}", getattr(self, share), 0, 1, example=example)
-        within("student.share", self.share, 0, 0.99, example=0.1)
+            check_range(f"student.{share}", getattr(self, share), 0, 1, example=example)
+        check_range("student.share", self.share, 0, 0.99, example=0.1)
         if self.share and self.data_segments:
             raise ValueError(
                 f"--student.share {self.share} and --student.data-segments "
                 f"{self.data_segments} both say how much data is rolled: type one, and "
                 "--student.share 0 with the latter"
             )
-        within("student.held_out", self.held_out, 0.01, 0.99, example=0.2)
+        check_range("student.held_out", self.held_out, 0.01, 0.99, example=0.2)
 
     def make(self, spec: EnvSpec, z_dim: int, *, key: Key[Array, ""]) -> AbstractStudent:
         """An untrained student."""

@@ -181,7 +181,7 @@ class Distillation:
 
     def roll(self, teacher: Teacher) -> Data:
         """The teachers' own data: they act as in training, z drawn, a little random."""
-        play = self._play if isinstance(self.env, HostWorld) else self._roll
+        play = self._play if isinstance(self.env, ProcessWorld) else self._roll
         return play(teacher, self.rolls)
 
     def _roll(self, teacher: Teacher, rolls: int) -> Data:

@@ -143,8 +143,8 @@ def period(
     algo: AbstractAlgorithm, env: AbstractWorld, schedule: Schedule, seeds: int
 ) -> Period:
     """The compiled period, of at most ``schedule.iterations``; its state is donated."""
-    if isinstance(env, HostWorld):
-        return _host_period(algo, env, schedule)
+    if isinstance(env, ProcessWorld):
+        return _process_period(algo, env, schedule)
     assert isinstance(env, AbstractEnv)
     program = compiled_period(algo, env, schedule, seeds)
 
@@ -181,9 +181,11 @@ def compiled_period(
     return program
 
 
-def _host_period(algo: AbstractAlgorithm, world: HostWorld, schedule: Schedule) -> Period:
+def _process_period(
+    algo: AbstractAlgorithm, world: ProcessWorld, schedule: Schedule
+) -> Period:
     """The same for a world in processes of its own, and a single seed."""
-    run = host.iterate(algo, world, schedule.segment)
+    run = process.iterate(algo, world, schedule.segment)
 
     def play(state, count):
         one = jax.tree.map(lambda x: x[0], state)

@@ -258,7 +258,7 @@ def episode_seeds(key: Key[Array, ""], count: int) -> list[int]:
 
 
 def iterate(
-    algo: AbstractAlgorithm, world: HostWorld, length: int
+    algo: AbstractAlgorithm, world: ProcessWorld, length: int
 ) -> Callable[[Any, Key[Array, ""], int, int], tuple[Any, dict[str, np.ndarray]]]:
     """Collects and learns: from (learner, key, number of the first time, times) to the
     learner after so many times, and metrics [times].
