@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import pytest
-from tests.documents import EXAMPLES, ROOT, TINY, commands, fenced
+from tests.documents import EXAMPLES, ROOT, commands, fenced
 
 from ptde.cli import COMMANDS, main
 from ptde.folder import RunFolder
@@ -16,17 +16,22 @@ CHECK = "ptde check search:Search"
 WORDS = "--steps 60_000 --test-every 10_000 --segment 48"
 TEACH = f"ptde teach env:search:Search {WORDS} --out runs/search"
 PLAIN = f"ptde teach env:search:Search --info none {WORDS} --out runs/plain"
-DISTILL = "ptde distill runs/search --student.steps 4_000 --student.data-steps 20_000"
-DISTILL_MORE = (
-    "ptde distill runs/search --student.network gru --student.objective q"
-    " --student.data own --student.data-steps 10_000"
-)
+DISTILL = "ptde distill runs/search"
 EVALUATE = "ptde evaluate runs/search --episodes 1000"
 REPLAY = "ptde replay runs/search --episode 3"
 EXPORT = "ptde export runs/search --to onnx"
 RESUME = "ptde resume runs/search"
-INFORMED = ("--z", "--hyper-hidden", "--student.")
-"""Options that a team without information does not read."""
+_ANY = """
+    --steps 128 --envs 2 --segment 16 --hidden 8 --embed 4 --hypernet-hidden 4
+    --buffer 8 --batch 2 --test-every 64 --test-episodes 4 --episodes 4
+"""
+_TOLD = """
+    --z 4 --hyper-hidden 4 --student.hidden 8 --student.share 0.25 --student.batch 2
+    --student.updates 2 --student.tests 1 --student.test-episodes 4
+    --finetune.share 0.25 --finetune.tests 1 --finetune.test-episodes 4
+"""
+ANY, TOLD = _ANY.split(), _TOLD.split()
+"""Sizes for a run of a few seconds; the second are of a team that is told something."""
 
 
 def pages():
@@ -35,12 +40,12 @@ def pages():
 
 def test_no_command_of_the_pages_is_forgotten():
     typed = {" ".join(words) for page in pages() for words in commands(page)}
-    known = {CHECK, TEACH, PLAIN, DISTILL, DISTILL_MORE, EVALUATE, REPLAY, EXPORT, RESUME}
+    known = {CHECK, TEACH, PLAIN, DISTILL, EVALUATE, REPLAY, EXPORT, RESUME}
     assert typed == known
 
 
 def test_the_tutorial_has_its_commands_in_their_order():
-    order = [CHECK, TEACH, DISTILL, DISTILL_MORE, PLAIN, EVALUATE, REPLAY, EXPORT]
+    order = [CHECK, TEACH, DISTILL, PLAIN, EVALUATE, REPLAY, EXPORT]
     assert [" ".join(words) for words in commands(TUTORIAL)] == order
 
 
@@ -59,10 +64,8 @@ def reader(tmp_path_factory):
         patch.chdir(folder)
         patch.setattr(sys, "path", [*sys.path])  # `check` adds the folder
         assert typed(CHECK) == 0
-        assert typed(TEACH, *TINY) == 0
-        small = ("--student.steps", "4", "--student.data-steps", "32")
-        assert typed(DISTILL, *small) == 0
-        assert typed(DISTILL_MORE, *small, "--student.batch", "2") == 0
+        assert typed(TEACH, *ANY, *TOLD) == 0
+        assert typed(DISTILL) == 0
         assert typed(EVALUATE, "--episodes", "4") == 0
         assert typed(REPLAY) == 0
         assert typed(RESUME) == 0
@@ -71,16 +74,14 @@ def reader(tmp_path_factory):
 
 def test_the_tutorial_ends_with_a_team_that_is_distilled(reader):
     held = RunFolder(reader / "runs" / "search")
-    assert held.has("student") and held.run.student.network == "gru"
+    assert held.has("student") and held.has("finetuned")
     assert (held.path / "curves.png").exists()
     assert (held.path / "replay.gif").read_bytes().startswith(b"GIF8")
 
 
 def test_the_tutorials_team_without_information(reader, monkeypatch):
     monkeypatch.chdir(reader)
-    pairs = zip(TINY[::2], TINY[1::2], strict=True)
-    tiny = [w for pair in pairs if not pair[0].startswith(INFORMED) for w in pair]
-    assert typed(PLAIN, *tiny) == 0
+    assert typed(PLAIN, *ANY) == 0
     assert not RunFolder(reader / "runs" / "plain").run.distils
 
 
