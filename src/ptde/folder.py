@@ -165,3 +165,12 @@ def for_role(config: Run, role: str) -> Run:
     if role != "baseline":
         return config
     return dataclasses.replace(config, info="none", eyes="own", together=False)
+
+
+def name_of(run: Run, role: str) -> str:
+    """A role's team by the paper's name where it has one: QMIX_GIP, QMIX_KD, QMIX."""
+    if role != "student":
+        return for_role(run, role).method
+    kd = run.method.removesuffix("_GIP")
+    own = run.info == "gip" and run.distils
+    return f"{kd}_KD" if own else f"{run.method}, student"

@@ -7,7 +7,7 @@ from pathlib import Path
 from jaxtyping import Array, Key
 
 from ptde.envs.host import HostWorld
-from ptde.folder import RunFolder, for_role
+from ptde.folder import RunFolder, name_of
 from ptde.jobs.progress import console
 from ptde.pipeline import replay_key, team_policy
 from ptde.report.moments import Battle, draw_moments
@@ -25,12 +25,8 @@ class Side:
 
     @property
     def name(self) -> str:
-        """By the paper's name where it has one: QMIX_GIP, QMIX_KD, QMIX."""
-        run = for_role(self.folder.run, self.role)
-        if self.role != "student":
-            return run.method
-        kd = run.method.removesuffix("_GIP")
-        return f"{kd}_KD" if run.info == "gip" and run.distils else f"{run.method}, student"
+        """By the paper's name where it has one."""
+        return name_of(self.folder.run, self.role)
 
 
 def early_late(
