@@ -98,6 +98,14 @@ class RunFolder:
         self._write(self.path, run, {"goal": self.meta["goal"], **meta})
         self.run, self.meta = load_run(self.path)
 
+    @property
+    def expected(self) -> list[str]:
+        """The roles that the run is to have, in the order in which they are taught."""
+        run = self.run
+        two_stages = self.meta["goal"] == "run" and run.distils
+        student = ["student"] if run.together or two_stages else []
+        return ["teacher", *student, *(["baseline"] if run.baseline else [])]
+
     def has(self, role: str) -> bool:
         """Whether the role's networks are finished."""
         return (self.path / role / "model").is_dir()

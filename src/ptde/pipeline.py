@@ -120,12 +120,7 @@ def distill_run(path: Path | str, config: Run | None = None) -> Outcome:
 def _continue(folder: RunFolder, env: AbstractWorld) -> Outcome:
     config = folder.run
     env.keep(folder.path)
-    roles = ["teacher"]
-    if config.together or (folder.meta["goal"] == "run" and config.distils):
-        roles.append("student")
-    if config.baseline:
-        roles.append("baseline")
-    for role in roles:
+    for role in folder.expected:
         if folder.has(role):
             continue
         if role == "student" and config.distils:

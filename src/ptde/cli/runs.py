@@ -138,6 +138,27 @@ def replay_command(words: Sequence[str]) -> None:
     print(replay_run(p.run, p.role, p.episode, p.seed, p.out))
 
 
+def report_command(words: Sequence[str]) -> None:
+    """`ptde report RUN`."""
+    from ptde.check import within
+    from ptde.page import write_page
+
+    @dataclass(frozen=True)
+    class Command:
+        """Writes one HTML file: curves, tables, battles to watch, how to run it again."""
+
+        run: RunPath
+        """The folder of a run, or of a comparison."""
+        battles: int = 2
+        """How many battles are recorded to be watched, >= 0; the page stays below 2 MB."""
+        out: Path | None = None
+        """The file to write; the default is report.html in the folder."""
+
+    p = parse(Command, words, "report")
+    within("battles", p.battles, 0, example=2)
+    print(write_page(p.run, p.out, p.battles))
+
+
 def rank_command(words: Sequence[str]) -> None:
     """`ptde rank RUN FILE`."""
     from ptde.rank import rank_file

@@ -64,7 +64,9 @@ def draw_comparison(
             bbox_to_anchor=(1.0, 0.5),
         )
     for column, title in shown.items():
-        same = [x for row, (c, _) in zip(axes, rows, strict=True) if c == column for x in row]
+        same = [
+            x for row, (c, _) in zip(axes, rows, strict=True) if c == column for x in row
+        ]
         _same_heights(same, title)
     for top, bottom, where in zip(axes[0], axes[-1], maps, strict=True):
         top.set_title(where)

@@ -94,9 +94,7 @@ def steps_of(student: DistillConfig) -> str:
     return "gradient steps of the distillation"
 
 
-def _lines(
-    axis: plt.Axes, rows: Sequence[Row], value: str, look: Look, label: str
-) -> None:
+def _lines(axis: plt.Axes, rows: Sequence[Row], value: str, look: Look, label: str) -> None:
     draw_curve(axis, *series(rows, value), look, label, rates=value == "win_rate")
     axis.set_xlim(left=0)
 
