@@ -8,6 +8,7 @@ import sys
 import pytest
 from tests.documents import EXAMPLES, README, TINY, WORLDS, commands, fenced
 
+from ptde import build
 from ptde.cli import main
 from ptde.folder import RunFolder
 
@@ -88,8 +89,8 @@ def test_the_game_of_the_docs_is_checked_and_run_as_they_say(tmp_path, monkeypat
     assert main([*run[1:], *TINY]) == 0
     (folder,) = (tmp_path / "runs").iterdir()
     held = RunFolder(folder)
-    size = held.run.host.arguments()["size"]
+    size = held.run.processes.arguments()["size"]
     assert size != 5  # not what it is anyway
-    world = held.run.env()
+    world = build.world(held.run)
     assert world.spec.obs_dim == size
     assert held.team(held.run, world)  # it fits the networks that were taught

@@ -47,7 +47,7 @@ def taught(tmp_path_factory):
         hidden=8,
         test_every=32,
         episodes=4,
-        infos=InfoSizes(z=4, hyper_hidden=4),
+        info_config=InfoSizes(z=4, hyper_hidden=4),
         value=ValueConfig(buffer=64, batch=16),
         student=DistillConfig(steps=4, data_steps=32, tests=1, batch=16),
         ranking=RankingConfig(

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from ptde import build
 from ptde.algos import ValueConfig, ValueLearner
 from ptde.config import Run
 from ptde.envs import Probe
@@ -19,8 +20,8 @@ RUN = Run(
     world="probe",
     map="memory",
     hidden=8,
-    infos=InfoSizes(z=4, hyper_hidden=4),
-    mixers=MixerSizes(embed=4, hypernet_hidden=4, kernels=2),
+    info_config=InfoSizes(z=4, hyper_hidden=4),
+    mixer_config=MixerSizes(embed=4, hypernet_hidden=4, kernels=2),
     value=ValueConfig(buffer=8, batch=4, epsilon_steps=100),
 )
 ENV = Probe("memory")
@@ -28,7 +29,7 @@ SCHEDULE = Schedule(envs=4, segment=9, steps=10, test_every=10)
 
 
 def learner_and_state(run=RUN, seed=0):
-    learner = run.learner(ENV.spec)
+    learner = build.learner(run, ENV.spec)
     begin = jax.jit(lambda key: initial(learner, ENV, SCHEDULE, key=key))
     return learner, begin(jax.random.key(seed)).learner
 
@@ -37,8 +38,8 @@ def learner_and_state(run=RUN, seed=0):
 def rollout(learner, state, seed=0):
     key = jax.random.key(seed)
     policy = learner.behave(state)
-    cursor = start(policy, ENV, SCHEDULE.envs, key=key)
-    return collect(policy, ENV, cursor, SCHEDULE.segment, key=key)[1]
+    begun = start(policy, ENV, SCHEDULE.envs, key=key)
+    return collect(policy, ENV, begun, SCHEDULE.segment, key=key)[1]
 
 
 @pytest.fixture(scope="module")
@@ -176,8 +177,8 @@ def test_the_td_error_reaches_every_weight_of_gip_through_the_state():
     @jax.jit
     def gradient(blank):
         acts = learner.behave(state)
-        cursor = start(acts, env, SCHEDULE.envs, key=jax.random.key(5))
-        batch = collect(acts, env, cursor, SCHEDULE.segment, key=jax.random.key(6))[1]
+        begun = start(acts, env, SCHEDULE.envs, key=jax.random.key(5))
+        batch = collect(acts, env, begun, SCHEDULE.segment, key=jax.random.key(6))[1]
         shown = jnp.where(blank, 0.0, batch.steps.state)
         steps = dataclasses.replace(batch.steps, state=shown)
         batch = dataclasses.replace(batch, steps=steps)
@@ -199,7 +200,7 @@ def test_the_td_error_reaches_every_weight_of_gip_through_the_state():
 def test_without_a_future_the_target_is_the_reward(ready):
     _, state, batch = ready
     value = dataclasses.replace(RUN.value, gamma=0.0)
-    now = dataclasses.replace(RUN, value=value).learner(ENV.spec)
+    now = build.learner(dataclasses.replace(RUN, value=value), ENV.spec)
     key = jax.random.key(2)
     _, (metrics, q, info) = jax.jit(
         lambda b: now.loss(state.online, state.target, b, key=key)
@@ -219,7 +220,7 @@ def test_without_a_future_the_target_is_the_reward(ready):
 
 def test_the_learning_rate_falls_to_the_end_of_the_run():
     value = dataclasses.replace(RUN.value, lr_end=0.5)
-    learner = dataclasses.replace(RUN, value=value, steps=100).learner(ENV.spec)
+    learner = build.learner(dataclasses.replace(RUN, value=value, steps=100), ENV.spec)
     rates = [float(learner.rate(jnp.asarray(n))) for n in (0, 50, 100, 200)]
     assert rates == [1.0, 0.75, 0.5, 0.5]
     state = learner_and_state()[1]

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from ptde import build
 from ptde.algos import Teacher, ValueConfig
 from ptde.algos.base import Team
 from ptde.algos.mappo import MappoConfig
@@ -40,15 +41,17 @@ RUN = Run(
     world="probe",
     map="personal",
     hidden=8,
-    infos=InfoSizes(z=4, hyper_hidden=4),
-    mixers=MixerSizes(embed=4, hypernet_hidden=4),
+    info_config=InfoSizes(z=4, hyper_hidden=4),
+    mixer_config=MixerSizes(embed=4, hypernet_hidden=4),
     value=ValueConfig(buffer=8, batch=4, updates=1, lr=1e-2),
     mappo=MappoConfig(epochs=1),
 )
 RUNS = {
     "two stages": RUN,
-    "together": dataclasses.replace(RUN, together=True),
-    "ctds": dataclasses.replace(RUN, info="none", eyes="all", together=True),
+    "online": dataclasses.replace(RUN, online_distillation=True),
+    "ctds": dataclasses.replace(
+        RUN, info="none", teacher_sight="all", online_distillation=True
+    ),
     "mappo": dataclasses.replace(RUN, algo="mappo"),
 }
 SCHEDULE = Schedule(envs=4, segment=8, steps=32, test_every=32)
@@ -57,7 +60,7 @@ SEED = jax.random.split(jax.random.key(8), 1)
 
 def trained(run) -> tuple[Teacher, Team]:
     """A teacher that made a step, and a student in its module's place; [seeds, ...]."""
-    env, algo = Long(), run.learner(Long().spec)
+    env, algo = Long(), build.learner(run, Long().spec)
 
     @jax.jit
     def once(key):
@@ -90,6 +93,6 @@ def test_a_student_team_plays_the_same_where_the_state_is_nan(run):
     _, step = Blind().resets(2, key=SEED[0])
     one = jax.tree.map(lambda x: x[0], teacher)
     memory = one.policy(0.0, sample_z=False).start(2, 2)
-    local = information(step, one.eyes)
+    local = information(step, one.sight)
     _, values = memory.advance(one.network, one.info, local, step.state, None)
     assert jnp.isnan(values).all()

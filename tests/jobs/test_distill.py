@@ -6,6 +6,7 @@ import numpy as np
 import optax
 import pytest
 
+from ptde import build
 from ptde.algos import Teacher
 from ptde.config import Run
 from ptde.distill.students import MlpStudent
@@ -24,8 +25,10 @@ TASK = Distillation(ENV, CONFIG, envs=5, segment=8, seed=0, seeds=1)
 
 @pytest.fixture(scope="module")
 def teacher():
-    run = Run(world="probe", map="personal", hidden=8, infos=InfoSizes(z=3, hyper_hidden=8))
-    model = run.value_model(ENV.spec, key=jax.random.key(0))
+    run = Run(
+        world="probe", map="personal", hidden=8, info_config=InfoSizes(z=3, hyper_hidden=8)
+    )
+    model = build.value_model(run, ENV.spec, key=jax.random.key(0))
     return jax.tree.map(lambda x: x[None], Teacher(model.network, model.info))
 
 

@@ -8,7 +8,7 @@ from jaxtyping import Array, Bool, Float, Key
 from ptde.agents.policy import FullPolicy, Localised, StudentPolicy, TeacherPolicy
 from ptde.info.base import Carry
 from ptde.ops.local import information, local_information
-from ptde.types import Decision, TimeStep
+from ptde.types import PolicyOutput, TimeStep
 
 
 class Thought(eqx.Module):
@@ -35,10 +35,10 @@ class Watched(FullPolicy):
 
     def __call__(
         self, carry: Carry, step: TimeStep, *, key: Key[Array, ""]
-    ) -> tuple[Carry, Decision]:
+    ) -> tuple[Carry, PolicyOutput]:
         before, _ = carry
-        after, decision = self.policy(before, step, key=key)
-        return (after, self._thought(before, after, step, key)), decision
+        after, output = self.policy(before, step, key=key)
+        return (after, self._thought(before, after, step, key)), output
 
     def _thought(
         self, before: Carry, after: Carry, step: TimeStep, key: Key[Array, ""]
@@ -47,7 +47,7 @@ class Watched(FullPolicy):
         policy = self.policy
         if isinstance(policy, TeacherPolicy):
             key_z, _ = jax.random.split(key)
-            local = information(step, policy.eyes)
+            local = information(step, policy.sight)
             shape = local.shape[:-1]
             noise = policy.info.draw(shape, key=key_z) if policy.sample_z else None
             told = policy.info.step(before.info, local, step.state, noise=noise)[1]

@@ -94,18 +94,29 @@ def _short(value: float) -> float | None:
 
 
 def tests(
-    records: Mapping[str, Sequence[list[Row]]], looks: Mapping[str, Look], value: str
+    records: Mapping[str, Sequence[list[Row]]],
+    looks: Mapping[str, Look],
+    value: str,
+    axis: str = "joint_steps",
 ) -> list[Curve]:
     """A curve for each name that has rows: the mean of up to five tests at each.
 
     Of runs that are not equally far, the seeds go on where their mean stops.
+
+    Args:
+        records: of each name, the rows of each run.
+        looks: of each name.
+        value: what is drawn.
+        axis: the steps that it is drawn over, of all stages or of one (``steps``).
     """
     curves = []
     for name, runs in records.items():
-        seen = [series(rows, value) for rows in runs if rows]
+        seen = [series(rows, value, axis) for rows in runs if rows]
         if not seen:
             continue
         longest = max((steps for steps, _ in seen), key=len)
+        if len(set(longest.tolist())) == 1:  # gradient steps: it costs no more joint steps
+            longest, seen = longest[-1:], [(s[-1:], values[-1:]) for s, values in seen]
         seeds = [
             np.pad(
                 smooth(values),
@@ -159,11 +170,12 @@ def run_panels(
         measure: what win rates are in this world.
         student: how its student learnt.
     """
-    taught = {role: [records.get(role, [])] for role in ("teacher", "baseline")}
-    taught["student"] = [beside(records.get("teacher", []))]
+    taught = {role: [rows] for role, rows in records.items()}
+    if online := beside(records.get("teacher", [])):
+        taught["student"] = [online]
     panels = [
         Panel(
-            f"stage 1: {name}",
+            f"all stages: {name}",
             JOINT_STEPS,
             f"test {name}",
             tests(taught, looks, value),

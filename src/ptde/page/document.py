@@ -105,7 +105,7 @@ def render(
     }
     page = _asset("template.html")
     for name, part in parts.items():
-        page = page.replace(f"{{{{{name}}}}}", part, 1)
+        page = page.replace(f"{{{{{name}}}}}", part)
     return page
 
 

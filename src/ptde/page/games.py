@@ -13,11 +13,11 @@ from PIL import Image
 
 from ptde.agents.watch import thought_of, watched
 from ptde.envs.base import AbstractWorld
-from ptde.envs.host import HostWorld
-from ptde.host.football import ACTION_NAMES, PLAYERS, places
+from ptde.envs.process import ProcessWorld
+from ptde.processes.games.football import ACTION_NAMES, PLAYERS, places
 from ptde.page.scenes import Scenes, pack, start_of_side, thoughts
 from ptde.pipeline import replay_key, team_policy
-from ptde.rollout.host import episode, episode_seeds
+from ptde.rollout.process import episode, episode_seeds
 from ptde.strategy import Side
 from ptde.types import TimeStep
 
@@ -27,12 +27,12 @@ WIDTH = 360
 """Pixels across of a film, at most."""
 
 
-def can_be_shown(world: HostWorld) -> bool:
+def can_be_shown(world: ProcessWorld) -> bool:
     """It is football, or draws pictures of itself."""
     return _scenario(world) is not None or world.sizes.pictures
 
 
-def _scenario(world: HostWorld) -> str | None:
+def _scenario(world: ProcessWorld) -> str | None:
     """Football's scenario; None of another world."""
     family, _, name = world.spec.name.partition("/")
     return name if family == "football" and name in PLAYERS else None
@@ -42,7 +42,7 @@ def record_games(
     env: AbstractWorld, sides: Sequence[Side], battles: int
 ) -> Iterator[Scenes]:
     """Each game with all teams, from the same seed."""
-    assert isinstance(env, HostWorld)
+    assert isinstance(env, ProcessWorld)
     scenario = _scenario(env)
     numbers = range(env.spec.n_actions)
     with closing(env.recording(None)) as one:
@@ -58,7 +58,7 @@ def record_games(
 
 
 def _side(
-    world: HostWorld, side: Side, scenario: str | None, key: Key[Array, ""]
+    world: ProcessWorld, side: Side, scenario: str | None, key: Key[Array, ""]
 ) -> dict[str, Any]:
     policy = team_policy(side.folder, world, side.role, side.seed)
     policy = watched(policy, world.spec.n_actions)

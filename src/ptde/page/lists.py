@@ -48,7 +48,7 @@ def record_lists(
 
 
 def _ranked(env: Ranking, side: Side):
-    """Labels and scores [lists, docs], NDCG [lists, cuts], and thoughts [lists, docs, u]."""
+    """Labels and scores [lists, docs], NDCG [lists, cuts], thoughts [lists, docs, u]."""
     policy = watched(
         team_policy(side.folder, env, side.role, side.seed), env.spec.n_actions
     )

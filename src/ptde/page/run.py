@@ -31,7 +31,7 @@ from ptde.strategy import Side
 OTHERS = 150_000
 """Bytes that are kept for scripts, styles and texts."""
 CURVES_SAY = (
-    "Tests of stage 1: the mean of up to five at each point. The thick line is the mean "
+    "Tests of stage 1 are the mean of up to five at each point. The thick line is the mean "
     "over seeds; up to five seeds are thin lines, of more the band is Student's 95 % "
     "interval of the mean. Drag across a chart to zoom, double-click or press reset to "
     "zoom out; a name in a legend hides its curve."

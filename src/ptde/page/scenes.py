@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from ptde import build
 from ptde.agents.watch import Thought
 from ptde.envs.base import AbstractWorld
-from ptde.envs.host import HostWorld
+from ptde.envs.process import ProcessWorld
 from ptde.envs.ranking import Ranking
 from ptde.report.palette import look_of
 from ptde.strategy import Side
@@ -35,7 +36,7 @@ def record(sides: Sequence[Side], battles: int, room: int) -> tuple[list[Scenes]
     """
     if not sides or not battles:
         return [], ""
-    with closing(sides[0].folder.run.env()) as env:
+    with closing(build.world(sides[0].folder.run)) as env:
         recorder = _recorder(env)
         if recorder is None:
             return [], f"{env.spec.name} draws nothing: battles, games and lists do."
@@ -55,7 +56,7 @@ def record(sides: Sequence[Side], battles: int, room: int) -> tuple[list[Scenes]
 
 
 def _recorder(env: AbstractWorld) -> Recorder | None:
-    if isinstance(env, HostWorld):
+    if isinstance(env, ProcessWorld):
         from ptde.page.games import can_be_shown, record_games
 
         return record_games if can_be_shown(env) else None

@@ -33,24 +33,24 @@ def player(
     """
     battle = env.battle
 
-    def play(cursor, key):
-        state, step, memory = cursor
+    def play(scene, key):
+        state, step, memory = scene
         key_policy, key_env = jax.random.split(key)
         team = jax.tree.map(lambda x: x[None], step)
-        memory, decision = policy(memory, team, key=key_policy)
-        action = decision.action[0]
+        memory, output = policy(memory, team, key=key_policy)
+        action = output.action[0]
         actions = dict(zip(battle.agents, action, strict=True))
         moments = battle.step_env(key_env, state[0], actions, True)
-        state, step, last = env.advance(state, action, key=key_env)
+        state, step, last = env.step_env(state, action, key=key_env)
         thought = jax.tree.map(lambda x: x[0], thought_of(policy, memory))
         return (state, step, memory), (moments, last, step.won, thought)
 
     @jax.jit
     def roll(key):
-        key_begin, key_steps = jax.random.split(key)
-        cursor = (*env.begin(key=key_begin), policy.start(1, env.spec.n_agents))
+        key_reset, key_steps = jax.random.split(key)
+        start = (*env.reset_env(key=key_reset), policy.start(1, env.spec.n_agents))
         keys = jax.random.split(key_steps, env.spec.time_limit)
-        return jax.lax.scan(play, cursor, keys)[1]
+        return jax.lax.scan(play, start, keys)[1]
 
     def played(key):
         moments, last, won, thought = jax.tree.map(np.asarray, roll(key))

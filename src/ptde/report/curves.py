@@ -31,10 +31,11 @@ def draw_curves(
     config: DistillConfig | None = None,
     looks: Mapping[str, Look] | None = None,
 ) -> Path:
-    """Win rate and return over training, one line a role, few seeds as thin lines.
+    """Win rate and return over the joint steps of all stages, one line a role, few seeds as
+    thin lines.
 
-    A student of stage 2, whose steps are others, gets two panels of its own, as in Paper
-    Fig. 7: the distillation's loss, and its win rate.
+    Stage 2 gets two panels of its own, as in Paper Fig. 7: the distillation's loss, and the
+    student's win rate, over its own steps.
 
     Args:
         records: rows of the record of each role.
@@ -46,7 +47,7 @@ def draw_curves(
         looks: of roles; None is as of a run that is no method of the paper's.
     """
     looks = looks or {role: Look(colour) for role, colour in ROLES.items()}
-    stages = [role for role in ("teacher", "baseline") if records.get(role)]
+    stages = [role for role in ROLES if records.get(role)]
     learns_beside = beside(records.get("teacher", []))
     student = records.get("student")
     height = 1 + bool(student)
@@ -74,7 +75,10 @@ def draw_curves(
 
 
 def _line(axis: plt.Axes, rows: list[Row], value: str, role: str, look: Look) -> None:
-    steps, values = series(rows, value)
+    steps, values = series(rows, value, "joint_steps")
+    if len(set(steps)) == 1:  # its steps are gradient steps: it costs no more joint steps
+        axis.plot(steps[-1], values[-1].mean(), "D", color=look.colour, label=role)
+        return
     draw_curve(axis, steps, smooth(values), look, role, rates=value == "win_rate")
 
 

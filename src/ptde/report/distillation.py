@@ -38,10 +38,12 @@ class Distilled:
 
 
 def series(
-    rows: Sequence[Row], value: str
+    rows: Sequence[Row], value: str, axis: str = "steps"
 ) -> tuple[Int[np.ndarray, " tests"], Float[np.ndarray, "tests seeds"]]:
-    """Steps of a record, and what it holds of a value there."""
-    steps = np.array([row["steps"] for row in rows])
+    """Steps of a record (``axis``: of its stage, or ``joint_steps`` of all), and what it
+    holds of a value there.
+    """
+    steps = np.array([row[axis] for row in rows])
     return steps, np.array([row[value] for row in rows], dtype=float)
 
 

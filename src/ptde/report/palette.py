@@ -2,7 +2,7 @@
 
 Colours tell what a team is told; they are Okabe and Ito's (2008) and three of Tol's "muted"
 scheme, which people with any colour blindness can tell apart. Lines tell the learner: solid
-QMIX, dashed VDN, dotted MAPPO; dash and dot are variants.
+QMIX, dashed VDN, dotted MAPPO; dash and dot are variants, long dashes the recipe's stages.
 """
 
 from dataclasses import dataclass
@@ -13,6 +13,7 @@ OLIVE, WINE, INDIGO = "#999933", "#882255", "#332288"
 
 SOLID: tuple[float, ...] = ()
 DASHED, DOTTED, MIXED = (5.0, 3.0), (1.5, 2.5), (6.0, 2.5, 1.5, 2.5)
+LONG = (10.0, 3.0)
 
 
 @dataclass(frozen=True)
@@ -31,8 +32,13 @@ class Look:
 
 
 def _family(learner: str, dash: tuple[float, ...]) -> dict[str, Look]:
-    kinds = {"": GREY, "_GIU": ORANGE, "_GIP": BLUE, "_KD": VERMILION}
-    return {f"{learner}{kind}": Look(colour, dash) for kind, colour in kinds.items()}
+    kinds = {"": GREY, "_GIU": ORANGE, "_GIP": BLUE, "_KD": VERMILION, "_PTDE": INDIGO}
+    stages = {"_PTDE, teacher": BLUE, "_PTDE, student": VERMILION}
+    of_stages = (*LONG, *dash)
+    return {
+        **{f"{learner}{kind}": Look(colour, dash) for kind, colour in kinds.items()},
+        **{f"{learner}{kind}": Look(colour, of_stages) for kind, colour in stages.items()},
+    }
 
 
 LOOKS: dict[str, Look] = {
@@ -66,15 +72,20 @@ _AS_RUN = {
     "QMIX_STATE": "QMIX, raw state",
     "QMIX_CTDS": "CTDS, teacher",
     "QMIX_CTDS, student": "CTDS",
-    "QMIX_GIP_TOGETHER": "QMIX_GIP, student beside it",
-    "QMIX_GIP_TOGETHER, student": "QMIX_KD, simultaneous",
+    "QMIX_GIP_ONLINE": "QMIX_GIP, student beside it",
+    "QMIX_GIP_ONLINE, student": "QMIX_KD, simultaneous",
+    **{
+        f"{learner}_GIP, {stage}": f"{learner}_PTDE{its}"
+        for learner in ("QMIX", "VDN", "MAPPO", "QPLEX")
+        for stage, its in {"student": ", student", "fine-tuned": ""}.items()
+    },
 }
 """Names that a run gives itself (``Run.method``): those of the methods that they are."""
 
-ROLES = {"teacher": BLUE, "student": VERMILION, "baseline": GREY}
+ROLES = {"teacher": BLUE, "student": VERMILION, "finetuned": INDIGO, "baseline": GREY}
 """Colours of the roles of a run that is no method of the paper's."""
 
-LOSSES = {"training": Look(INDIGO), "held out": Look(ORANGE, DASHED)}
+LOSSES = {"training": Look(BLACK), "held out": Look(BLACK, DASHED)}
 """Of a distillation's two losses."""
 
 

@@ -1,5 +1,6 @@
 """What all learning curves have in common, in pictures and in pages."""
 
+import itertools
 from collections.abc import Sequence
 from typing import TypeVar
 
@@ -25,7 +26,7 @@ def groups(items: Sequence[T], most: int = MOST) -> list[list[T]]:
     """Parts of about the same length that have at most ``most`` items, in order."""
     count = -(-len(items) // most)
     edges = [len(items) * i // count for i in range(count + 1)] if count else [0]
-    return [list(items[a:b]) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    return [list(items[a:b]) for a, b in itertools.pairwise(edges)]
 
 
 def spread(

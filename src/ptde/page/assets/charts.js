@@ -92,7 +92,7 @@ function drawChart(panel) {
     height: 260,
     scales: {
       x: { time: false },
-      y: { range: panel.rates ? [-0.02, Math.max(1.02, top)] : [bottom - pad, top + pad] },
+      y: { range: () => (panel.rates ? [-0.02, Math.max(1.02, top)] : [bottom - pad, top + pad]) },
     },
     axes: [
       { label: panel.x, labelSize: 22, size: 34, values: (u, all) => all.map(short) },

@@ -14,7 +14,9 @@ function openScene(scene) {
     open.share = changedShare(open);
     return open;
   });
-  return { ...scene, sides };
+  const open = { ...scene, sides };
+  if (view && view.open) view.open(open);
+  return open;
 }
 
 // Bars of one agent's action values; the mark is the value without z.

@@ -10,6 +10,7 @@ function unpack(packed) {
   const codes = packed.bytes === 2 ? new Uint16Array(bytes.buffer) : bytes;
   const top = packed.bytes === 2 ? 65535 : 255, { shape } = packed;
   return {
+    packed,
     shape,
     get(...at) {
       const code = codes[at.reduce((sum, i, axis) => sum * shape[axis] + i, 0)];
@@ -87,16 +88,16 @@ const VIEWS = {
   smax: {
     packed: ["x", "y", "health", "target"],
     draw(scene, side, canvas, time, shown) {
-      const size = scene.width, pen = clear(canvas, size, size, "#f6f5f0");
+      const { size, left, bottom } = scene.part, pen = clear(canvas, size, size, "#f6f5f0");
       const frame = Math.min(time * scene.moments, side.x.shape[0] - 1);
       const at = Math.round(frame), count = side.letters.length;
-      const spot = (i) => [between(side.x, frame, i), size - between(side.y, frame, i)];
+      const spot = (i) => [between(side.x, frame, i) - left, size + bottom - between(side.y, frame, i)];
       const alive = [...Array(count).keys()].filter((i) => !isNaN(side.health.get(at, i)));
       pen.strokeStyle = "#e4e2da";
       pen.lineWidth = size / 600;
-      for (let line = 0; line < size; line += 4) {
-        pen.strokeRect(line, -1, 4, size + 2);
-        pen.strokeRect(-1, line, size + 2, 4);
+      for (let line = 0; line < scene.width; line += 4) {
+        pen.strokeRect(line - left, -1, 4, size + 2);
+        pen.strokeRect(-1, size + bottom - line - 4, size + 2, 4);
       }
       if (shown.sight) for (const i of alive.filter((j) => j < scene.allies)) {
         disc(pen, ...spot(i), side.sight[i], i === shown.agent ? "rgba(0,114,178,.07)" : null,
@@ -133,10 +134,23 @@ const VIEWS = {
         pen.fillRect(x - 1.3 * r, y - 1.8 * r, 2.6 * r * side.health.get(at, i), 0.4 * r);
       }
     },
+    // The square of the map in which everything happens, the same for all teams.
+    open(scene) {
+      const seen = { x: [], y: [] };
+      for (const side of scene.sides) for (const axis of ["x", "y"]) {
+        const { low, step, bytes } = side[axis].packed, top = bytes === 2 ? 65534 : 254;
+        seen[axis].push(low, low + step * top);
+      }
+      const ends = (values) => [Math.min(...values), Math.max(...values)];
+      const [x, y] = [ends(seen.x), ends(seen.y)];
+      const size = Math.max(x[1] - x[0], y[1] - y[0]) + 4;
+      scene.part = { size, left: (x[0] + x[1] - size) / 2, bottom: (y[0] + y[1] - size) / 2 };
+    },
     pick(scene, side, time, x, y) { // x, y in [0, 1]; the nearest ally
       const frame = Math.min(time * scene.moments, side.x.shape[0] - 1);
-      const away = (i) => Math.hypot(between(side.x, frame, i) - x * scene.width,
-        scene.width - between(side.y, frame, i) - y * scene.width);
+      const { size, left, bottom } = scene.part;
+      const away = (i) => Math.hypot(between(side.x, frame, i) - left - x * size,
+        size + bottom - between(side.y, frame, i) - y * size);
       return [...Array(scene.allies).keys()].sort((a, b) => away(a) - away(b))[0];
     },
     seconds: (scene, time) => `${(time * scene.seconds).toFixed(1)} s`,
