@@ -162,8 +162,8 @@ def replay_command(words: Sequence[str]) -> None:
 
 def report_command(words: Sequence[str]) -> None:
     """`ptde report RUN`."""
-    from ptde.validation import check_range
     from ptde.page import write_page
+    from ptde.validation import check_range
 
     @dataclass(frozen=True)
     class Command:

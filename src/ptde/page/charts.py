@@ -51,7 +51,7 @@ class Panel:
     def to_json(self) -> dict[str, Any]:
         """Curves on common steps; null where a curve has no test."""
         curves = [curve.thinned() for curve in self.curves if len(curve.steps)]
-        steps = np.unique(np.concatenate([curve.steps for curve in curves] or [[]]))
+        steps = np.unique(np.concatenate([curve.steps for curve in curves]))
         return {
             "title": self.title,
             "x": self.x,

@@ -4,10 +4,8 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
-
 from ptde.compare.curves import distilled
-from ptde.compare.outcome import WINS, Entries, Entry, gather, measure_of
+from ptde.compare.outcome import WINS, Entries, gather, measure_of
 from ptde.compare.tables import markdown
 from ptde.config import load_run
 from ptde.folder import RunFolder, name_of
@@ -115,61 +113,44 @@ def _entries(folders: Sequence[RunFolder]) -> Entries:
 def _panels(
     folders: Sequence[RunFolder], entries: Entries, maps: Sequence[str]
 ) -> list[Panel]:
-    """Stage 1 on every map, at most five methods a panel, and every stage 2."""
+    """Every map over the joint steps of all stages, at most five methods a panel; and every
+    stage 2 over its own.
+    """
     measure = measure_of(entries)
     shown = {"win_rate": measure, "return": "return"}
     if measure != WINS:
         del shown["return"]
     panels = []
     for where in maps:
-        taught = _stage1([folder for folder in folders if folder.run.map == where])
+        taught = _records([folder for folder in folders if folder.run.map == where])
         looks = {name: look_of(name) for name in taught}
-        finals = {
-            METHODS[name].name: entry
-            for name, by_map in entries.items()
-            if (entry := by_map.get(where)) and entry.distillations
-        }
         for value, title in shown.items():
-            parts = groups([*taught, *finals])
-            for part in parts:
-                rows = {name: taught[name] for name in part if name in taught}
-                ends = [(n, finals[n]) for n in part if n in finals]
-                panels.append(
-                    Panel(
-                        f"{where}: {title}",
-                        JOINT_STEPS,
-                        f"test {title}",
-                        tests(rows, looks, value),
-                        [
-                            (f"{n}, final", look_of(n), _end(entry, value))
-                            for n, entry in ends
-                        ],
-                        rates=value == "win_rate",
-                    )
-                )
+            for part in groups(list(taught)):
+                rows = {name: taught[name] for name in part}
+                curves, rates = tests(rows, looks, value), value == "win_rate"
+                name = f"{where}: {title}"
+                panels.append(Panel(name, JOINT_STEPS, f"test {title}", curves, (), rates))
     for cell in distilled(entries, maps):
-        looks = cell.looks or {}
-        levels = [("teacher, final", looks["teacher"], cell.teacher)]
+        cells = cell.looks or {}
+        levels = [("teacher, final", cells["teacher"], cell.teacher)]
         panels += distillation(
-            cell.title, cell.rows, cell.student, looks["student"], levels, measure
+            cell.title, cell.rows, cell.student, cells["student"], levels, measure
         )
     return [panel for panel in panels if panel.curves]
 
 
-def _stage1(folders: Sequence[RunFolder]) -> Mapping[str, list[list[Row]]]:
-    """The records of every method that stage 1 taught, by the paper's name."""
+def _records(folders: Sequence[RunFolder]) -> Mapping[str, list[list[Row]]]:
+    """The tests of every method, by the paper's name: the rows of each of its runs."""
     found: dict[str, list[list[Row]]] = {}
     for name, method in METHODS.items():
         for folder in folders:
             if name in _methods(folder):
-                rows = records_of(folder)["teacher"]
-                rows = rows if method.role == "teacher" else beside(rows)
+                records = records_of(folder)
+                rows = records[method.role]
+                if method.role == "student" and not rows:
+                    rows = beside(records["teacher"])
                 found.setdefault(method.name, []).extend([rows] if rows else [])
     return {name: records for name, records in found.items() if records}
-
-
-def _end(entry: Entry, value: str) -> float:
-    return float(np.mean(entry.seeds if value == "win_rate" else entry.returns))
 
 
 def _sides(folders: Sequence[RunFolder]) -> list[Side]:
@@ -179,7 +160,7 @@ def _sides(folders: Sequence[RunFolder]) -> list[Side]:
         here.sort(key=lambda folder: not folder.has("student"))
         sides: dict[str, Side] = {}
         for folder in here:
-            for role in ("teacher", "student"):
+            for role in ("teacher", "student", "finetuned"):
                 if folder.has(role):
                     side = Side(folder, role, folder.run.seed)
                     sides.setdefault(name_of(folder.run, role), side)

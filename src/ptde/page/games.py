@@ -14,9 +14,9 @@ from PIL import Image
 from ptde.agents.watch import thought_of, watched
 from ptde.envs.base import AbstractWorld
 from ptde.envs.process import ProcessWorld
-from ptde.processes.games.football import ACTION_NAMES, PLAYERS, places
 from ptde.page.scenes import Scenes, pack, start_of_side, thoughts
 from ptde.pipeline import replay_key, team_policy
+from ptde.processes.games.football import ACTION_NAMES, PLAYERS, places
 from ptde.rollout.process import episode, episode_seeds
 from ptde.strategy import Side
 from ptde.types import TimeStep

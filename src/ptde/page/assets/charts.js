@@ -103,7 +103,7 @@ function drawChart(panel) {
       ...panel.curves.map((c) => ({
         label: c.name + (c.count > 1 ? `, ${c.count} seeds` : ""),
         stroke: c.colour, dash: c.dash.map((d) => 2 * d), width: 2, spanGaps: true,
-        points: { show: steps.length < 12 }, value: said(c),
+        points: { show: c.mean.filter((y) => y !== null).length < 12 }, value: said(c),
       })),
       ...levels.map((l) => ({
         label: l.name, stroke: l.colour, dash: [8, 6], width: 1.5, points: { show: false },
