@@ -14,22 +14,12 @@ from ptde.envs.base import AbstractWorld
 from ptde.jobs.checkpoint import Checkpoints
 from ptde.jobs.job import Job, OnRow, run_job
 from ptde.jobs.record import Row
+from ptde.rollout.base import TrainState, initial
 from ptde.rollout.evaluate import Returns
-from ptde.rollout.loop import (
-    Schedule,
-    TrainState,
-    fold,
-    initial,
-    over_seeds,
-    period,
-    seed_keys,
-    student_test,
-    teacher_test,
-)
+from ptde.rollout.runner import runner_of
+from ptde.rollout.schedule import Schedule
+from ptde.rollout.seeds import Stream, fold_in_all, over_seeds, stream_keys
 from ptde.types import Rollout
-
-TRAIN, TEST = 0, 1
-"""Streams of randomness below a seed's key. Tests never share keys with training."""
 
 
 @dataclass(frozen=True)
@@ -53,11 +43,12 @@ class Training:
     """Joint steps of earlier stages."""
     given: Any = None
     """What an earlier stage left for the learner, with a leading axis of seeds."""
-    streams: tuple[int, int] = (TRAIN, TEST)
+    streams: tuple[Stream, Stream] = (Stream.TRAIN, Stream.TEST)
+    """What learning draws from, and what tests do."""
 
-    def keys(self, stream: int) -> Key[Array, " seeds"]:
+    def keys(self, stream: Stream) -> Key[Array, " seeds"]:
         """The seeds' keys of one stream of randomness."""
-        return fold(seed_keys(self.seed, self.seeds), stream)
+        return stream_keys(stream, self.seed, self.seeds)
 
     def start(self) -> TrainState:
         """The states before the first iteration, with a leading axis of seeds."""
@@ -93,20 +84,20 @@ def teach(training: Training, folder: Path, on_row: Iterable[OnRow] = ()) -> Tau
         Diverged: a loss or a gradient was not finite.
     """
     t, algo = training, training.algo
-    run = period(algo, t.env, t.schedule, t.seeds)
-    test = teacher_test(t.env, t.test_episodes, t.seeds, sample_z=t.sample_z)
-    team_test = student_test(t.env, t.test_episodes, t.seeds)
+    runner = runner_of(t.env)
+    run = runner.period(algo, t.schedule, t.seeds)
+    test = runner.test(t.test_episodes, t.seeds, sample_z=t.sample_z)
 
     def look(state: TrainState, steps: int) -> dict[str, Array]:
-        keys = fold(t.keys(t.streams[1]), steps)
+        keys = fold_in_all(t.keys(t.streams[1]), steps)
         # Teachers and teams only pick leaves, so the axis of seeds passes through.
         team = algo.team(state.learner)
         if t.tested == "student":
             assert team is not None
-            return _seen(team_test(team, keys))
+            return _seen(test(team, keys))
         seen = _seen(test(algo.teacher(state.learner), keys))
         if team is not None:
-            outcome = team_test(team, keys)
+            outcome = test(team, keys)
             seen["student_win_rate"] = outcome.won.mean(1)
             seen["student_return"] = outcome.reward.mean(1)
         return seen

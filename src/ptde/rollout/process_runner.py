@@ -1,0 +1,65 @@
+"""Worlds in processes of their own, stepped by a Python loop (``process.py``)."""
+
+from contextlib import closing
+
+import jax
+import jax.numpy as jnp
+
+from ptde.algos.base import AbstractAlgorithm
+from ptde.envs.process import ProcessWorld
+from ptde.rollout import process
+from ptde.rollout.base import AbstractRunner, Period, TrainState, greedy
+from ptde.rollout.schedule import Schedule
+from ptde.rollout.seeds import over_seeds
+
+
+class ProcessRunner(AbstractRunner):
+    """Plays in a world's processes: as many copies as there are, one seed at a time."""
+
+    one_seed = True
+
+    def __init__(self, world: ProcessWorld):
+        self.world = world
+
+    @property
+    def draws(self) -> bool:
+        return self.world.sizes.pictures
+
+    def period(self, algo: AbstractAlgorithm, schedule: Schedule, seeds: int) -> Period:
+        run = process.iterate(algo, self.world, schedule.segment)
+
+        def play(state, count):
+            one = jax.tree.map(lambda x: x[0], state)
+            learner, metrics = run(one.learner, one.key, int(one.iteration), count)
+            after = TrainState(learner, one.key, one.iteration + count)
+            return jax.tree.map(lambda x: x[None], (after, metrics))
+
+        return play
+
+    def test(self, episodes, seeds, *, sample_z=False):
+        world = self.world.held_out()
+        count = world.episodes(episodes)
+
+        def play(model, key):
+            policy = greedy(model, sample_z=sample_z)
+            return process.evaluate(policy, world, count, key=key)
+
+        return over_seeds(play, seeds)
+
+    def rollouts(self, policy, each, *, times, copies, length, seeds):
+        kept = jax.jit(each)
+
+        def run(model, key):
+            team = policy(model)
+            keys = jax.random.split(key, times)
+            rolls = (process.collect(team, self.world, length, key=k) for k in keys)
+            parts = [kept(model, rollout) for rollout in rolls]
+            return jax.tree.map(lambda *x: jnp.stack(x), *parts)
+
+        return over_seeds(run, seeds)
+
+    def film(self, policy, folder, *, key):
+        key_seed, key_actions = jax.random.split(key)
+        seed = process.episode_seeds(key_seed, 1)[0]
+        with closing(self.world.recording(folder)) as one:
+            return process.film(policy, one, seed, key=key_actions)
