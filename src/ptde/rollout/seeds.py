@@ -37,7 +37,7 @@ class Stream(IntEnum):
     RANK = 18
     """What a team draws that ranks a file, below seed 0's key alone."""
     ORDER = 19
-    """The documents' order in test lists, below seed 0's key alone: all runs' is the same."""
+    """The documents' order in test lists, below seed 0's key alone: one for all runs."""
     EVALUATION = 20
     """The final evaluation: all roles of a run meet the same beginnings."""
     REPLAY = 21
