@@ -78,7 +78,9 @@ def test_the_student_learns_and_the_teacher_does_not_notice(run):
     # the same teacher without a student: not a bit of difference
     _, alone, _ = learn(dataclasses.replace(run, online_distillation=False), 60)
     for a, b in zip(
-        jax.tree.leaves(state.learnt.online), jax.tree.leaves(alone.learnt.online), strict=True
+        jax.tree.leaves(state.learnt.online),
+        jax.tree.leaves(alone.learnt.online),
+        strict=True,
     ):
         np.testing.assert_array_equal(a, b)
     assert alone.learnt.student is None

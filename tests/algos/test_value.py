@@ -82,7 +82,9 @@ def test_every_part_learns_from_a_rollout(mixer, info):
 
 def loss_of(learner, state, batch):
     key = jax.random.key(2)
-    return jax.jit(lambda b: learner.loss(state.learnt.online, state.target, b, key=key)[0])(batch)
+    return jax.jit(
+        lambda b: learner.loss(state.learnt.online, state.target, b, key=key)[0]
+    )(batch)
 
 
 def test_a_restarts_transition_does_not_count(ready):
@@ -147,7 +149,9 @@ def test_double_q_takes_the_online_networks_action_and_the_target_networks_value
 
     @jax.jit
     def everything(batch):
-        q_online, q_target = (m.values(batch, key=None)[0] for m in (state.learnt.online, target))
+        q_online, q_target = (
+            m.values(batch, key=None)[0] for m in (state.learnt.online, target)
+        )
         loss = learner.loss(state.learnt.online, target, batch, key=jax.random.key(2))[0]
         return q_online, q_target, loss
 
@@ -225,9 +229,13 @@ def test_the_learning_rate_falls_to_the_end_of_the_run():
     assert rates == [1.0, 0.75, 0.5, 0.5]
     state = learner_and_state()[1]
     grad = jax.tree.map(jnp.ones_like, state.learnt.online)
-    step = lambda rate: learner._step(grad, state.learnt.optimiser, state.learnt.online, rate)[0]  # noqa: E731
+    step = lambda rate: learner._step(
+        grad, state.learnt.optimiser, state.learnt.online, rate
+    )[0]  # noqa: E731
     moved = [
-        np.abs(jax.tree.leaves(step(rate))[0] - jax.tree.leaves(state.learnt.online)[0]).max()
+        np.abs(
+            jax.tree.leaves(step(rate))[0] - jax.tree.leaves(state.learnt.online)[0]
+        ).max()
         for rate in (1.0, 0.25)
     ]
     np.testing.assert_allclose(moved[1], 0.25 * moved[0], rtol=1e-3)
@@ -242,7 +250,9 @@ def test_targets_are_copied_when_due():
     same = []
     for i in range(4):
         state, _ = update(state, rollout(learner, state, i), i)
-        equal = jax.tree.map(lambda a, b: bool((a == b).all()), state.learnt.online, state.target)
+        equal = jax.tree.map(
+            lambda a, b: bool((a == b).all()), state.learnt.online, state.target
+        )
         same.append(jax.tree.all(equal))
     assert same == [False, True, False, True]
 
@@ -254,7 +264,9 @@ def test_nothing_is_learnt_before_the_replay_holds_a_batch():
     after, metrics = update(state, rollout(learner, state))
     assert metrics["loss"] == 0
     assert jax.tree.all(
-        jax.tree.map(lambda a, b: bool((a == b).all()), after.learnt.online, state.learnt.online)
+        jax.tree.map(
+            lambda a, b: bool((a == b).all()), after.learnt.online, state.learnt.online
+        )
     )
 
 
@@ -296,7 +308,9 @@ def test_the_average_follows_the_networks_and_is_what_is_tested():
     learner, state = learner_and_state(dataclasses.replace(RUN, value=value))
     update = jax.jit(lambda s, r: learner.update(s, r, key=jax.random.key(1))[0])
     after = update(state, rollout(learner, state))
-    leaves = [jax.tree.leaves(m)[0] for m in (state.average, after.learnt.online, after.average)]
+    leaves = [
+        jax.tree.leaves(m)[0] for m in (state.average, after.learnt.online, after.average)
+    ]
     np.testing.assert_allclose(leaves[2], 0.75 * leaves[0] + 0.25 * leaves[1], rtol=1e-5)
     tested = jax.tree.leaves(learner.teacher(after))[0]
     np.testing.assert_array_equal(tested, leaves[2])
