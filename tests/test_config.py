@@ -13,7 +13,7 @@ from tests.test_rank import letor
 import ptde.compare.runner
 import ptde.pipeline
 from ptde import build
-from ptde.algos.value import ValueConfig
+from ptde.algos.value_config import ValueConfig
 from ptde.cli import main
 from ptde.compare.plan import PLANS, Plan
 from ptde.config import Run

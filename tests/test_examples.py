@@ -96,4 +96,4 @@ def test_the_game_of_the_docs_is_checked_and_run_as_they_say(tmp_path, monkeypat
     assert size != 5  # not what it is anyway
     world = build.world(held.run)
     assert world.spec.obs_dim == size
-    assert held.team(held.run, world)  # it fits the networks that were taught
+    assert held.model("student", world)  # it fits the networks that were taught

@@ -104,7 +104,7 @@ def arrays(folder):
     env = build.world(held.run)
     models = [
         held.teacher("teacher", held.run, env),
-        held.team(held.run, env),
+        held.model("student", env),
     ]
     clocks = ("seconds", "steps_per_second")
     rows = [

@@ -9,7 +9,7 @@ import pytest
 from tests.students import NO_STAGE_3, PAPERS
 
 from ptde import pipeline
-from ptde.algos.value import ValueConfig
+from ptde.algos.value_config import ValueConfig
 from ptde.cli import main
 from ptde.config import Run
 from ptde.envs.settings import RankingConfig

@@ -10,7 +10,7 @@ import tyro
 
 from ptde.algos.finetune import FinetuneConfig
 from ptde.algos.mappo import MappoConfig
-from ptde.algos.value import ValueConfig
+from ptde.algos.value_config import ValueConfig
 from ptde.distill.config import DistillConfig
 from ptde.envs.base import TimeOut
 from ptde.envs.registry import WORLDS

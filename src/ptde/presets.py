@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from ptde.algos.finetune import FinetuneConfig
-from ptde.algos.value import ValueConfig
+from ptde.algos.value_config import ValueConfig
 from ptde.config import Run
 from ptde.jobs.distill import DistillConfig
 from ptde.unread import without_unread

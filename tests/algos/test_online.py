@@ -62,32 +62,34 @@ def test_the_student_learns_and_the_teacher_does_not_notice(run):
     learner, state, metrics = learn(run, 60)
     assert np.isfinite(metrics["student_loss"]).all()
     batch = played(learner, state, Probe(run.map), 64, jax.random.key(5))
-    q, info = state.online.values(batch, key=None)
+    q, info = state.learnt.online.values(batch, key=None)
 
     def loss(student):
-        network = state.online.network
+        network = state.learnt.online.network
         return float(learner.online_student.loss(student, batch, network, q, info))
 
     goal = (info.mean if run.info == "gip" else q)[:, :-1]
     goal = goal[~batch.steps.first[:, 1:]]  # [steps, agents, z or actions]
     spread = jnp.square(goal - goal.mean(0)).sum(-1)  # what the best constant leaves
     spread = spread.mean() if run.info == "gip" else spread.sum(-1).mean()
-    assert loss(state.student) < 0.25 * spread
+    assert loss(state.learnt.student) < 0.25 * spread
     assert loss(learner.online_student.init(key=jax.random.key(9))) > 0.5 * spread
-    assert learner.team(state).student is state.student or run.info == "none"
+    assert learner.team(state).student is state.learnt.student or run.info == "none"
     # the same teacher without a student: not a bit of difference
     _, alone, _ = learn(dataclasses.replace(run, online_distillation=False), 60)
     for a, b in zip(
-        jax.tree.leaves(state.online), jax.tree.leaves(alone.online), strict=True
+        jax.tree.leaves(state.learnt.online),
+        jax.tree.leaves(alone.learnt.online),
+        strict=True,
     ):
         np.testing.assert_array_equal(a, b)
-    assert alone.student is None
+    assert alone.learnt.student is None
 
 
 @pytest.mark.parametrize("run", [CTDS, ONLINE], ids=["ctds", "online"])
 def test_no_weight_of_the_student_is_drawn_by_a_key_of_the_teachers(run):
     learner, key = build.learner(run, ENV.spec), jax.random.key(3)
-    student = learner.init(rollout_shapes(ENV, 4, 8), key=key).student
+    student = learner.init(rollout_shapes(ENV, 4, 8), key=key).learnt.student
     first = lambda student: np.asarray(jax.tree.leaves(student)[0])  # noqa: E731
     # A model splits its key for its parts, and they for theirs.
     parts = jax.random.split(key, 3)
@@ -114,7 +116,8 @@ def test_ctds_regresses_all_action_values():
     assert loss(q) == 0
     # one wrong by 2 for each of 2 agents and 2 actions: 2 * 2 * 4
     np.testing.assert_allclose(loss(q + 2.0), 16.0, rtol=1e-5)
-    team = learner.team(dataclasses.replace(state, student=student))
+    learnt = dataclasses.replace(state.learnt, student=student)
+    team = learner.team(dataclasses.replace(state, learnt=learnt))
     assert team.network is student
 
 
