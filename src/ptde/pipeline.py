@@ -27,7 +27,7 @@ from ptde.jobs.record import Record, Row
 from ptde.jobs.teach import last_state, replayed, teach
 from ptde.report.registry import draws, film, report_of
 from ptde.report.result import Result, Score
-from ptde.rollout.base import greedy
+from ptde.rollout.base import as_tested
 from ptde.rollout.cache import use_compilation_cache
 from ptde.rollout.runner import runner_of
 from ptde.rollout.seeds import Stream, stream_key, stream_keys
@@ -332,4 +332,4 @@ def team_policy(folder: RunFolder, env: AbstractWorld, role: str, seed: int) -> 
 def _greedy(model: Teacher | Team, index: int, config: Run) -> FullPolicy:
     """What one of a role's seeds does in tests."""
     one = jax.tree.map(lambda x: x[index], model)
-    return greedy(one, sample_z=config.z_test == "sample")
+    return as_tested(one, sample_z=config.z_test == "sample")

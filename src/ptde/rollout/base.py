@@ -116,7 +116,7 @@ class AbstractRunner(ABC):
         """
 
 
-def greedy(model: Teacher | Team, *, sample_z: bool = False) -> FullPolicy:
+def as_tested(model: Teacher | Team, *, sample_z: bool = False) -> FullPolicy:
     """What a finished team does in tests; ``sample_z`` is for teachers alone."""
     if isinstance(model, Team):
         return localise(model.policy())

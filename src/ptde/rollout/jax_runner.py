@@ -9,7 +9,7 @@ from jaxtyping import Array
 
 from ptde.algos.base import AbstractAlgorithm
 from ptde.envs.base import AbstractEnv
-from ptde.rollout.base import AbstractRunner, Period, TrainState, greedy
+from ptde.rollout.base import AbstractRunner, Period, TrainState, as_tested
 from ptde.rollout.collect import collect, start, train_win_rate
 from ptde.rollout.evaluate import evaluate
 from ptde.rollout.schedule import Schedule
@@ -38,7 +38,7 @@ class JaxRunner(AbstractRunner):
         count = env.episodes(episodes)
 
         def play(model, key):
-            return evaluate(greedy(model, sample_z=sample_z), env, count, key=key)
+            return evaluate(as_tested(model, sample_z=sample_z), env, count, key=key)
 
         return jax.jit(over_seeds(play, seeds))
 

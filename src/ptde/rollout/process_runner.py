@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from ptde.algos.base import AbstractAlgorithm
 from ptde.envs.process import ProcessWorld
 from ptde.rollout import process
-from ptde.rollout.base import AbstractRunner, Period, TrainState, greedy
+from ptde.rollout.base import AbstractRunner, Period, TrainState, as_tested
 from ptde.rollout.schedule import Schedule
 from ptde.rollout.seeds import over_seeds
 
@@ -41,7 +41,7 @@ class ProcessRunner(AbstractRunner):
         count = world.episodes(episodes)
 
         def play(model, key):
-            policy = greedy(model, sample_z=sample_z)
+            policy = as_tested(model, sample_z=sample_z)
             return process.evaluate(policy, world, count, key=key)
 
         return over_seeds(play, seeds)
