@@ -1,11 +1,10 @@
 """Groups of options: which of them were typed, and their dotted names (``value.lr``)."""
 
 from collections.abc import Mapping
-from copy import copy
 from dataclasses import fields, replace
 from typing import Any, TypeVar
 
-from ptde.validation import check_choice
+from ptde.check import known
 
 T = TypeVar("T", bound="Options")
 
@@ -33,7 +32,7 @@ class Options:
                 is of no option.
         """
         for name in defaults:
-            check_choice("option", name, flatten(self))
+            known("option", name, flatten(self))
         for name, value in list(vars(self).items()):
             if isinstance(value, Options):
                 ours = _below(name, defaults).items()
@@ -61,14 +60,6 @@ def put(options: T, values: Mapping[str, Any]) -> T:
     for group in {name.partition(".")[0] for name in values.keys() - changes.keys()}:
         changes[group] = replace(getattr(options, group), **_below(group, values))
     return replace(options, **changes)  # type: ignore[type-var]
-
-
-def changed(options: T, **values: Any) -> T:
-    """The options with some of them replaced, unchecked, and the others not looked at."""
-    twin = copy(options)
-    for name, value in values.items():
-        object.__setattr__(twin, name, value)
-    return twin
 
 
 def _below(group: str, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -43,9 +43,9 @@ def test_the_dead_do_not_count(setting, name):
     dead = ~seen.counts[..., None]
     odd = jnp.where(dead, 9.0, seen.z)
     np.testing.assert_allclose(objective(odd, seen, network), 0.0, atol=1e-5)
-    changed = dataclasses.replace(seen, z=jnp.where(dead, -9.0, seen.z))
+    told = dataclasses.replace(seen, z=jnp.where(dead, -9.0, seen.z))
     z = seen.z + 0.3
-    a, b = objective(z, seen, network), objective(z, changed, network)
+    a, b = objective(z, seen, network), objective(z, told, network)
     np.testing.assert_allclose(a, b, rtol=1e-5)
 
 

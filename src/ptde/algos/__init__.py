@@ -1,8 +1,7 @@
 """Algorithms: one learner per family."""
 
 from ptde.algos.base import AbstractAlgorithm, Metrics, Teacher
-from ptde.algos.value import ValueLearner, ValueModel, ValueState
-from ptde.algos.value_config import ValueConfig
+from ptde.algos.value import ValueConfig, ValueLearner, ValueModel, ValueState
 
 __all__ = [
     "AbstractAlgorithm",

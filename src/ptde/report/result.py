@@ -67,7 +67,6 @@ class Result:
     world: str
     method: str
     steps: int
-    """Joint steps of all stages."""
     seconds: float
     """Wall time of all stages, without the evaluation."""
     scores: dict[str, Score] = field(default_factory=dict)
@@ -78,11 +77,10 @@ class Result:
 
     @property
     def prr(self) -> float | None:
-        """Win rate of the last stage's decentralised team / teacher's."""
-        team = self.scores.get("finetuned", self.scores.get("student"))
-        if team is None or "teacher" not in self.scores:
+        """Student's win rate / teacher's."""
+        if not {"teacher", "student"} <= self.scores.keys():
             return None
-        return retention(team.win_rate, self.scores["teacher"].win_rate)
+        return retention(self.scores["student"].win_rate, self.scores["teacher"].win_rate)
 
     def to_json(self) -> dict[str, Any]:
         """What ``result.json`` holds."""

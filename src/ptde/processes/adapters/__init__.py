@@ -1,1 +1,0 @@
-"""Other interfaces as a ``ProcessEnv``, and a check of any world."""

@@ -1,1 +1,0 @@
-"""The real games, what they need, and the pitch as a picture."""
