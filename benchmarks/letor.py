@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import tyro
 
-from ptde.data import read_letor
+from ptde.envs.ranking import read_letor
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import optax
 import tyro
 
+from ptde import build
 from ptde.distill.students import MlpStudent
 from ptde.folder import RunFolder
 from ptde.ops.local import local_information
@@ -43,7 +44,9 @@ def roll(config, env, teacher, rolls: int):
 
     def one(key):
         cursor = start(policy, env, config.envs, key=key)
-        steps = collect(policy, env, cursor, config.segment_of(env.spec), key=key)[1].steps
+        steps = collect(policy, env, cursor, build.segment_of(config, env.spec), key=key)[
+            1
+        ].steps
         local = local_information(steps.local)
         h = teacher.network.unroll(local, steps.first)
         z = teacher.info(local, steps.state, noise=None).mean
@@ -83,7 +86,7 @@ def main() -> None:
     gap = tyro.cli(Gap)
     use_compilation_cache()
     folder = RunFolder(gap.run)
-    config, env = folder.run, folder.run.env()
+    config, env = folder.run, build.world(folder.run)
     if env.types:
         raise SystemExit(f"{env.spec.name} has teams of mixed types: not supported here")
     teacher = jax.tree.map(lambda x: x[0], folder.teacher("teacher", config, env))

@@ -20,13 +20,13 @@ import numpy as np
 import tyro
 from rich.table import Table
 
-from ptde import Run
-from ptde.algos.value import Learnt
+from ptde import Run, build
+from ptde.algos.value import Learnables
 from ptde.config import SmaxConfig
 from ptde.jobs.progress import console
 from ptde.ops.keys import new_key
 from ptde.rollout.collect import collect, start
-from ptde.rollout.loop import initial, period
+from ptde.rollout.loop import compiled_period, initial
 
 CONFIGURATIONS = {
     "qmix": {"info": "none"},
@@ -100,25 +100,25 @@ class Case:
             run = replace(run, ranking=replace(run.ranking, data=bench.data))
         self.run = replace(
             run,
-            infos=replace(run.infos, state_encoder=encoder),
+            info_config=replace(run.info_config, state_encoder=encoder),
             value=replace(run.value, updates=bench.updates),
             test_every=4 * run.envs * run.segment,
             steps=10**9,
             **options,
         )
-        self.name, self.env = name, self.run.env()
+        self.name, self.env = name, build.world(self.run)
         self.algo, schedule = (
-            self.run.learner(self.env.spec),
-            self.run.schedule(self.env.spec),
+            build.learner(self.run, self.env.spec),
+            build.schedule(self.run, self.env.spec),
         )
         self.iterations = schedule.iterations
-        self.per_period = schedule.steps_after(1)
+        self.per_period = schedule.iterations * schedule.per_iteration
         begin = jax.jit(lambda key: initial(self.algo, self.env, schedule, key=key))
         state = begin(new_key(0))
         self.state = jax.tree.map(lambda x: x[None], state)
         began = time.perf_counter()
-        program = period(self.algo, self.env, schedule, 1)
-        self.period = program.lower(self.state).compile()
+        program = compiled_period(self.algo, self.env, schedule, 1)
+        self.period = program.lower(self.state, self.iterations).compile()
         self.compile_seconds = time.perf_counter() - began
         memory = self.period.memory_analysis()
         self.memory = (
@@ -128,7 +128,7 @@ class Case:
             - memory.alias_size_in_bytes
         )
         for _ in range(3):  # until the replay holds a batch
-            self.state, _ = self.period(self.state)
+            self.state, _ = self.period(self.state, self.iterations)
         self.collect = jax.jit(self._collect).lower(self._learner()).compile()
         self.learn = jax.jit(self._learn).lower(self._learner()).compile()
         self.flops = dot_flops(jax.make_jaxpr(self._learn)(self._learner()).jaxpr)
@@ -140,19 +140,19 @@ class Case:
     def _collect(self, learner):
         policy = self.algo.behave(learner)
         key = new_key(1)
-        cursor = start(policy, self.env, self.run.envs, key=key)
-        return collect(policy, self.env, cursor, self.run.segment, key=key)[1]
+        begun = start(policy, self.env, self.run.envs, key=key)
+        return collect(policy, self.env, begun, self.run.segment, key=key)[1]
 
     def _learn(self, learner):
         key = new_key(1)
         batch = self.algo.replay.sample(learner.replay, key).experience
-        learnt = Learnt(learner.online, learner.optimiser, None, None)
-        return self.algo.learn(learnt, learner.target, batch, key=key)
+        learnables = Learnables(learner.online, learner.optimiser, None, None)
+        return self.algo.learn(learnables, learner.target, batch, key=key)
 
     def measure(self) -> None:
         """Times one period, one collection and one update."""
         began = time.perf_counter()
-        self.state, metrics = self.period(self.state)
+        self.state, metrics = self.period(self.state, self.iterations)
         jax.block_until_ready(metrics)
         self.times["period"].append(time.perf_counter() - began)
         learner = self._learner()

@@ -21,18 +21,19 @@ from typing import Any
 import jax
 import tyro
 
+from ptde import build
 from ptde.config import Run
-from ptde.envs.host import HostWorld
-from ptde.envs.settings import HostConfig
+from ptde.envs.process import ProcessWorld
+from ptde.envs.settings import ProcessConfig
 from ptde.ops.keys import new_key
-from ptde.rollout import host
+from ptde.rollout import process
 from ptde.rollout.collect import rollout_shapes
 
 ALONE = """
 import sys, time, json
 import numpy as np
-from ptde.host.adapt import make
-from ptde.host.env import standard
+from ptde.processes.adapters.adapt import make
+from ptde.processes.protocol import standard
 target, kwargs, limit, seconds = json.loads(sys.argv[1])
 env, draw = make(target, kwargs, 0), np.random.default_rng(0)
 step, count, seed, t = standard(env.reset(0)), 0, 0, 0
@@ -61,12 +62,12 @@ class Workers:
     out: Path = Path("workers.json")
 
 
-def alone(world: HostWorld, seconds: float) -> float:
+def alone(world: ProcessWorld, seconds: float) -> float:
     """The game in as many processes, each by itself."""
     maker = world.maker
     kwargs = json.loads(maker.kwargs)
-    told = json.dumps([maker.target, kwargs, world.spec.time_limit, seconds])
-    words = [sys.executable, "-c", ALONE, told]
+    arguments = json.dumps([maker.target, kwargs, world.spec.time_limit, seconds])
+    words = [sys.executable, "-c", ALONE, arguments]
     running = [
         subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         for _ in range(world.copies)
@@ -74,40 +75,45 @@ def alone(world: HostWorld, seconds: float) -> float:
     return sum(float(p.communicate()[0].split()[-1]) for p in running)
 
 
-def world_of(run: Run, **options: Any) -> HostWorld:
+def world_of(run: Run, **options: Any) -> ProcessWorld:
     """The run's world, with other options of its processes."""
-    world = replace(run, host=HostConfig(**options)).env()
-    if not isinstance(world, HostWorld):
+    world = build.world(replace(run, processes=ProcessConfig(**options)))
+    if not isinstance(world, ProcessWorld):
         raise ValueError("benchmarks/throughput.py measures worlds in JAX")
     return world
 
 
-def collecting(run: Run, world: HostWorld) -> Callable[[], float]:
+def collecting(run: Run, world: ProcessWorld) -> Callable[[], float]:
     """Steps per second of one segment."""
-    algo = run.learner(world.spec)
-    example = rollout_shapes(world, run.envs, run.segment_of(world.spec))
+    algo = build.learner(run, world.spec)
+    example = rollout_shapes(world, run.envs, build.segment_of(run, world.spec))
     policy = algo.behave(algo.init(example, key=new_key(0)))
 
     def measure() -> float:
         began = time.monotonic()
-        host.collect(policy, world, run.segment_of(world.spec), key=new_key(1))
-        return run.envs * run.segment_of(world.spec) / (time.monotonic() - began)
+        process.collect(policy, world, build.segment_of(run, world.spec), key=new_key(1))
+        return run.envs * build.segment_of(run, world.spec) / (time.monotonic() - began)
 
     return measure
 
 
-def training(run: Run, world: HostWorld, times: int = 3) -> Callable[[], float]:
+def training(run: Run, world: ProcessWorld, times: int = 3) -> Callable[[], float]:
     """Steps per second of collecting and learning."""
-    algo = run.learner(world.spec)
-    example = rollout_shapes(world, run.envs, run.segment_of(world.spec))
+    algo = build.learner(run, world.spec)
+    example = rollout_shapes(world, run.envs, build.segment_of(run, world.spec))
     learner = jax.jit(lambda key: algo.init(example, key=key))(new_key(0))
-    iterate = host.iterate(algo, world, run.segment_of(world.spec), times)
+    iterate = process.iterate(algo, world, build.segment_of(run, world.spec))
     state = {"learner": learner}
 
     def measure() -> float:
         began = time.monotonic()
-        state["learner"], _ = iterate(state["learner"], new_key(2), 0)
-        return times * run.envs * run.segment_of(world.spec) / (time.monotonic() - began)
+        state["learner"], _ = iterate(state["learner"], new_key(2), 0, times)
+        return (
+            times
+            * run.envs
+            * build.segment_of(run, world.spec)
+            / (time.monotonic() - began)
+        )
 
     return measure
 

@@ -20,12 +20,12 @@ class Meet(AbstractEnv):
 
     spec = EnvSpec("meet/line", AGENTS, CELLS, 2 * CELLS, 3, LIMIT)
 
-    def begin(self, *, key):
+    def reset_env(self, *, key):
         place = jax.random.randint(key, (AGENTS + 1,), 0, CELLS)
         state = (place[:AGENTS], place[AGENTS], jnp.zeros((), jnp.int32))
         return state, self.show(state, jnp.full(AGENTS, -1), jnp.zeros((), bool))
 
-    def advance(self, state, action, *, key):
+    def step_env(self, state, action, *, key):
         place, goal, time = state
         place = jnp.clip(place + action - 1, 0, CELLS - 1)
         met = jnp.all(place == goal)

@@ -1,7 +1,7 @@
 """A world that is a program of its own: any Python, and any library, in two methods.
 
 ptde check my_game:Meet                  is it what a world should be? (in this folder)
-ptde run env:my_game:Meet --steps 60_000 --host.kwargs '{"size": 7}'
+ptde run env:my_game:Meet --steps 60_000 --processes.kwargs '{"size": 7}'
 python examples/my_game.py [STEPS]       (in any)
 """
 
@@ -10,7 +10,7 @@ import sys
 import numpy as np
 
 from ptde import Run, run
-from ptde.host import HostStep
+from ptde.processes import ProcessStep
 
 AGENTS = 2
 
@@ -37,9 +37,9 @@ class Meet:
     def show(self, **happened):
         where = np.eye(self.size)[self.place]  # one's own place, and nothing of the goal
         state = np.concatenate([where.ravel(), np.eye(self.size)[self.goal]])
-        return HostStep(where, state, np.ones((AGENTS, 3)), **happened)
+        return ProcessStep(where, state, np.ones((AGENTS, 3)), **happened)
 
 
 if __name__ == "__main__":
     steps = int(sys.argv[1]) if len(sys.argv) > 1 else 60_000
-    run(Run(world="host", map="my_game:Meet", segment=32, steps=steps)).show()
+    run(Run(world="processes", map="my_game:Meet", segment=32, steps=steps)).show()

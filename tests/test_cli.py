@@ -12,7 +12,8 @@ OPTIONS = """
     --hyper-hidden 4 --embed 4 --hypernet-hidden 4 --buffer 16 --batch 4
     --test-every 32 --test-episodes 4 --episodes 16 --student.steps 10
     --student.batch 16 --student.hidden 8 --student.data-steps 64 --student.tests 1
-    --student.test-episodes 4
+    --student.test-episodes 4 --student.network mlp --student.objective z
+    --student.data teacher --student.share 0 --finetune.share 0
 """
 TINY = OPTIONS.split()
 

@@ -12,7 +12,8 @@ from tests.test_rank import letor
 
 import ptde.compare.runner
 import ptde.pipeline
-from ptde.algos.value import ValueConfig
+from ptde import build
+from ptde.algos.value_config import ValueConfig
 from ptde.cli import main
 from ptde.compare.plan import PLANS, Plan
 from ptde.config import Run
@@ -37,13 +38,13 @@ GROUPS = {
 TYPED = {
     "": {"steps": 1234, "envs": 3, "hidden": 32, "z_test": "sample", "baseline": True},
     "value": {"lr": 0.25, "buffer": 700, "target_z": "mean"},
-    "infos": {"z": 16, "stochastic": False},
-    "mixers": {"embed": 16},
+    "info_config": {"z": 16, "stochastic": False},
+    "mixer_config": {"embed": 16},
     "mappo": {"lr": 0.25, "gae_lambda": 0.5},
     "smax": {"observation": "native", "sight": 0.5},
     "football": {"control": "fixed"},
     "starcraft": {"difficulty": "5"},
-    "host": {"quorum": 0.5, "overlap": True},
+    "processes": {"quorum": 0.5, "overlap": True},
     "ranking": {"docs": 7, "data": "some.txt"},
     "student": {"lr": 0.25, "steps": 77},
 }
@@ -107,7 +108,7 @@ def test_every_group_is_among_the_words():
 @pytest.mark.parametrize(("world", "group", "names"), same_words())
 def test_the_same_words_make_the_same_run(world, group, names, tmp_path, monkeypatch):
     names = {"algo": "mappo", **names} if group == "mappo" else names
-    place = "some.module:Game" if world == "host" else WORLDS[world].default
+    place = "some.module:Game" if world == "processes" else WORLDS[world].default
     own = {name: value for name, value in names.items() if "." not in name}
     parts = {n.split(".")[1]: v for n, v in names.items() if "." in n}
     groups = {group: GROUPS[group](**parts)} if parts else {}
@@ -137,7 +138,7 @@ map = "{place}"
 
 @pytest.mark.parametrize("world", WORLDS)
 def test_a_config_is_kept_as_it_is(world):
-    run = Run(world=world, value=ValueConfig(lr=0.25), infos=InfoSizes(z=3))
+    run = Run(world=world, value=ValueConfig(lr=0.25), info_config=InfoSizes(z=3))
     assert Run.from_json(json.loads(json.dumps(run.to_json()))) == run
     assert pickle.loads(pickle.dumps(run)) == run
     assert dataclasses.replace(run) == run
@@ -175,10 +176,10 @@ def test_a_world_of_ones_own_has_defaults_and_gets_what_it_says_it_reads(monkeyp
         mine = World("line", lambda: ("line",), make, **rest)
         monkeypatch.setitem(WORLDS, "mine", mine)
 
-    world(reads=("smax", "host.limit"), defaults={"hidden": 7, "smax.sight": 0.5})
+    world(reads=("smax", "processes.limit"), defaults={"hidden": 7, "smax.sight": 0.5})
     run = Run(world="mine", smax=SmaxConfig(reward_scale=3.0))
     assert (run.map, run.hidden, run.smax.sight) == ("line", 7, 0.5)
-    run.env()
+    build.world(run)
     assert given.keys() == {"smax", "host", "envs", "progress"}
     assert given["smax"] == run.smax
     world(defaults={"value.lrr": 1.0})
@@ -190,7 +191,7 @@ def test_a_world_of_ones_own_has_defaults_and_gets_what_it_says_it_reads(monkeyp
 
 
 MAPPO = {"algo": "mappo"}
-CTDS = {"info": "none", "eyes": "all", "together": True}
+CTDS = {"info": "none", "teacher_sight": "all", "online_distillation": True}
 
 
 @pytest.mark.parametrize(
@@ -199,26 +200,41 @@ CTDS = {"info": "none", "eyes": "all", "together": True}
         (MAPPO, "value.lr", 0.1, "--algo mappo: type --mappo.lr"),
         (MAPPO, "value.updates", 9, "--algo mappo: type --algo value"),
         (MAPPO, "mixer", "vdn", "--algo mappo: type --algo value"),
-        (MAPPO, "mixers.embed", 16, "--algo mappo: type --algo value"),
-        (MAPPO, "together", True, "--algo mappo: type --algo value"),
-        ({**MAPPO, "info": "none"}, "eyes", "all", "--algo mappo: type --algo value"),
+        (MAPPO, "mixer_config.embed", 16, "--algo mappo: type --algo value"),
+        (MAPPO, "online_distillation", True, "--algo mappo: type --algo value"),
+        (
+            {**MAPPO, "info": "none"},
+            "teacher_sight",
+            "all",
+            "--algo mappo: type --algo value",
+        ),
         ({}, "mappo.lr", 0.1, "--algo value: type --lr"),
         ({}, "mappo.epochs", 3, "--algo value: type --algo mappo"),
-        ({}, "mixers.kernels", 3, "--mixer qmix: type --mixer qplex"),
-        ({"mixer": "vdn"}, "mixers.hypernet_hidden", 3, "type --mixer qmix | qplex"),
-        ({}, "infos.threshold", 1.0, "--info gip: type --info copa"),
-        ({"infos.refresh": 4}, "infos.threshold", 1.0, "--info gip: type --info copa"),
-        ({}, "infos.heads", 2, "--info gip: type --info copa"),
-        ({}, "infos.variational", 0.1, "--info gip: type --info copa"),
-        ({}, "infos.giu_hidden", 8, "--info gip: type --info giu | copa_lite"),
-        ({"info": "giu"}, "infos.state_encoder", 8, "--info giu: type --info gip"),
-        ({"info": "csrl"}, "infos.stochastic", False, "type --info giu | gip | copa"),
-        ({"info": "none"}, "infos.refresh", 2, "--info none: type --info giu"),
-        ({"info": "none"}, "infos.z", 2, "--info none: type --info giu"),
+        ({}, "mixer_config.kernels", 3, "--mixer qmix: type --mixer qplex"),
+        ({"mixer": "vdn"}, "mixer_config.hypernet_hidden", 3, "type --mixer qmix | qplex"),
+        ({}, "info_config.threshold", 1.0, "--info gip: type --info copa"),
+        (
+            {"info_config.refresh": 4},
+            "info_config.threshold",
+            1.0,
+            "--info gip: type --info copa",
+        ),
+        ({}, "info_config.heads", 2, "--info gip: type --info copa"),
+        ({}, "info_config.variational", 0.1, "--info gip: type --info copa"),
+        ({}, "info_config.giu_hidden", 8, "--info gip: type --info giu | copa_lite"),
+        ({"info": "giu"}, "info_config.state_encoder", 8, "--info giu: type --info gip"),
+        ({"info": "csrl"}, "info_config.stochastic", False, "type --info giu | gip | copa"),
+        ({"info": "none"}, "info_config.refresh", 2, "--info none: type --info giu"),
+        ({"info": "none"}, "info_config.z", 2, "--info none: type --info giu"),
         ({"info": "none"}, "z_test", "sample", "--info none: type --info giu"),
         ({"info": "none"}, "value.target_z", "mean", "--info none: type --info giu"),
         ({"info": "none"}, "student.lr", 0.1, "--info none: type --info giu"),
-        ({"together": True}, "student.lr", 0.1, "--together: type --no-together"),
+        (
+            {"online_distillation": True},
+            "student.lr",
+            0.1,
+            "--online-distillation: type --no-online-distillation",
+        ),
         (CTDS, "student.hidden", 8, "by this run: leave it away"),
         ({"student.data": "replay"}, "student.data_epsilon", 0.1, "type --student.data"),
         ({"world": "ranking"}, "value.td_lambda", 0.1, "0.0: type --gamma 0.99"),
@@ -226,9 +242,9 @@ CTDS = {"info": "none", "eyes": "all", "together": True}
         ({"world": "ranking"}, "time_out", "terminal", "ranking: type --world smax"),
         ({"world": "football"}, "smax.time_limit", 99, "football: type --world smax"),
         ({"world": "football"}, "smax.sight", 0.5, "football: type --world smax"),
-        ({"world": "football"}, "host.limit", 9, "football: type --football.limit"),
+        ({"world": "football"}, "processes.limit", 9, "football: type --football.limit"),
         ({}, "football.control", "fixed", "smax: type --world football"),
-        ({}, "host.patience", 9.0, "type --world football | starcraft | host"),
+        ({}, "processes.patience", 9.0, "type --world football | starcraft | processes"),
         ({}, "ranking.jitter", 0.1, "--world smax: type --world ranking"),
         ({}, "starcraft.step_mul", 4, "--world smax: type --world starcraft"),
     ],
@@ -268,7 +284,9 @@ def test_commands_refuse_it_before_anything_is_written(
 
 
 def test_python_refuses_it_before_anything_is_written(tmp_path):
-    config = Run(world="probe", smax=SmaxConfig(sight=0.5), mixers=MixerSizes(kernels=2))
+    config = Run(
+        world="probe", smax=SmaxConfig(sight=0.5), mixer_config=MixerSizes(kernels=2)
+    )
     with pytest.raises(ValueError, match=r"(?s)--kernels is not.*\n--sight is not read"):
         ptde.pipeline.run(config, tmp_path / "run")
     assert not list(tmp_path.iterdir())
@@ -414,16 +432,16 @@ def test_games_in_processes_read_what_they_say(monkeypatch):
     made = Mock(spec=AbstractWorld, time_out="bootstrap")
     made.__class__ = AbstractWorld
     monkeypatch.setattr(
-        "ptde.envs.host.HostWorld", Mock(return_value=made, time_out="bootstrap")
+        "ptde.envs.process.ProcessWorld", Mock(return_value=made, time_out="bootstrap")
     )
-    monkeypatch.setattr("ptde.host.doctor.need", lambda game: None)
-    monkeypatch.setattr("ptde.host.starcraft.require", lambda name: None)
-    # Of every such world: HostWorld, its pool and rollout/host.py.
-    common = {f"host.{name}" for name in ("patience", "failures", "quorum", "overlap")}
+    monkeypatch.setattr("ptde.processes.games.doctor.need", lambda game: None)
+    monkeypatch.setattr("ptde.processes.games.starcraft.require", lambda name: None)
+    # Of every such world: ProcessWorld, its pool and rollout/process.py.
+    common = {f"processes.{name}" for name in ("patience", "failures", "quorum", "overlap")}
     for world, place in (
         ("football", WORLDS["football"].default),
         ("starcraft", "3s_vs_5z"),
-        ("host", "some.module:Game"),
+        ("processes", "some.module:Game"),
     ):
         _, notes = noted(world, place)
         assert notes | common | {"time_out"} == _read_by_world(world), world
@@ -432,4 +450,4 @@ def test_games_in_processes_read_what_they_say(monkeypatch):
 def test_synthetic_lists_take_no_features_of_a_file():
     run = Run(world="ranking", map="synthetic", ranking=RankingConfig(features=5))
     with pytest.raises(ValueError, match="leave --features away"):
-        run.env()
+        build.world(run)

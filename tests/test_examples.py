@@ -8,6 +8,7 @@ import sys
 import pytest
 from tests.documents import EXAMPLES, README, TINY, WORLDS, commands, fenced
 
+from ptde import build
 from ptde.cli import main
 from ptde.folder import RunFolder
 
@@ -25,11 +26,14 @@ import dataclasses, os, runpy, sys
 import ptde, ptde.presets
 from ptde.jobs.distill import DistillConfig
 from ptde.algos import ValueConfig
+from ptde.algos.finetune import FinetuneConfig
 
 tiny = dict(
     envs=2, segment=12, hidden=8, test_every=16, test_episodes=2, episodes=4,
     value=ValueConfig(buffer=8, batch=2),
+    finetune=FinetuneConfig(share=0.0),
     student=DistillConfig(
+        network="mlp", objective="z", data="teacher", share=0.0, 
         steps=4, batch=8, hidden=8, data_steps=16, tests=1, test_episodes=2
     ),
 )
@@ -88,8 +92,8 @@ def test_the_game_of_the_docs_is_checked_and_run_as_they_say(tmp_path, monkeypat
     assert main([*run[1:], *TINY]) == 0
     (folder,) = (tmp_path / "runs").iterdir()
     held = RunFolder(folder)
-    size = held.run.host.arguments()["size"]
+    size = held.run.processes.arguments()["size"]
     assert size != 5  # not what it is anyway
-    world = held.run.env()
+    world = build.world(held.run)
     assert world.spec.obs_dim == size
-    assert held.team(held.run, world)  # it fits the networks that were taught
+    assert held.model("student", world)  # it fits the networks that were taught

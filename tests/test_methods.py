@@ -3,13 +3,14 @@ import dataclasses
 import jax
 import pytest
 
+from ptde import build
 from ptde.config import Run
 from ptde.methods import LOCAL, METHODS, parameters, run_of, student_parameters
 from ptde.ops.keys import new_key
 from ptde.presets import PAPER_MAPS
 
 BASE = Run(world="probe", map="personal")
-SPEC = BASE.env().spec
+SPEC = build.world(BASE).spec
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -22,7 +23,7 @@ def test_every_method_can_be_made(name):
         assert method.centralised == run.centralised
     else:
         assert method.reads == LOCAL
-        assert run.together or run.distils
+        assert run.online_distillation or run.distils
 
 
 def test_the_papers_rows_are_there():
@@ -71,7 +72,7 @@ student, QMIX's mixer."""
 def parts(name, spec):
     """Parameters of a method's agents, module and mixer."""
     run = run_of(name, BASE)
-    model = jax.eval_shape(lambda key: run.value_model(spec, key=key), new_key(0))
+    model = jax.eval_shape(lambda key: build.value_model(run, spec, key=key), new_key(0))
     count = lambda part: sum(x.size for x in jax.tree.leaves(part))  # noqa: E731
     return count(model.network), count(model.info), count(model.mixer)
 

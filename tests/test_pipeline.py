@@ -9,7 +9,9 @@ import time
 import jax
 import numpy as np
 import pytest
+from tests.students import NO_STAGE_3, PAPERS
 
+from ptde import build
 from ptde.algos import ValueConfig
 from ptde.cli import main
 from ptde.config import FORMAT, Run, load_run
@@ -41,11 +43,12 @@ TINY = Run(
     test_episodes=4,
     checkpoint_every=64,
     episodes=16,
-    infos=InfoSizes(z=4, hyper_hidden=4),
-    mixers=MixerSizes(embed=4, hypernet_hidden=4),
+    info_config=InfoSizes(z=4, hyper_hidden=4),
+    mixer_config=MixerSizes(embed=4, hypernet_hidden=4),
     value=ValueConfig(buffer=16, batch=4, epsilon_steps=100),
+    finetune=NO_STAGE_3,
     student=DistillConfig(
-        steps=40, batch=16, hidden=8, data_steps=64, tests=2, test_episodes=4
+        **PAPERS, steps=40, batch=16, hidden=8, data_steps=64, tests=2, test_episodes=4
     ),
 )
 
@@ -98,10 +101,10 @@ def test_evaluation_is_on_the_same_keys_each_time(finished):
 def arrays(folder):
     """All arrays of the finished models, and the records without wall times."""
     held = RunFolder(folder)
-    env = held.run.env()
+    env = build.world(held.run)
     models = [
         held.teacher("teacher", held.run, env),
-        held.team(held.run, env),
+        held.model("student", env),
     ]
     clocks = ("seconds", "steps_per_second")
     rows = [
@@ -311,7 +314,7 @@ def test_distill_needs_a_teacher(tmp_path, monkeypatch):
 
 
 def test_a_run_without_information_has_nothing_to_distil(tmp_path):
-    plain = {"info": "none", "infos": InfoSizes(), "student": DistillConfig()}
+    plain = {"info": "none", "info_config": InfoSizes(), "student": DistillConfig()}
     run(dataclasses.replace(TINY, **plain, steps=32), tmp_path / "run", goal="teach")
     with pytest.raises(ValueError, match="--info gip"):
         distill_run(tmp_path / "run")

@@ -2,8 +2,9 @@ import dataclasses
 
 import pytest
 
+from ptde import build
 from ptde.cli import main
-from ptde.cli.words import parse, start_of
+from ptde.cli.arguments import parse, start_of
 from ptde.config import Run
 from ptde.presets import PAPER_MAPS, PRESETS, as_paper
 
@@ -17,7 +18,7 @@ def typed(text):
 def test_a_preset_is_a_run_that_can_be_made(name):
     text, run = PRESETS[name]
     assert text
-    assert run.training(run.env(), "teacher").schedule.periods >= 1
+    assert build.training(run, build.world(run), "teacher").schedule.ends
 
 
 def test_paper_is_table_7_and_the_released_code():
@@ -33,8 +34,8 @@ def test_paper_is_table_7_and_the_released_code():
     assert (run.envs, v.buffer, v.batch, v.updates) == (8, 5_000, 128, 1)
     assert v.target_period == 200
     assert (v.epsilon_start, v.epsilon_end, v.epsilon_steps) == (1.0, 0.05, 100_000)
-    assert (run.hidden, run.infos.z, run.infos.hyper_hidden) == (64, 64, 64)
-    assert (run.mixers.embed, run.mixers.hypernet_hidden) == (32, 64)
+    assert (run.hidden, run.info_config.z, run.info_config.hyper_hidden) == (64, 64, 64)
+    assert (run.mixer_config.embed, run.mixer_config.hypernet_hidden) == (32, 64)
     assert (run.test_every, run.test_episodes) == (10_000, 32)
     assert (run.z_test, run.time_out) == ("sample", "terminal")
     assert (s.steps, s.batch, s.lr, s.hidden) == (500_001, 2_048, 1e-4, 64)
@@ -44,13 +45,13 @@ def test_paper_is_table_7_and_the_released_code():
 @pytest.mark.parametrize("name", PAPER_MAPS)
 def test_a_segment_of_paper_has_room_for_one_longest_episode(name):
     run = typed(f"--preset paper --map {name}")
-    env = run.env()
-    assert run.segment_of(env.spec) == env.spec.time_limit
+    env = build.world(run)
+    assert build.segment_of(run, env.spec) == env.spec.time_limit
     assert env.time_out == "terminal"
-    task = run.distillation(env)
+    task = build.distillation(run, env)
     assert task.segment == env.spec.time_limit
     two = dataclasses.replace(run.value, segment_episodes=2)
-    room = dataclasses.replace(run, value=two).segment_of(env.spec)
+    room = build.segment_of(dataclasses.replace(run, value=two), env.spec)
     assert room == 2 * env.spec.time_limit + 1  # one step between them, the restart
 
 

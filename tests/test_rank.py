@@ -6,9 +6,10 @@ import json
 import jax
 import numpy as np
 import pytest
+from tests.students import NO_STAGE_3, PAPERS
 
 from ptde import pipeline
-from ptde.algos.value import ValueConfig
+from ptde.algos.value_config import ValueConfig
 from ptde.cli import main
 from ptde.config import Run
 from ptde.envs.settings import RankingConfig
@@ -47,9 +48,10 @@ def taught(tmp_path_factory):
         hidden=8,
         test_every=32,
         episodes=4,
-        infos=InfoSizes(z=4, hyper_hidden=4),
+        info_config=InfoSizes(z=4, hyper_hidden=4),
         value=ValueConfig(buffer=64, batch=16),
-        student=DistillConfig(steps=4, data_steps=32, tests=1, batch=16),
+        finetune=NO_STAGE_3,
+        student=DistillConfig(**PAPERS, steps=4, data_steps=32, tests=1, batch=16),
         ranking=RankingConfig(
             data=str(letor(folder / "some.txt")), docs=4, jitter=0.1, k=4
         ),

@@ -48,7 +48,7 @@ READ = {
     ),
     "ptde run --preset paper --map 5m_vs_6m": as_paper(Run(map="5m_vs_6m")),
     "ptde run --method ctds --map 5m_vs_6m": Run(
-        map="5m_vs_6m", info="none", eyes="all", together=True
+        map="5m_vs_6m", info="none", teacher_sight="all", online_distillation=True
     ),
     "ptde run --world football --map academy_3_vs_1_with_keeper": Run(
         world="football", map="academy_3_vs_1_with_keeper"
@@ -105,7 +105,7 @@ def test_a_file_is_ranked(tmp_path, monkeypatch):
 def test_a_pettingzoo_world_is_run(tmp_path, monkeypatch):
     pytest.importorskip("mpe2")
     monkeypatch.chdir(tmp_path)
-    assert typed(PETTINGZOO, *TINY, "--segment", "32", "--host.limit", "10") == 0
+    assert typed(PETTINGZOO, *TINY, "--segment", "32", "--processes.limit", "10") == 0
     (folder,) = (tmp_path / "runs").iterdir()
     assert (folder / "result.json").exists()
 

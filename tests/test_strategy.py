@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 from tests.test_pipeline import TINY
 
+from ptde import build
 from ptde.algos.base import Team
 from ptde.cli import main
 from ptde.config import Run
@@ -30,13 +31,15 @@ def pretended(run, path, *roles):
 def untaught(run: Run, path, roles=("teacher", "student", "baseline")):
     """A run folder with finished roles whose networks are as they began."""
     folder = RunFolder.create(run, path, "run")
-    env = run.env()
+    env = build.world(run)
     for role in roles:
-        training = for_role(run, role).training(env, role)
+        training = build.training(for_role(run, role), env, role)
         teacher = training.algo.teacher(training.start().learner)
         model = teacher
         if role == "student":
-            model = Team(teacher.network, run.distillation(env).start(teacher).student)
+            model = Team(
+                teacher.network, build.distillation(run, env).start(teacher).student
+            )
         folder.finish(role, model)
     return path
 
@@ -113,7 +116,7 @@ def test_of_another_run_the_team_that_needs_least_plays(tmp_path):
 
 
 HOST = dataclasses.replace(
-    TINY, world="host", map="tests.host.worlds:Scored", envs=1, segment=10
+    TINY, world="processes", map="tests.processes.worlds:Scored", envs=1, segment=10
 )
 
 
@@ -134,8 +137,8 @@ def test_a_world_that_draws_itself_is_shown_by_its_pictures(tmp_path, capsys):
         ("smax", "3m", "--versus x", "type --early-late, too"),
         ("probe", "personal", "--early-late --role teacher", "battles (--world smax)"),
         (
-            "host",
-            "tests.host.worlds:Line",
+            "processes",
+            "tests.processes.worlds:Line",
             "--early-late --role teacher",
             "give it a method frame()",
         ),

@@ -3,10 +3,11 @@
 Every stage finds there what the stage before wrote:
 
     run.json                     the config, and what the run is to become
-    teacher/  student/  baseline/
+    teacher/  student/  finetuned/  baseline/
         record.jsonl             one row a test
         checkpoints/             to go on from
         model/                   the finished networks
+        central/                 the teacher's mixer or critic, for a stage 3
     result.json  curves.png  replay.gif
 """
 
@@ -14,6 +15,7 @@ import dataclasses
 import fcntl
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -23,15 +25,17 @@ from typing import Any, Literal
 import equinox as eqx
 import jax
 
+from ptde import build
 from ptde.algos.base import Teacher, Team
-from ptde.check import known
 from ptde.config import FORMAT, Run, load_run
 from ptde.envs.base import AbstractWorld
 from ptde.jobs import checkpoint
 from ptde.jobs.checkpoint import DamagedCheckpoint, UnfitCheckpoint
+from ptde.jobs.teach import taught
+from ptde.validation import check_choice
 
 Goal = Literal["teach", "run"]
-ROLES = ("teacher", "student", "baseline")
+ROLES = ("teacher", "student", "finetuned", "baseline")
 
 
 class RunFolder:
@@ -104,45 +108,71 @@ class RunFolder:
 
     def check_has(self, role: str) -> None:
         """ValueError if the role is not finished; names those that are."""
-        known("role", role, ROLES)
+        check_choice("role", role, ROLES)
         if self.has(role):
             return
         there = " or ".join(r for r in ROLES if self.has(r))
         advice = f"type --role {there}" if there else f"`ptde resume {self.path}` ends it"
         raise ValueError(f"{self.path} has no finished {role}: {advice}")
 
-    def finish(self, role: str, model: eqx.Module) -> None:
-        """Keeps the role's finished networks."""
+    def finish(self, role: str, model: eqx.Module, central: Any = None) -> None:
+        """Keeps the role's finished networks, and a teacher's mixer or critic."""
+        if central is not None:
+            path = self.path / role / "central"
+            shutil.rmtree(path, ignore_errors=True)
+            checkpoint.save(path, central)
         checkpoint.save(self.path / role / "model", model)
+
+    @property
+    def decentralised(self) -> str:
+        """The role whose team is carried off: the last stage's that is finished."""
+        teams = [role for role in ("finetuned", "student") if self.has(role)]
+        return teams[0] if teams else "teacher"
 
     def model(self, role: str, env: AbstractWorld) -> Teacher | Team:
         """The finished networks of a role, with a leading axis of seeds."""
-        if role == "student":
-            return self.team(self.run, env)
+        if role in ("student", "finetuned"):
+            return self.team(role, self.run, env)
         return self.teacher(role, for_role(self.run, role), env)
 
     def teacher(self, role: str, run: Run, env: AbstractWorld) -> Teacher:
         """The finished teacher (or baseline), with a leading axis of seeds."""
-        training = run.training(env, role)
+        training = build.training(run, env, role)
         like = jax.eval_shape(lambda: training.algo.teacher(training.start().learner))
         return self._load(role, like)
 
-    def team(self, run: Run, env: AbstractWorld) -> Team:
-        """The finished decentralised team, with a leading axis of seeds."""
-        training, task = run.training(env, "teacher"), run.distillation(env)
+    def central(self, run: Run, env: AbstractWorld) -> Any:
+        """The mixer or critic that stage 1 left, with a leading axis of seeds.
+
+        Raises:
+            ValueError: there is none, as an older version kept none.
+        """
+        training = build.training(run, env, "teacher")
+        if not (self.path / "teacher" / "central").is_dir():
+            raise ValueError(
+                f"{self.path}/teacher holds no mixer or critic to fine-tune with: an older "
+                "ptde taught it. Teach another with `ptde run`, or do without: "
+                "--finetune.share 0"
+            )
+        like = jax.eval_shape(lambda: taught(training.algo, training.start().learner))
+        return self._load("teacher", like.central, "central")
+
+    def team(self, role: str, run: Run, env: AbstractWorld) -> Team:
+        """A finished decentralised team, with a leading axis of seeds."""
+        training, task = build.training(run, env, "teacher"), build.distillation(run, env)
 
         def make():
             learner = training.start().learner
-            if run.together:
+            if run.online_distillation:
                 return training.algo.team(learner)
             teacher = training.algo.teacher(learner)
             return Team(teacher.network, task.start(teacher).student)
 
-        return self._load("student", jax.eval_shape(make))
+        return self._load(role, jax.eval_shape(make))
 
-    def _load(self, role: str, like: Any) -> Any:
+    def _load(self, role: str, like: Any, what: str = "model") -> Any:
         try:
-            return checkpoint.load(self.path / role / "model", like)
+            return checkpoint.load(self.path / role / what, like)
         except (DamagedCheckpoint, UnfitCheckpoint) as error:
             raise ValueError(
                 f"the {role} of {self.path} cannot be used on {self.run.world}/"
@@ -164,4 +194,6 @@ def for_role(config: Run, role: str) -> Run:
     """The config of a role: the baseline is the same learner without information."""
     if role != "baseline":
         return config
-    return dataclasses.replace(config, info="none", eyes="own", together=False)
+    return dataclasses.replace(
+        config, info="none", teacher_sight="own", online_distillation=False
+    )

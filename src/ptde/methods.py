@@ -11,13 +11,15 @@ from typing import Any, Literal
 
 import jax
 
-from ptde.check import known
+from ptde import build
 from ptde.config import Run
+from ptde.distill.config import DistillConfig
 from ptde.info import make_info
 from ptde.ops.keys import new_key
 from ptde.options import flatten, put
 from ptde.types import EnvSpec
 from ptde.unread import PROBE, complaint, flag, unread, without_unread
+from ptde.validation import check_choice
 
 LOCAL = "O_i history"
 STATE = "O_i history, state"
@@ -37,7 +39,7 @@ class Method:
     """Sets the method's options on a run; the rest stays."""
     run: str
     """Methods of the same word share a run."""
-    role: Literal["teacher", "student"] = "teacher"
+    role: Literal["teacher", "student", "finetuned"] = "teacher"
 
     @property
     def centralised(self) -> bool:
@@ -50,15 +52,21 @@ class Method:
         return f"{self.name} ({'C' if self.centralised else 'D'})"
 
 
-_PLAIN: dict[str, Any] = {"algo": "value", "eyes": "own", "together": False}
+_PLAIN: dict[str, Any] = {
+    "algo": "value",
+    "teacher_sight": "own",
+    "online_distillation": False,
+}
 """What a method is where it says nothing else."""
 
 
-def _set(**options: Any) -> Callable[[Run, EnvSpec], Run]:
+def _set(whole: bool = False, **options: Any) -> Callable[[Run, EnvSpec], Run]:
+    """Sets options; but for the ``whole`` recipe, the student is the paper's as well."""
     infos, options = options.pop("infos", {}), {**_PLAIN, **options}
 
     def change(run: Run, spec: EnvSpec) -> Run:
-        return replace(run, infos=replace(run.infos, **infos), **options)
+        run = replace(run, info_config=replace(run.info_config, **infos), **options)
+        return run if whole else _papers_student(run)
 
     return change
 
@@ -73,13 +81,13 @@ def _wide_qmix(run: Run, spec: EnvSpec) -> Run:
 
 def _wide_giu(run: Run, spec: EnvSpec) -> Run:
     """GIU with an encoding as wide as it takes to have GIP's parameters."""
-    run = put(run, _PLAIN)
+    run = _papers_student(put(run, _PLAIN))
     goal = parameters(replace(run, info="gip"), spec)
 
     def wide(n: int) -> Run:
-        return replace(run, info="giu", infos=replace(run.infos, giu_hidden=n))
+        return replace(run, info="giu", info_config=replace(run.info_config, giu_hidden=n))
 
-    return _least(wide, goal, spec, at_least=run.infos.z)
+    return _least(wide, goal, spec, at_least=run.info_config.z)
 
 
 def _least(make: Callable[[int], Run], goal: int, spec: EnvSpec, at_least: int) -> Run:
@@ -100,9 +108,9 @@ def parameters(run: Run, spec: EnvSpec) -> int:
 
     def teacher(key):
         if run.algo == "mappo":
-            actor, _ = run.mappo_models(spec, key=key)
+            actor, _ = build.mappo_models(run, spec, key=key)
             return actor.network, actor.info
-        model = run.value_model(spec, key=key)
+        model = build.value_model(run, spec, key=key)
         return model.network, model.info
 
     return _count(jax.eval_shape(teacher, new_key(0)))
@@ -110,11 +118,13 @@ def parameters(run: Run, spec: EnvSpec) -> int:
 
 def student_parameters(run: Run, spec: EnvSpec) -> int:
     """Parameters that an agent of the run's decentralised team uses."""
-    if run.eyes == "all":  # CTDS: a network of its own
-        return parameters(replace(run, info="none", eyes="own", together=False), spec)
+    if run.teacher_sight == "all":  # CTDS: a network of its own
+        return parameters(
+            replace(run, info="none", teacher_sight="own", online_distillation=False), spec
+        )
 
     def module(key):
-        info = make_info(run.info, spec, run.infos, key=key)
+        info = make_info(run.info, spec, run.info_config, key=key)
         return info, run.student.make(spec, info.z_dim, key=key)
 
     info, student = jax.eval_shape(module, new_key(0))
@@ -126,16 +136,23 @@ def _count(tree: Any) -> int:
     return sum(x.size for x in jax.tree.leaves(tree))
 
 
-def _kd(learner: str, run: str, options: Callable[[Run, EnvSpec], Run]) -> Method:
-    about = f"the distilled student of {learner}_GIP"
-    return Method(f"{learner}_KD", about, LOCAL, options, run, "student")
+def _papers_student(run: Run) -> Run:
+    """The run with the student of Paper Sec. 3.3, and no stage 3: what its data costs comes
+    beside --steps, unless another share was typed than the one by default.
+    """
+    share = 0.0 if run.student.share == DistillConfig().share else run.student.share
+    student = replace(run.student, network="mlp", objective="z", share=share)
+    if student.data == DistillConfig().data:
+        student = replace(student, data="teacher")
+    return replace(run, student=student, finetune=replace(run.finetune, share=0.0))
 
 
 def _family(learner: str, **fixed: Any) -> dict[str, Method]:
-    """A learner without information, with GIU, with GIP, and its student."""
+    """A learner without information, with GIU, with GIP, and the students of GIP."""
     low = learner.lower()
     gip = _set(info="gip", **fixed)
     return {
+        **_ptde(learner, **fixed),
         low: Method(learner, "no information", LOCAL, _set(info="none", **fixed), low),
         f"{low}_giu": Method(
             f"{learner}_GIU",
@@ -147,17 +164,44 @@ def _family(learner: str, **fixed: Any) -> dict[str, Method]:
         f"{low}_gip": Method(
             f"{learner}_GIP", "personal information", STATE, gip, f"{low}_gip"
         ),
-        f"{low}_kd": _kd(learner, f"{low}_gip", gip),
+        f"{low}_kd": Method(
+            f"{learner}_KD",
+            f"the paper's student of {learner}_GIP",
+            LOCAL,
+            gip,
+            f"{low}_gip",
+            "student",
+        ),
+    }
+
+
+def _ptde(learner: str, **fixed: Any) -> dict[str, Method]:
+    """The whole recipe on one budget: teacher, student, and the student fine-tuned."""
+    name, low = f"{learner}_PTDE", f"{learner.lower()}_ptde"
+    whole, share = _set(whole=True, info="gip", **fixed), "on its share of --steps"
+    return {
+        f"{low}_teacher": Method(f"{name}, teacher", f"GIP {share}", STATE, whole, low),
+        f"{low}_student": Method(
+            f"{name}, student", f"distilled, {share}", LOCAL, whole, low, "student"
+        ),
+        low: Method(
+            name,
+            "taught, distilled and fine-tuned within --steps",
+            LOCAL,
+            whole,
+            low,
+            "finetuned",
+        ),
     }
 
 
 def _longer(run: Run, spec: EnvSpec) -> Run:
     """The fair control of Table 6."""
-    return replace(_TOGETHER(run, spec), student=replace(run.student, data="replay"))
+    return _ONLINE(replace(run, student=replace(run.student, data="replay")), spec)
 
 
-_CTDS = _set(mixer="qmix", info="none", eyes="all", together=True)
-_TOGETHER = _set(mixer="qmix", info="gip", together=True)
+_CTDS = _set(mixer="qmix", info="none", teacher_sight="all", online_distillation=True)
+_ONLINE = _set(mixer="qmix", info="gip", online_distillation=True)
 _FULL_SIGHT = "O_i history, unlimited sight"
 
 METHODS: dict[str, Method] = {
@@ -165,6 +209,7 @@ METHODS: dict[str, Method] = {
     "qplex": Method(
         "QPLEX", "no information", LOCAL, _set(mixer="qplex", info="none"), "qplex"
     ),
+    **_ptde("QPLEX", mixer="qplex"),
     **_family("VDN", mixer="vdn"),
     **_family("MAPPO", algo="mappo"),
     "mappo_csrl": Method(
@@ -181,7 +226,7 @@ METHODS: dict[str, Method] = {
         "CSRL (T = 4)",
         "the same, the state sent every 4 steps",
         "O_i history, state every 4 steps",
-        _set(info="csrl", infos={"refresh": 4}),
+        _set(info="csrl", info_config={"refresh": 4}),
         "csrl_4",
     ),
     "copa": Method(
@@ -191,7 +236,7 @@ METHODS: dict[str, Method] = {
         "COPA (T = 4)",
         "the same, a strategy every 4 steps",
         "O_i history, z every 4 steps",
-        _set(info="copa", infos={"refresh": 4}),
+        _set(info="copa", info_config={"refresh": 4}),
         "copa_4",
     ),
     "copa_lite": Method(
@@ -207,23 +252,23 @@ METHODS: dict[str, Method] = {
     "ctds": Method(
         "CTDS", "its student, on action values", LOCAL, _CTDS, "ctds", "student"
     ),
-    "together_teacher": Method(
-        "QMIX_GIP, student beside it", "simultaneous PTDE", STATE, _TOGETHER, "together"
+    "online_teacher": Method(
+        "QMIX_GIP, student beside it", "simultaneous PTDE", STATE, _ONLINE, "online"
     ),
-    "together": Method(
+    "online": Method(
         "QMIX_KD, simultaneous",
         "its student, on z",
         LOCAL,
-        _TOGETHER,
-        "together",
+        _ONLINE,
+        "online",
         "student",
     ),
-    "together_longer": Method(
+    "online_longer": Method(
         "QMIX_KD, simultaneous, then longer",
         "it learns on, on the final replay, to as many gradient steps as QMIX_KD",
         LOCAL,
         _longer,
-        "together_longer",
+        "online_longer",
         "student",
     ),
     "qmix_wide": Method(
@@ -236,7 +281,7 @@ METHODS: dict[str, Method] = {
         "QMIX_GIP, z = mean",
         "control: nothing is drawn",
         STATE,
-        _set(info="gip", infos={"stochastic": False}),
+        _set(info="gip", info_config={"stochastic": False}),
         "gip_mean",
     ),
     "raw_state": Method(
@@ -248,9 +293,9 @@ METHODS: dict[str, Method] = {
 
 def run_of(name: str, base: Run | None = None) -> Run:
     """The run of a method. ValueError names the nearest method there is."""
-    known("method", name, METHODS)
+    check_choice("method", name, METHODS)
     base = base or Run()
-    return METHODS[name].options(base, base.env().spec)
+    return METHODS[name].options(base, build.world(base).spec)
 
 
 def unused(name: str, base: Run, start: Run) -> dict[str, Callable[[], str]]:
@@ -282,7 +327,7 @@ def unused(name: str, base: Run, start: Run) -> dict[str, Callable[[], str]]:
 
 def on_probe(name: str, base: Run) -> Run:
     """A method's run, with widths as on a probe world: no world is made for it."""
-    known("method", name, METHODS)
+    check_choice("method", name, METHODS)
     return METHODS[name].options(base, PROBE.spec)
 
 

@@ -1,10 +1,11 @@
 """Groups of options: which of them were typed, and their dotted names (``value.lr``)."""
 
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import fields, replace
 from typing import Any, TypeVar
 
-from ptde.check import known
+from ptde.validation import check_choice
 
 T = TypeVar("T", bound="Options")
 
@@ -32,7 +33,7 @@ class Options:
                 is of no option.
         """
         for name in defaults:
-            known("option", name, flatten(self))
+            check_choice("option", name, flatten(self))
         for name, value in list(vars(self).items()):
             if isinstance(value, Options):
                 ours = _below(name, defaults).items()
@@ -60,6 +61,14 @@ def put(options: T, values: Mapping[str, Any]) -> T:
     for group in {name.partition(".")[0] for name in values.keys() - changes.keys()}:
         changes[group] = replace(getattr(options, group), **_below(group, values))
     return replace(options, **changes)  # type: ignore[type-var]
+
+
+def changed(options: T, **values: Any) -> T:
+    """The options with some of them replaced, unchecked, and the others not looked at."""
+    twin = copy(options)
+    for name, value in values.items():
+        object.__setattr__(twin, name, value)
+    return twin
 
 
 def _below(group: str, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ Every stage finds in the run folder (``folder.py``) what the stage before wrote.
 """
 
 import json
+import shutil
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -13,11 +14,13 @@ import jax
 import optax
 from jaxtyping import Array, Key
 
+from ptde import build
 from ptde.agents.policy import FullPolicy, localise
 from ptde.algos.base import Teacher, Team
+from ptde.algos.finetune import Handed
 from ptde.config import Run
 from ptde.envs.base import AbstractWorld
-from ptde.envs.host import HostWorld
+from ptde.envs.process import ProcessWorld
 from ptde.envs.ranking import Ranking
 from ptde.folder import ROLES, Goal, RunFolder, default_folder, for_role
 from ptde.jobs.distill import distill
@@ -28,8 +31,8 @@ from ptde.ops.keys import new_key
 from ptde.report.ranking import TABLE, report_ranking
 from ptde.report.result import Result, Score
 from ptde.rollout.cache import use_compilation_cache
-from ptde.rollout.host import episode_seeds, film
 from ptde.rollout.loop import fold, seed_keys, student_test, teacher_test
+from ptde.rollout.process import episode_seeds, film
 from ptde.unread import check_read
 
 EVALUATION = 20
@@ -65,11 +68,11 @@ def run(config: Run, out: Path | str | None = None, goal: Goal = "run") -> Outco
     """
     check_read(config)
     use_compilation_cache()
-    env = config.env()
-    config.check_fits(env)
+    env = build.world(config)
+    build.check_fits(config, env)
     for note in env.notes:
         console().print(f"{env.spec.name}: {note}", markup=False, soft_wrap=True)
-    if config.eyes == "all" and not env.spec.full_obs_dim:
+    if config.teacher_sight == "all" and not env.spec.full_obs_dim:
         console().print(
             f"{env.spec.name} has no observation of unlimited sight: the teacher reads its "
             "own observation and the state"
@@ -84,14 +87,12 @@ def resume(path: Path | str) -> Outcome:
     """Goes on with a run, from its newest good checkpoint to its goal."""
     use_compilation_cache()
     folder = RunFolder(Path(path))
-    with closing(folder.run.env()) as env, folder.alone():
+    with closing(build.world(folder.run)) as env, folder.alone():
         return _continue(folder, env)
 
 
 def distill_run(path: Path | str, config: Run | None = None) -> Outcome:
     """Stage 2 for a run that has a teacher; an earlier student is replaced."""
-    import shutil
-
     use_compilation_cache()
     folder = RunFolder(Path(path))
     if not folder.has("teacher"):
@@ -100,8 +101,8 @@ def distill_run(path: Path | str, config: Run | None = None) -> Outcome:
         )
     if not folder.run.distils:
         why = (
-            "its student learnt beside its teacher (--together)"
-            if folder.run.together
+            "its student learnt beside its teacher (--online-distillation)"
+            if folder.run.online_distillation
             else "its team uses no information module (--info none)"
         )
         raise ValueError(
@@ -109,19 +110,57 @@ def distill_run(path: Path | str, config: Run | None = None) -> Outcome:
             "`ptde teach --info gip`"
         )
     new = folder.run if config is None else config
+    _check_budget(folder, new)
     check_read(new, folder.run)
-    with closing(new.env()) as env, folder.alone():
-        shutil.rmtree(folder.path / "student", ignore_errors=True)
+    with closing(build.world(new)) as env, folder.alone():
+        for role in ("student", "finetuned"):
+            shutil.rmtree(folder.path / role, ignore_errors=True)
         folder.rewrite(new, goal="run")
         return _continue(folder, env)
+
+
+def finetune_run(path: Path | str, config: Run | None = None) -> Outcome:
+    """Stage 3 for a run that has a student; an earlier fine-tuned team is replaced."""
+    use_compilation_cache()
+    folder = RunFolder(Path(path))
+    if not folder.has("student") or not folder.run.distils:
+        raise ValueError(
+            f"{path} has no distilled student to fine-tune: `ptde distill {path}` makes "
+            "one, of a teacher with an information module (--info gip)"
+        )
+    new = folder.run if config is None else config
+    if not new.finetunes:
+        raise ValueError(
+            "stage 3 has no joint steps: type --finetune.steps, e.g. "
+            f"--finetune.steps {max(1, new.steps // 10)}"
+        )
+    _check_budget(folder, new)
+    check_read(new, folder.run)
+    with closing(build.world(new)) as env, folder.alone():
+        folder.central(new, env)  # that it is there, before anything is lost
+        shutil.rmtree(folder.path / "finetuned", ignore_errors=True)
+        folder.rewrite(new, goal="run")
+        return _continue(folder, env)
+
+
+def _check_budget(folder: RunFolder, new: Run) -> None:
+    """ValueError if the teacher, who is done, would have had other joint steps."""
+    before, after = folder.run.stages.teach, new.stages.teach
+    if before != after:
+        raise ValueError(
+            f"the shares leave {after:,} joint steps for a teacher who has had {before:,}: "
+            "type --student.data-steps and --finetune.steps, which come beside them"
+        )
 
 
 def _continue(folder: RunFolder, env: AbstractWorld) -> Outcome:
     config = folder.run
     env.keep(folder.path)
     roles = ["teacher"]
-    if config.together or (folder.meta["goal"] == "run" and config.distils):
+    if config.online_distillation or (folder.meta["goal"] == "run" and config.distils):
         roles.append("student")
+    if folder.meta["goal"] == "run" and config.finetunes:
+        roles.append("finetuned")
     if config.baseline:
         roles.append("baseline")
     for role in roles:
@@ -129,39 +168,57 @@ def _continue(folder: RunFolder, env: AbstractWorld) -> Outcome:
             continue
         if role == "student" and config.distils:
             folder.finish(role, _distil(folder, env))
-            continue
-        name = "teacher" if role == "student" else role  # who taught a student beside it
-        for_role(config, name).check_fits(env)
-        training = for_role(config, name).training(env, name)
-        teacher, team = teach(training, folder.path / name)
-        if not folder.has(name):
-            folder.finish(name, teacher)
-        if team is not None:
-            if config.learns_on:
-                team = _distil(folder, env, team)
-            folder.finish("student", team)
+        elif role == "finetuned":
+            folder.finish(role, _finetune(folder, env))
+        else:
+            _teach(folder, env, "teacher" if role == "student" else role)
     return _evaluate(folder, env)
+
+
+def _teach(folder: RunFolder, env: AbstractWorld, role: str) -> None:
+    """Stage 1, of a student beside its teacher, too."""
+    config = for_role(folder.run, role)
+    build.check_fits(config, env)
+    teacher, team, central = teach(build.training(config, env, role), folder.path / role)
+    if not folder.has(role):
+        folder.finish(role, teacher, central if role == "teacher" else None)
+    if team is not None:
+        if config.learns_on:
+            team = _distil(folder, env, team)
+        folder.finish("student", team)
 
 
 def _distil(folder: RunFolder, env: AbstractWorld, beside: Team | None = None) -> Team:
     """Stage 2: of a new student, or of one that learnt ``beside`` its teacher."""
     config, path = folder.run, folder.path / "student"
-    task = config.distillation(env)
+    task = build.distillation(config, env)
     teacher = folder.teacher("teacher", config, env)
     if config.student.data == "teacher":
         return distill(task, teacher, path)
     if config.student.data == "own":
-        team = teach(task.own(teacher, config.checkpoint_every), path)[1]
+        team = teach(task.own(teacher, config.checkpoint_every), path).team
         assert team is not None
         return team
-    state = last_state(config.training(env, "teacher"), folder.path / "teacher")
+    state = last_state(build.training(config, env, "teacher"), folder.path / "teacher")
     replay = replayed(state, config.envs)
     if beside is None:
         return distill(task, teacher, path, replay=replay)
-    made = optax.tree_utils.tree_get(state.learner.student_optimiser, "count")
+    made = optax.tree_utils.tree_get(state.learner.learnt.student_optimiser, "count")
     left = max(1, config.student.gradient_steps - int(made[0]))
     task = replace(task, config=replace(config.student, steps=left))
     return distill(task, teacher, path, beside.student, replay)
+
+
+def _finetune(folder: RunFolder, env: AbstractWorld) -> Team:
+    """Stage 3."""
+    config = folder.run
+    leash = config.finetune.held(config.algo)
+    held = folder.teacher("teacher", config, env) if leash else None
+    team, central = folder.team("student", config, env), folder.central(config, env)
+    task = build.finetuning(config, env, Handed(team, central, held))
+    tuned = teach(task, folder.path / "finetuned").team
+    assert tuned is not None
+    return tuned
 
 
 def evaluate_run(path: Path | str, episodes: int | None = None) -> Outcome:
@@ -173,7 +230,7 @@ def evaluate_run(path: Path | str, episodes: int | None = None) -> Outcome:
     """
     use_compilation_cache()
     folder = RunFolder(Path(path))
-    with closing(folder.run.env()) as env:
+    with closing(build.world(folder.run)) as env:
         return _evaluate(folder, env, episodes)
 
 
@@ -198,12 +255,11 @@ def _evaluate(
             f"{folder.path} has no finished team yet: `ptde resume {folder.path}` "
             "finishes it"
         )
-    schedule = config.schedule(env.spec)
     records = {role: Record(folder.path / role / "record.jsonl").rows() for role in scores}
     result = Result(
         world=env.spec.name,
         method=config.method,
-        steps=schedule.steps_after(schedule.periods),
+        steps=max(_joint_steps(rows) for rows in records.values()),
         seconds=sum(rows[-1]["seconds"] for rows in records.values() if rows),
         scores=scores,
         centralised=config.centralised,
@@ -215,13 +271,17 @@ def _evaluate(
         seeds = range(config.seeds)
         teams = {r: [_greedy(m, i, config) for i in seeds] for r, m in models.items()}
         report_ranking(env, teams, folder.path)
-    shows = config.world == "smax" or (isinstance(env, HostWorld) and env.sizes.pictures)
+    shows = config.world == "smax" or (isinstance(env, ProcessWorld) and env.sizes.pictures)
     if shows and not (folder.path / "replay.gif").exists():
-        role = "student" if "student" in models else "teacher"
-        policy = _greedy(models[role], 0, config)
+        policy = _greedy(models[folder.decentralised], 0, config)
         key = replay_key(config.seed, episode=0)
         _replay(env, policy, folder.path / "replay.gif", key=key)
     return Outcome(result, folder.path)
+
+
+def _joint_steps(rows: list[Row]) -> int:
+    """Of all stages up to a record's end."""
+    return rows[-1]["joint_steps"] if rows else 0
 
 
 def _draw(folder: RunFolder, result: Result, records: Mapping[str, list[Row]]) -> None:
@@ -235,7 +295,7 @@ def _draw(folder: RunFolder, result: Result, records: Mapping[str, list[Row]]) -
 
 def replay_run(
     path: Path | str,
-    role: str = "student",
+    role: str | None = None,
     episode: int = 0,
     seed: int | None = None,
     out: Path | str | None = None,
@@ -244,17 +304,18 @@ def replay_run(
 
     Args:
         path: the run folder.
-        role: teacher, student or baseline.
+        role: teacher, student, finetuned or baseline; None is the team of the last stage.
         episode: number of the battle; each has another beginning. >= 0.
         seed: which of the run's seeds plays; None is its first.
         out: where to write; None is ``replay.gif`` in the run folder.
     """
     use_compilation_cache()
     folder = RunFolder(Path(path))
+    role = folder.decentralised if role is None else role
     folder.check_has(role)
     seed = folder.run.seed if seed is None else seed
     target = Path(out) if out is not None else folder.path / "replay.gif"
-    with closing(folder.run.env()) as env:
+    with closing(build.world(folder.run)) as env:
         policy = team_policy(folder, env, role, seed)
         return _replay(env, policy, target, key=replay_key(seed, episode))
 
@@ -268,7 +329,7 @@ def _replay(
     env: AbstractWorld, policy: FullPolicy, target: Path, *, key: Key[Array, ""]
 ) -> Path:
     """One episode of a team as a picture that moves."""
-    if isinstance(env, HostWorld):
+    if isinstance(env, ProcessWorld):
         return _film(env, policy, target, key=key)
     from ptde.envs.smax import Smax  # imports jaxmarl, which other worlds do without
     from ptde.report.battle import battle_scenes
@@ -280,7 +341,7 @@ def _replay(
 
 
 def _film(
-    world: HostWorld, policy: FullPolicy, target: Path, *, key: Key[Array, ""]
+    world: ProcessWorld, policy: FullPolicy, target: Path, *, key: Key[Array, ""]
 ) -> Path:
     """An episode as the world draws it; else the game's own record of it."""
     from ptde.report.replay import draw_film

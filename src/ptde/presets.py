@@ -3,7 +3,8 @@
 from dataclasses import replace
 from typing import Any
 
-from ptde.algos.value import ValueConfig
+from ptde.algos.finetune import FinetuneConfig
+from ptde.algos.value_config import ValueConfig
 from ptde.config import Run
 from ptde.jobs.distill import DistillConfig
 from ptde.unread import without_unread
@@ -59,6 +60,10 @@ def as_paper(run: Run) -> Run:
             epsilon_steps=100_000,
         ),
         student=DistillConfig(
+            network="mlp",
+            objective="z",
+            data="teacher",
+            share=0.0,
             steps=500_001,
             batch=2_048,
             lr=1e-4,
@@ -66,6 +71,7 @@ def as_paper(run: Run) -> Run:
             tests=50,
             test_episodes=32,
         ),
+        finetune=FinetuneConfig(share=0.0),
     )
 
 
@@ -76,7 +82,6 @@ PRESETS: dict[str, tuple[str, Run]] = {
             map="3m",
             steps=600_000,
             baseline=True,
-            student=DistillConfig(steps=10_000, lr=5e-4, data_steps=50_000, tests=10),
         ),
     ),
     "quick": (
@@ -87,7 +92,8 @@ PRESETS: dict[str, tuple[str, Run]] = {
             test_every=4_000,
             episodes=32,
             value=ValueConfig(buffer=200, epsilon_steps=5_000),
-            student=DistillConfig(steps=500, data_steps=4_000, tests=2),
+            student=DistillConfig(updates=4, batch=4, tests=2),
+            finetune=FinetuneConfig(tests=2),
         ),
     ),
     "paper": (

@@ -6,9 +6,8 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from ptde.data import Preparation, Queries, read_letor
-from ptde.data.letor import document_ids
-from ptde.envs.ranking import PREPARATION, Ranking
+from ptde.envs.ranking import PREPARATION, Preparation, Queries, Ranking, read_letor
+from ptde.envs.ranking.letor import document_ids
 from ptde.folder import RunFolder
 from ptde.ops.keys import new_key
 from ptde.pipeline import team_policy

@@ -6,13 +6,14 @@ from pathlib import Path
 
 from jaxtyping import Array, Key
 
-from ptde.envs.host import HostWorld
+from ptde import build
+from ptde.envs.process import ProcessWorld
 from ptde.folder import RunFolder, for_role
 from ptde.jobs.progress import console
 from ptde.pipeline import replay_key, team_policy
 from ptde.report.moments import Battle, draw_moments
 from ptde.rollout.cache import use_compilation_cache
-from ptde.rollout.host import episode_seeds, film
+from ptde.rollout.process import episode_seeds, film
 
 
 @dataclass(frozen=True)
@@ -27,15 +28,18 @@ class Side:
     def name(self) -> str:
         """By the paper's name where it has one: QMIX_GIP, QMIX_KD, QMIX."""
         run = for_role(self.folder.run, self.role)
+        if self.role == "finetuned":
+            return f"{run.method}, fine-tuned"
         if self.role != "student":
             return run.method
-        kd = run.method.removesuffix("_GIP")
-        return f"{kd}_KD" if run.info == "gip" and run.distils else f"{run.method}, student"
+        if run.info == "gip" and run.distils and run.student.papers:
+            return f"{run.method.removesuffix('_GIP')}_KD"
+        return f"{run.method}, student"
 
 
 def early_late(
     path: Path | str,
-    role: str = "student",
+    role: str | None = None,
     versus: Path | str | None = None,
     episode: int = 0,
     seed: int | None = None,
@@ -46,7 +50,7 @@ def early_late(
 
     Args:
         path: the run folder.
-        role: teacher, student or baseline.
+        role: teacher, student, finetuned or baseline; None is the team of the last stage.
         versus: another run on the same map, whose student is the other team, or whose
             teacher if it has none; None takes the run's own baseline, if it has one.
         episode: number of the battle; each has another beginning. >= 0.
@@ -60,6 +64,7 @@ def early_late(
     """
     use_compilation_cache()
     folder = RunFolder(Path(path))
+    role = folder.decentralised if role is None else role
     folder.check_has(role)
     seed = folder.run.seed if seed is None else seed
     sides = [Side(folder, role, seed)]
@@ -85,7 +90,7 @@ def _other(folder: RunFolder, other: RunFolder, seed: int) -> Side:
             f"{other.path} plays {'/'.join(theirs)}, {folder.path} {'/'.join(mine)}: type "
             "--versus with a run on the same map"
         )
-    role = "student" if other.has("student") else "teacher"
+    role = other.decentralised
     other.check_has(role)
     first, count = other.run.seed, other.run.seeds
     return Side(other, role, seed if first <= seed < first + count else first)
@@ -93,8 +98,8 @@ def _other(folder: RunFolder, other: RunFolder, seed: int) -> Side:
 
 def _battle(side: Side, *, key: Key[Array, ""]) -> Battle:
     """One battle of a team; ``key`` decides its beginning."""
-    with closing(side.folder.run.env()) as env:
-        if isinstance(env, HostWorld):
+    with closing(build.world(side.folder.run)) as env:
+        if isinstance(env, ProcessWorld):
             return _pictures(side, env, key=key)
         from ptde.envs.smax import Smax  # imports jaxmarl, which other worlds do without
         from ptde.report.battle import battle_scenes
@@ -108,7 +113,7 @@ def _battle(side: Side, *, key: Key[Array, ""]) -> Battle:
         return Battle(side.name, scenes=battle_scenes(env, policy, key=key))
 
 
-def _pictures(side: Side, world: HostWorld, *, key: Key[Array, ""]) -> Battle:
+def _pictures(side: Side, world: ProcessWorld, *, key: Key[Array, ""]) -> Battle:
     if not world.sizes.pictures:
         raise ValueError(
             f"{world.spec.name} draws no pictures, early or late: give it a method "

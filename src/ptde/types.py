@@ -88,7 +88,7 @@ class Rollout(eqx.Module):
     """The noise of z with which it was taken, for algorithms that replay it (MAPPO)."""
 
 
-class Decision(eqx.Module):
+class PolicyOutput(eqx.Module):
     """What a policy did at one step."""
 
     action: Int[Array, "B n"]

@@ -8,20 +8,24 @@ itself (``World.reads``), and it is given nothing else.
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import fields, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import tyro
+from jaxtyping import Array, Key
 
-from ptde import check
+from ptde import build, validation
+from ptde.algos.base import AbstractAlgorithm, Team
+from ptde.algos.finetune import FinetuneConfig, Handed
 from ptde.config import Run
 from ptde.distill.config import DistillConfig
 from ptde.distill.students import STUDENTS
 from ptde.envs.probes import Probe
 from ptde.envs.registry import WORLDS
 from ptde.info import INFOS
+from ptde.jobs.teach import taught
 from ptde.mixers import MIXERS
 from ptde.ops.keys import new_key
 from ptde.options import Options, T, flatten, put
@@ -37,12 +41,14 @@ _ALWAYS |= {"test_every", "test_episodes", "checkpoint_every", "episodes", "base
 _CHOICES: dict[str, Iterable[Any]] = {
     "algo": ("value", "mappo"),
     "mixer": MIXERS,
-    "together": (False, True),
-    "eyes": ("own", "all"),
+    "online_distillation": (False, True),
+    "teacher_sight": ("own", "all"),
     "info": INFOS,
     "segment": (0,),
     "student.data": ("teacher", "replay", "own"),
     "student.network": STUDENTS,
+    "student.share": (0.0, 0.1),
+    "finetune.share": (0.0, 0.1),
 }
 """Options that decide which others are read, and their values."""
 
@@ -58,7 +64,7 @@ def flag(name: str, value: Any = None) -> str:
     """An option as it is typed, with its value: ``value.lr`` and 0.1 are ``--lr 0.1``."""
     group, _, option = name.rpartition(".")
     prefix = "" if group in _FLAT or not group else f"{group}."
-    typed = check.flag(f"{prefix}no_{option}" if value is False else prefix + option)
+    typed = validation.flag(f"{prefix}no_{option}" if value is False else prefix + option)
     return typed if value is None or isinstance(value, bool) else f"{typed} {value}"
 
 
@@ -159,28 +165,49 @@ def _read_by_learner(run: Run) -> frozenset[str]:
 @lru_cache(maxsize=256)
 def _look(run: Run) -> frozenset[str]:
     notes: set[str] = set()
-    algo = _noting(run, notes).training(PROBE, "teacher").algo
+    algo = build.training(_noting(run, notes), PROBE, "teacher").algo
 
-    def learn(key):
-        shapes = rollout_shapes(PROBE, copies=1, length=2)
-        batch = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
-        state = algo.init(batch, key=key)
-        algo.behave(state)
-        state, _ = algo.update(state, batch, key=key)
-        return algo.teacher(state), algo.team(state)
-
-    jax.eval_shape(learn, new_key(0))
+    jax.eval_shape(partial(_learn, algo), new_key(0))
     if run.distils or run.learns_on:
         notes |= {f"student.{name}" for name in _read_by_stage_2(run.student)}
+    if run.finetunes:
+        notes |= _read_by_stage_3(run.algo, run.finetune)
     return frozenset(notes & flatten(run).keys())
+
+
+def _learn(algo: AbstractAlgorithm, key: Key[Array, ""], given: Any = None) -> Any:
+    """All that an algorithm does with a rollout."""
+    shapes = rollout_shapes(PROBE, copies=1, length=2)
+    batch = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
+    state = algo.init(batch, given, key=key)
+    algo.behave(state)
+    state, _ = algo.update(state, batch, key=key)
+    return algo.teacher(state), algo.team(state)
+
+
+@lru_cache
+def _read_by_stage_3(algo: Any, finetune: FinetuneConfig) -> set[str]:
+    notes: set[str] = set()
+    run = Run(world="probe", algo=algo, info="csrl", finetune=finetune)
+    first, second = build.training(run, PROBE, "teacher"), build.distillation(run, PROBE)
+    third = build.finetuning(_noting(run, notes), PROBE, None)
+
+    def tune(key):
+        teacher, _, central = taught(first.algo, first.start().learner)
+        team = Team(teacher.network, second.start(teacher).student)
+        handed = Handed(team, central, teacher if finetune.held(algo) else None)
+        return _learn(third.algo, key, jax.tree.map(lambda x: x[0], handed))
+
+    jax.eval_shape(tune, new_key(0))
+    return notes
 
 
 @lru_cache
 def _read_by_stage_2(student: DistillConfig) -> frozenset[str]:
     notes: set[str] = set()
     run = Run(world="probe", info="csrl", student=student)
-    training = run.training(PROBE, "teacher")
-    task = replace(run.distillation(PROBE), config=_noting(student, notes))
+    training = build.training(run, PROBE, "teacher")
+    task = replace(build.distillation(run, PROBE), config=_noting(student, notes))
 
     def distil():
         teacher = training.algo.teacher(training.start().learner)

@@ -6,7 +6,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ptde.algos.mappo import MappoConfig, Scale
+from ptde import build
+from ptde.algos.mappo import MappoConfig, ValueNorm
 from ptde.config import Run
 from ptde.envs import Probe
 from ptde.info import InfoSizes
@@ -22,7 +23,7 @@ RUN = Run(
     map="memory",
     algo="mappo",
     hidden=8,
-    infos=InfoSizes(z=4, hyper_hidden=4),
+    info_config=InfoSizes(z=4, hyper_hidden=4),
     mappo=MappoConfig(epochs=2),
 )
 ENV = Probe("memory")
@@ -31,15 +32,15 @@ SCHEDULE = Schedule(envs=4, segment=9, steps=10, test_every=10)
 
 @functools.cache
 def played(info):
-    learner = dataclasses.replace(RUN, info=info).learner(ENV.spec)
+    learner = build.learner(dataclasses.replace(RUN, info=info), ENV.spec)
     begin = jax.jit(lambda key: initial(learner, ENV, SCHEDULE, key=key))
     state = begin(jax.random.key(0)).learner
 
     @jax.jit
     def roll(state):
         policy, key = learner.behave(state), jax.random.key(1)
-        cursor = start(policy, ENV, 4, key=key)
-        return collect(policy, ENV, cursor, 9, key=key)[1]
+        begun = start(policy, ENV, 4, key=key)
+        return collect(policy, ENV, begun, 9, key=key)[1]
 
     return learner, state, roll(state)
 
@@ -48,8 +49,8 @@ def played(info):
 def test_the_ratio_is_1_before_the_first_update(info):
     learner, state, batch = played(info)
     assert (batch.noise is None) == (info == "csrl")
-    _, lesson = jax.jit(learner.lesson)(state, batch)
-    _, metrics = jax.jit(learner.actor_loss)(state.actor, lesson)
+    _, advantages = jax.jit(learner.advantages)(state, batch)
+    _, metrics = jax.jit(learner.actor_loss)(state.actor, advantages)
     np.testing.assert_allclose(metrics["ratio"], 1.0, atol=1e-6)
     assert metrics["clipped"] == 0
 
@@ -90,7 +91,7 @@ def test_an_update_moves_every_part(info):
             strict=True,
         )
         assert any(bool((a != b).any()) for a, b in pairs)
-    assert after.steps == 36
+    assert after.collections == 1
 
 
 def test_the_dead_and_the_restarts_teach_nothing():
@@ -98,14 +99,16 @@ def test_the_dead_and_the_restarts_teach_nothing():
     alive = batch.steps.local.alive.at[:, :, 1].set(False)
     local = dataclasses.replace(batch.steps.local, alive=alive)
     dead = dataclasses.replace(batch, steps=dataclasses.replace(batch.steps, local=local))
-    _, lesson = jax.jit(learner.lesson)(state, dead)
-    assert not lesson.counts[..., 1].any()
+    _, advantages = jax.jit(learner.advantages)(state, dead)
+    assert not advantages.counts[..., 1].any()
     restarts = np.asarray(batch.steps.first)[:, 1:]
-    assert not np.asarray(lesson.counts)[restarts].any()
-    assert lesson.counts[..., 0].any()
-    odd = dataclasses.replace(lesson, advantage=lesson.advantage.at[..., 1].add(7.0))
+    assert not np.asarray(advantages.counts)[restarts].any()
+    assert advantages.counts[..., 0].any()
+    odd = dataclasses.replace(
+        advantages, advantage=advantages.advantage.at[..., 1].add(7.0)
+    )
     loss = jax.jit(lambda x: learner.actor_loss(state.actor, x)[0])
-    np.testing.assert_allclose(loss(lesson), loss(odd), rtol=1e-6)
+    np.testing.assert_allclose(loss(advantages), loss(odd), rtol=1e-6)
 
 
 def test_the_critic_and_the_scale_learn_from_the_dead():
@@ -113,15 +116,15 @@ def test_the_critic_and_the_scale_learn_from_the_dead():
     alive = batch.steps.local.alive.at[:, :, 1].set(False)
     local = dataclasses.replace(batch.steps.local, alive=alive)
     dead = dataclasses.replace(batch, steps=dataclasses.replace(batch.steps, local=local))
-    scale, lesson = jax.jit(learner.lesson)(state, dead)
-    np.testing.assert_array_equal(lesson.valid[..., 1], lesson.valid[..., 0])
+    scale, advantages = jax.jit(learner.advantages)(state, dead)
+    np.testing.assert_array_equal(advantages.valid[..., 1], advantages.valid[..., 0])
     values = state.critic(dead.steps.state, alive, dead.steps.first)[:, :-1]
-    returns = lesson.target * scale.std + scale.mean
-    np.testing.assert_allclose(returns[lesson.valid].mean(), scale.mean, rtol=1e-4)
-    np.testing.assert_allclose(values, lesson.value, atol=1e-6)
+    returns = advantages.target * scale.std + scale.mean
+    np.testing.assert_allclose(returns[advantages.valid].mean(), scale.mean, rtol=1e-4)
+    np.testing.assert_allclose(values, advantages.value, atol=1e-6)
     loss = jax.jit(lambda x: learner.critic_loss(state.critic, x))
-    odd = dataclasses.replace(lesson, target=lesson.target.at[..., 1].add(1.0))
-    assert abs(loss(lesson) - loss(odd)) > 1e-3
+    odd = dataclasses.replace(advantages, target=advantages.target.at[..., 1].add(1.0))
+    assert abs(loss(advantages) - loss(odd)) > 1e-3
 
 
 def test_every_sample_of_the_first_rollout_teaches_the_critic():
@@ -129,15 +132,17 @@ def test_every_sample_of_the_first_rollout_teaches_the_critic():
     learner, state, batch = played("none")
     reward = 50.0 + batch.steps.reward
     rich = dataclasses.replace(batch, steps=dataclasses.replace(batch.steps, reward=reward))
-    _, lesson = jax.jit(learner.lesson)(state, rich)
+    _, advantages = jax.jit(learner.advantages)(state, rich)
 
     def loss(value):
         c = learner.config
-        each = clipped_value_loss(value, lesson.value, lesson.target, c.clip, c.huber)
+        each = clipped_value_loss(
+            value, advantages.value, advantages.target, c.clip, c.huber
+        )
         return jnp.sum(each)
 
-    slope = np.asarray(jax.grad(loss)(lesson.value))
-    off = np.abs(np.asarray(lesson.value - lesson.target)) > 1e-3
+    slope = np.asarray(jax.grad(loss)(advantages.value))
+    off = np.abs(np.asarray(advantages.value - advantages.target)) > 1e-3
     assert off.any() and (slope[off] != 0).all()
 
 
@@ -145,15 +150,15 @@ def test_the_value_of_the_dead_becomes_the_known_one():
     """In ``fallen`` the reward, 1, comes at the end, whether one lives or not."""
     env, gamma = Probe("fallen"), 0.8
     config = MappoConfig(epochs=5, lr=5e-3, clip=0.2, gamma=gamma)
-    learner = dataclasses.replace(RUN, map="fallen", info="none", mappo=config).learner(
-        env.spec
+    learner = build.learner(
+        dataclasses.replace(RUN, map="fallen", info="none", mappo=config), env.spec
     )
     schedule = Schedule(envs=8, segment=14, steps=10, test_every=10)
 
     def roll(state, key):
         policy = learner.behave(state)
-        cursor = start(policy, env, 8, key=key)
-        return collect(policy, env, cursor, 14, key=key)[1]
+        begun = start(policy, env, 8, key=key)
+        return collect(policy, env, begun, 14, key=key)[1]
 
     def once(state, key):
         return learner.update(state, roll(state, key), key=key)[0], None
@@ -164,7 +169,7 @@ def test_the_value_of_the_dead_becomes_the_known_one():
         state, _ = jax.lax.scan(once, state, jax.random.split(key, 120))
         steps = roll(state, key).steps
         value = state.critic(steps.state, steps.local.alive, steps.first)
-        return steps, value * state.scale.std + state.scale.mean
+        return steps, value * state.value_norm.std + state.value_norm.mean
 
     steps, value = learn(jax.random.key(0))
     assert not steps.local.alive[:, 1:4, 1].any()
@@ -182,12 +187,12 @@ def test_epochs_and_clip_are_the_maps_unless_they_are_given(where, recipe):
     given = MappoConfig(epochs=3, clip=0.1)
     assert given.on(where) == given
     run = Run(map=where, algo="mappo", info="none")
-    assert run.learner(run.env().spec).config == config
+    assert build.learner(run, build.world(run).spec).config == config
 
 
 def test_the_gru_starts_orthogonal():
     _, state, _ = played("none")
-    rnn = state.actor.network.body.rnn
+    rnn = state.actor.network.torso.rnn
     for weight in (rnn.weight_h, rnn.project.weight):
         np.testing.assert_allclose(weight @ weight.T, np.eye(len(weight)), atol=1e-5)
     assert not rnn.bias_h.any() and not rnn.project.bias.any()
@@ -195,7 +200,7 @@ def test_the_gru_starts_orthogonal():
 
 def test_advantages_are_generalised_advantage_estimates():
     learner, state, batch = played("none")
-    _, lesson = jax.jit(learner.lesson)(state, batch)
+    _, advantages = jax.jit(learner.advantages)(state, batch)
     steps, c = batch.steps, learner.config
     values = jax.jit(lambda s: state.critic(s.state, s.local.alive, s.first))
     v = np.asarray(values(steps))
@@ -210,11 +215,11 @@ def test_advantages_are_generalised_advantage_estimates():
             going = 0.0 if cut else discount[b, t + 1] * c.gae_lambda
             following = delta + going * following
             expected[b, t] = following
-    counts = np.asarray(lesson.counts)
+    counts = np.asarray(advantages.counts)
     kept = expected[counts]
     wanted = (expected - kept.mean()) / (kept.std() + 1e-5)
     np.testing.assert_allclose(
-        np.asarray(lesson.advantage)[counts], wanted[counts], atol=1e-4
+        np.asarray(advantages.advantage)[counts], wanted[counts], atol=1e-4
     )
 
 
@@ -232,7 +237,7 @@ def test_clipped_losses_by_hand():
 
 def test_the_scale_is_the_mean_and_spread_of_all_returns_so_far():
     x = jnp.array([1.0, 3.0, 99.0])
-    scale = Scale.new()
+    scale = ValueNorm.new()
     assert scale.std == 1.0
     scale = scale.update(x, jnp.array([True, True, False]))
     np.testing.assert_allclose([scale.mean, scale.std], [2.0, 1.0], rtol=1e-6)
@@ -256,7 +261,11 @@ def test_values_out_of_range_say_what_to_type(field, value):
 
 
 @pytest.mark.parametrize(
-    "options", [{"eyes": "all", "info": "none"}, {"together": True, "info": "gip"}]
+    "options",
+    [
+        {"teacher_sight": "all", "info": "none"},
+        {"online_distillation": True, "info": "gip"},
+    ],
 )
 def test_what_mappo_cannot_do_is_refused(options):
     with pytest.raises(ValueError, match="--algo value"):

@@ -7,7 +7,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from tests.students import NO_STAGE_3
 
+from ptde import build
 from ptde.algos import Teacher, ValueConfig
 from ptde.algos.student import SharedPolicy, label
 from ptde.config import Run
@@ -31,13 +33,15 @@ TINY = Run(
     test_every=1_000,
     test_episodes=16,
     episodes=64,
-    infos=InfoSizes(z=4, hyper_hidden=4),
-    mixers=MixerSizes(embed=4, hypernet_hidden=4),
+    info_config=InfoSizes(z=4, hyper_hidden=4),
+    mixer_config=MixerSizes(embed=4, hypernet_hidden=4),
     value=ValueConfig(buffer=64, batch=16, lr=1e-2, epsilon_steps=1_000, updates=4),
+    finetune=NO_STAGE_3,
     student=DistillConfig(
         network="gru",
         objective="q",
         data="own",
+        share=0.0,
         data_steps=640,
         batch=8,
         updates=10,
@@ -52,12 +56,14 @@ ENV = Probe("recoverable")
 
 def task(**changes):
     config = dataclasses.replace(TINY.student, **changes)
-    return Distillation(ENV, config, envs=4, segment=8, seed=0, seeds=1)
+    return Distillation(
+        ENV, config, envs=4, segment=8, seed=0, seeds=1, steps=config.data_steps
+    )
 
 
 @pytest.fixture(scope="module")
 def teacher():
-    model = TINY.value_model(ENV.spec, key=jax.random.key(0))
+    model = build.value_model(TINY, ENV.spec, key=jax.random.key(0))
     return jax.tree.map(lambda x: x[None], Teacher(model.network, model.info))
 
 
@@ -110,8 +116,8 @@ def test_each_copy_is_played_by_its_own_player(teacher):
     for teachers in (0, 2, 4):
         policy = SharedPolicy(one.network, one.info, student, jnp.asarray(teachers), 0.0)
         memory = policy.start(4, 2)
-        after, decision = policy(memory, step, key=jax.random.key(2))
-        shown[teachers] = np.asarray(decision.action)
+        after, output = policy(memory, step, key=jax.random.key(2))
+        shown[teachers] = np.asarray(output.action)
         h = np.asarray(after[0].h)
         np.testing.assert_array_equal(h, shown.setdefault("h", h))
     np.testing.assert_array_equal(shown[2][:2], shown[4][:2])
@@ -121,8 +127,8 @@ def test_each_copy_is_played_by_its_own_player(teacher):
 def test_the_teacher_answers_with_the_mean_of_its_z_at_every_step(teacher):
     one = jax.tree.map(lambda x: x[0], teacher)
     policy = one.policy(0.5, sample_z=True)
-    cursor = start(policy, ENV, 3, key=jax.random.key(0))
-    rollout = collect(policy, ENV, cursor, 7, key=jax.random.key(1))[1]
+    begun = start(policy, ENV, 3, key=jax.random.key(0))
+    rollout = collect(policy, ENV, begun, 7, key=jax.random.key(1))[1]
     seen = label(one, rollout)
     assert seen.z.shape == (3, 8, 2, 4)
     expected = one.info(seen.local, rollout.steps.state, noise=None).mean
@@ -145,8 +151,8 @@ def test_every_network_objective_and_data_go_together(options, tmp_path):
 
 
 def test_own_battles_are_for_students_that_learn_afterwards():
-    with pytest.raises(ValueError, match="leave --together away"):
-        dataclasses.replace(TINY, together=True)
+    with pytest.raises(ValueError, match="leave --online-distillation away"):
+        dataclasses.replace(TINY, online_distillation=True)
 
 
 def test_a_batch_larger_than_the_store_is_refused(teacher):

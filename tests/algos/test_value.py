@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from ptde import build
 from ptde.algos import ValueConfig, ValueLearner
 from ptde.config import Run
 from ptde.envs import Probe
@@ -19,8 +20,8 @@ RUN = Run(
     world="probe",
     map="memory",
     hidden=8,
-    infos=InfoSizes(z=4, hyper_hidden=4),
-    mixers=MixerSizes(embed=4, hypernet_hidden=4, kernels=2),
+    info_config=InfoSizes(z=4, hyper_hidden=4),
+    mixer_config=MixerSizes(embed=4, hypernet_hidden=4, kernels=2),
     value=ValueConfig(buffer=8, batch=4, epsilon_steps=100),
 )
 ENV = Probe("memory")
@@ -28,7 +29,7 @@ SCHEDULE = Schedule(envs=4, segment=9, steps=10, test_every=10)
 
 
 def learner_and_state(run=RUN, seed=0):
-    learner = run.learner(ENV.spec)
+    learner = build.learner(run, ENV.spec)
     begin = jax.jit(lambda key: initial(learner, ENV, SCHEDULE, key=key))
     return learner, begin(jax.random.key(seed)).learner
 
@@ -37,8 +38,8 @@ def learner_and_state(run=RUN, seed=0):
 def rollout(learner, state, seed=0):
     key = jax.random.key(seed)
     policy = learner.behave(state)
-    cursor = start(policy, ENV, SCHEDULE.envs, key=key)
-    return collect(policy, ENV, cursor, SCHEDULE.segment, key=key)[1]
+    begun = start(policy, ENV, SCHEDULE.envs, key=key)
+    return collect(policy, ENV, begun, SCHEDULE.segment, key=key)[1]
 
 
 @pytest.fixture(scope="module")
@@ -71,8 +72,8 @@ def test_every_part_learns_from_a_rollout(mixer, info):
     assert all(jnp.isfinite(v) for v in metrics.values())
     assert metrics["grad_norm"] > 0
     for part in ("network", "info", "mixer"):
-        new = jax.tree.leaves(getattr(after.online, part))
-        old = jax.tree.leaves(getattr(state.online, part))
+        new = jax.tree.leaves(getattr(after.learnt.online, part))
+        old = jax.tree.leaves(getattr(state.learnt.online, part))
         moved = [bool((a != b).any()) for a, b in zip(new, old, strict=True)]
         assert not moved or any(moved)  # this probe's state is 0: some weights rest
     assert after.steps == 36
@@ -81,7 +82,9 @@ def test_every_part_learns_from_a_rollout(mixer, info):
 
 def loss_of(learner, state, batch):
     key = jax.random.key(2)
-    return jax.jit(lambda b: learner.loss(state.online, state.target, b, key=key)[0])(batch)
+    return jax.jit(
+        lambda b: learner.loss(state.learnt.online, state.target, b, key=key)[0]
+    )(batch)
 
 
 def test_a_restarts_transition_does_not_count(ready):
@@ -135,7 +138,7 @@ def test_double_q_takes_the_online_networks_action_and_the_target_networks_value
     value = dataclasses.replace(RUN.value, gamma=0.9, td_lambda=0.0)
     plain = dataclasses.replace(RUN, info="none", mixer="vdn", value=value)
     learner, state = learner_and_state(plain)
-    target = learner_and_state(plain, seed=1)[1].online
+    target = learner_and_state(plain, seed=1)[1].learnt.online
     batch = rollout(learner, state)
     # In some places an action is not legal, the online network's favourite included.
     illegal = jax.random.bernoulli(jax.random.key(7), 0.3, batch.steps.reward.shape)
@@ -146,8 +149,10 @@ def test_double_q_takes_the_online_networks_action_and_the_target_networks_value
 
     @jax.jit
     def everything(batch):
-        q_online, q_target = (m.values(batch, key=None)[0] for m in (state.online, target))
-        loss = learner.loss(state.online, target, batch, key=jax.random.key(2))[0]
+        q_online, q_target = (
+            m.values(batch, key=None)[0] for m in (state.learnt.online, target)
+        )
+        loss = learner.loss(state.learnt.online, target, batch, key=jax.random.key(2))[0]
         return q_online, q_target, loss
 
     q_online, q_target, loss = map(np.asarray, everything(batch))
@@ -176,13 +181,13 @@ def test_the_td_error_reaches_every_weight_of_gip_through_the_state():
     @jax.jit
     def gradient(blank):
         acts = learner.behave(state)
-        cursor = start(acts, env, SCHEDULE.envs, key=jax.random.key(5))
-        batch = collect(acts, env, cursor, SCHEDULE.segment, key=jax.random.key(6))[1]
+        begun = start(acts, env, SCHEDULE.envs, key=jax.random.key(5))
+        batch = collect(acts, env, begun, SCHEDULE.segment, key=jax.random.key(6))[1]
         shown = jnp.where(blank, 0.0, batch.steps.state)
         steps = dataclasses.replace(batch.steps, state=shown)
         batch = dataclasses.replace(batch, steps=steps)
         loss = lambda m: learner.loss(m, state.target, batch, key=jax.random.key(2))[0]  # noqa: E731
-        return jax.grad(loss)(state.online).info
+        return jax.grad(loss)(state.learnt.online).info
 
     info = gradient(False)
     for path, leaf in jax.tree_util.tree_leaves_with_path(info):
@@ -199,34 +204,38 @@ def test_the_td_error_reaches_every_weight_of_gip_through_the_state():
 def test_without_a_future_the_target_is_the_reward(ready):
     _, state, batch = ready
     value = dataclasses.replace(RUN.value, gamma=0.0)
-    now = dataclasses.replace(RUN, value=value).learner(ENV.spec)
+    now = build.learner(dataclasses.replace(RUN, value=value), ENV.spec)
     key = jax.random.key(2)
     _, (metrics, q, info) = jax.jit(
-        lambda b: now.loss(state.online, state.target, b, key=key)
+        lambda b: now.loss(state.learnt.online, state.target, b, key=key)
     )(batch)
     rewards = batch.steps.reward[:, 1:]
     valid = ~batch.steps.first[:, 1:]
     np.testing.assert_allclose(metrics["target"], rewards[valid].mean(), rtol=1e-5)
-    q_all, _ = state.online.values(batch, key=None)
-    q_cut, cut = state.online.values(batch, key=None, last=False)
+    q_all, _ = state.learnt.online.values(batch, key=None)
+    q_cut, cut = state.learnt.online.values(batch, key=None, last=False)
     np.testing.assert_allclose(q_cut[:, :-1], q_all[:, :-1], rtol=1e-5, atol=1e-6)
     assert q.shape == q_all.shape and info.z.shape == cut.z.shape
     # Nothing of the last step, or of the target network, is looked at.
     ruined = jax.tree.map(lambda x: jnp.full_like(x, jnp.nan), state.target)
-    loss, _ = now.loss(state.online, ruined, batch, key=key)
+    loss, _ = now.loss(state.learnt.online, ruined, batch, key=key)
     assert jnp.isfinite(loss)
 
 
 def test_the_learning_rate_falls_to_the_end_of_the_run():
     value = dataclasses.replace(RUN.value, lr_end=0.5)
-    learner = dataclasses.replace(RUN, value=value, steps=100).learner(ENV.spec)
+    learner = build.learner(dataclasses.replace(RUN, value=value, steps=100), ENV.spec)
     rates = [float(learner.rate(jnp.asarray(n))) for n in (0, 50, 100, 200)]
     assert rates == [1.0, 0.75, 0.5, 0.5]
     state = learner_and_state()[1]
-    grad = jax.tree.map(jnp.ones_like, state.online)
-    step = lambda rate: learner._step(grad, state.optimiser, state.online, rate)[0]  # noqa: E731
+    grad = jax.tree.map(jnp.ones_like, state.learnt.online)
+    step = lambda rate: learner._step(
+        grad, state.learnt.optimiser, state.learnt.online, rate
+    )[0]  # noqa: E731
     moved = [
-        np.abs(jax.tree.leaves(step(rate))[0] - jax.tree.leaves(state.online)[0]).max()
+        np.abs(
+            jax.tree.leaves(step(rate))[0] - jax.tree.leaves(state.learnt.online)[0]
+        ).max()
         for rate in (1.0, 0.25)
     ]
     np.testing.assert_allclose(moved[1], 0.25 * moved[0], rtol=1e-3)
@@ -241,7 +250,9 @@ def test_targets_are_copied_when_due():
     same = []
     for i in range(4):
         state, _ = update(state, rollout(learner, state, i), i)
-        equal = jax.tree.map(lambda a, b: bool((a == b).all()), state.online, state.target)
+        equal = jax.tree.map(
+            lambda a, b: bool((a == b).all()), state.learnt.online, state.target
+        )
         same.append(jax.tree.all(equal))
     assert same == [False, True, False, True]
 
@@ -253,7 +264,9 @@ def test_nothing_is_learnt_before_the_replay_holds_a_batch():
     after, metrics = update(state, rollout(learner, state))
     assert metrics["loss"] == 0
     assert jax.tree.all(
-        jax.tree.map(lambda a, b: bool((a == b).all()), after.online, state.online)
+        jax.tree.map(
+            lambda a, b: bool((a == b).all()), after.learnt.online, state.learnt.online
+        )
     )
 
 
@@ -295,7 +308,9 @@ def test_the_average_follows_the_networks_and_is_what_is_tested():
     learner, state = learner_and_state(dataclasses.replace(RUN, value=value))
     update = jax.jit(lambda s, r: learner.update(s, r, key=jax.random.key(1))[0])
     after = update(state, rollout(learner, state))
-    leaves = [jax.tree.leaves(m)[0] for m in (state.average, after.online, after.average)]
+    leaves = [
+        jax.tree.leaves(m)[0] for m in (state.average, after.learnt.online, after.average)
+    ]
     np.testing.assert_allclose(leaves[2], 0.75 * leaves[0] + 0.25 * leaves[1], rtol=1e-5)
     tested = jax.tree.leaves(learner.teacher(after))[0]
     np.testing.assert_array_equal(tested, leaves[2])

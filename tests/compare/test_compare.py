@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from ptde.cli import main
-from ptde.cli.words import parse
+from ptde.cli.arguments import parse
 from ptde.compare import runner
 from ptde.compare.curves import draw_comparison
 from ptde.compare.outcome import gather
@@ -25,7 +25,7 @@ from ptde.jobs.interrupt import Interrupted
 from ptde.jobs.record import Record, beside
 
 PLAN = """
-methods = ["qmix", "together_teacher", "together"]
+methods = ["qmix", "online_teacher", "online"]
 maps = ["personal", "recoverable"]
 seeds = 2
 [steps]
@@ -103,7 +103,7 @@ def test_a_student_beside_its_teacher_has_a_curve_of_its_own(compared):
     data = json.loads((out / "marl_eval.json").read_text())["probe"]["personal"]
     student = data["QMIX_KD, simultaneous"]["seed_1"]
     assert list(student) == ["step_0", "step_1", "step_2", "absolute_metrics"]
-    rows = Record(out / "personal" / "together" / "0+2" / "teacher" / "record.jsonl").rows()
+    rows = Record(out / "personal" / "online" / "0+2" / "teacher" / "record.jsonl").rows()
     for count, row in enumerate(rows):
         assert student[f"step_{count}"]["win_rate"] == [row["student_win_rate"][1]]
         assert student[f"step_{count}"]["mean_episode_return"] == [row["student_return"][1]]
@@ -114,10 +114,10 @@ def test_a_student_beside_its_teacher_has_a_curve_of_its_own(compared):
 
 def test_the_students_line_is_in_the_picture(compared, tmp_path):
     where = "personal"
-    runs = [(where, compared[1] / where / "together" / "0+2")]
-    entries = gather(dict.fromkeys(("together_teacher", "together"), runs))
+    runs = [(where, compared[1] / where / "online" / "0+2")]
+    entries = gather(dict.fromkeys(("online_teacher", "online"), runs))
     draw_comparison(entries, [where], tmp_path / "with.png")
-    entries["together"][where].records[0][1].clear()  # as a student of stage 2
+    entries["online"][where].records[0][1].clear()  # as a student of stage 2
     draw_comparison(entries, [where], tmp_path / "without.png")
     assert (tmp_path / "with.png").read_bytes() != (tmp_path / "without.png").read_bytes()
 
@@ -148,7 +148,7 @@ def test_what_is_finished_is_not_run_again(compared, capsys, monkeypatch):
 
 
 def test_communication_is_the_mean_over_the_seeds_of_all_runs(compared, tmp_path):
-    whole = compared[1] / "personal" / "together" / "0+2"
+    whole = compared[1] / "personal" / "online" / "0+2"
     for name, seeds, share in (("two", 2, 1.0), ("one", 1, 0.25)):
         shutil.copytree(whole, tmp_path / name)
         path = tmp_path / name / "result.json"
@@ -160,8 +160,8 @@ def test_communication_is_the_mean_over_the_seeds_of_all_runs(compared, tmp_path
         path.write_text(json.dumps(result))
     for order in (("two", "one"), ("one", "two")):
         runs = [("personal", tmp_path / name) for name in order]
-        entries = gather({"together_teacher": runs})
-        assert entries["together_teacher"]["personal"].communication == 0.75
+        entries = gather({"online_teacher": runs})
+        assert entries["online_teacher"]["personal"].communication == 0.75
         assert "QMIX_GIP, student beside it 75%." in notes(entries)[-1]
 
 

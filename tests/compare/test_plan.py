@@ -2,14 +2,15 @@ import dataclasses
 
 import pytest
 
+from ptde import build
 from ptde.cli import main
-from ptde.cli.tables import _typed_run
-from ptde.cli.words import parse
+from ptde.cli.arguments import parse
+from ptde.cli.compare import _typed_run
 from ptde.compare.plan import PLANS, Plan, read_plan
 from ptde.compare.runner import with_data
 from ptde.config import Run
-from ptde.host import doctor
-from ptde.host.football import SCENARIOS
+from ptde.processes.games import doctor
+from ptde.processes.games.football import SCENARIOS
 
 GOOD = """
 methods = ["qmix", "qmix_gip", "qmix_kd"]
@@ -49,7 +50,7 @@ def test_a_plan_is_read(tmp_path):
 
 def test_maps_of_different_action_counts_are_runs_of_their_own(tmp_path):
     cells = read(tmp_path, GOOD).cells()
-    actions = {cell.map: cell.run.env().spec.n_actions for cell in cells}
+    actions = {cell.map: build.world(cell.run).spec.n_actions for cell in cells}
     assert actions == {"3m": 8, "5m_vs_6m": 11}
 
 
@@ -194,9 +195,9 @@ def test_figure_6_needs_data(tmp_path):
 
 
 def test_a_stage_2_is_run_only_where_its_student_is_asked_for():
-    plan = Plan(("qmix_giu", "qmix_gip", "qmix_kd", "together"), ("3m",))
+    plan = Plan(("qmix_giu", "qmix_gip", "qmix_kd", "online"), ("3m",))
     goals = {cell.name: cell.goal for cell in plan.cells()}
-    assert goals == {"qmix_giu": "teach", "qmix_gip": "run", "together": "run"}
+    assert goals == {"qmix_giu": "teach", "qmix_gip": "run", "online": "run"}
     alone = dataclasses.replace(plan, methods=("qmix_kd",)).cells()
     assert [(cell.name, cell.roles) for cell in alone] == [("qmix_gip", {"student"})]
 

@@ -43,9 +43,9 @@ def test_the_dead_do_not_count(setting, name):
     dead = ~seen.counts[..., None]
     odd = jnp.where(dead, 9.0, seen.z)
     np.testing.assert_allclose(objective(odd, seen, network), 0.0, atol=1e-5)
-    told = dataclasses.replace(seen, z=jnp.where(dead, -9.0, seen.z))
+    changed = dataclasses.replace(seen, z=jnp.where(dead, -9.0, seen.z))
     z = seen.z + 0.3
-    a, b = objective(z, seen, network), objective(z, told, network)
+    a, b = objective(z, seen, network), objective(z, changed, network)
     np.testing.assert_allclose(a, b, rtol=1e-5)
 
 

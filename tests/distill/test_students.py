@@ -58,9 +58,9 @@ def test_a_student_in_the_modules_place_is_not_given_the_state(getkey):
     info = StudentInfo(student, Z)
     local, first = segments(getkey())
     nothing = jnp.full((B, T, 4), jnp.nan)
-    told = info.unroll(local, nothing, first, noise=None)
-    np.testing.assert_array_equal(told.z, student.unroll(local, first))
-    np.testing.assert_array_equal(told.z, told.mean)
+    context = info.unroll(local, nothing, first, noise=None)
+    np.testing.assert_array_equal(context.z, student.unroll(local, first))
+    np.testing.assert_array_equal(context.z, context.mean)
     assert info.draw((B, T, N), key=getkey()) is None
     _, one = info.step(info.start(B, N), local[:, 0], nothing[:, 0], noise=None)
-    np.testing.assert_allclose(one.z, told.z[:, 0], atol=1e-5)
+    np.testing.assert_allclose(one.z, context.z[:, 0], atol=1e-5)

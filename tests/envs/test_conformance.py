@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ptde.data.lists import LIMIT
 from ptde.envs import PROBES, Probe, SmaxConfig, make_env
+from ptde.envs.ranking.lists import LIMIT
 from ptde.envs.settings import RankingConfig
 
 

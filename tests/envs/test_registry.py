@@ -2,10 +2,11 @@ import dataclasses
 
 import pytest
 
+from ptde import build
 from ptde.config import Run
 from ptde.envs.registry import WORLDS
-from ptde.host.football import SCENARIOS
-from ptde.host.starcraft import SIZES
+from ptde.processes.games.football import SCENARIOS
+from ptde.processes.games.starcraft import SIZES
 from ptde.types import EnvSpec
 
 FOOTBALL = {
@@ -15,7 +16,7 @@ FOOTBALL = {
     "academy_counterattack_easy": (150, 4, 19, 109, 354),
     "academy_counterattack_hard": (150, 4, 19, 109, 354),
 }
-"""As the engine shows them (tests/host/test_football.py)."""
+"""As the engine shows them (tests/processes/test_football.py)."""
 
 
 def test_footballs_sizes_are_known_without_the_engine():
@@ -43,7 +44,7 @@ def test_starcrafts_sizes_follow_from_smacs_layout(name):
 
 
 def test_worlds_that_must_be_opened_first_have_none():
-    assert WORLDS["host"].sizes("a:b") is None
+    assert WORLDS["processes"].sizes("a:b") is None
     assert WORLDS["ranking"].sizes("letor") is None
 
 
@@ -57,16 +58,16 @@ def spec(limit):
 )
 def test_a_segment_holds_whole_episodes_and_about_as_many_steps(limit, value, mappo):
     plain = Run(map="3m")
-    assert plain.segment_of(spec(limit)) == value
-    assert dataclasses.replace(plain, algo="mappo").segment_of(spec(limit)) == mappo
+    assert build.segment_of(plain, spec(limit)) == value
+    assert build.segment_of(dataclasses.replace(plain, algo="mappo"), spec(limit)) == mappo
     for length in (value, mappo):
         assert (length + 1) % (limit + 1) == 0
-    assert dataclasses.replace(plain, segment=9).segment_of(spec(limit)) == 9
+    assert build.segment_of(dataclasses.replace(plain, segment=9), spec(limit)) == 9
 
 
 def test_a_segment_that_cannot_hold_an_episode_is_refused():
     run = Run(segment=100)
     with pytest.raises(ValueError, match="type --segment 179 or --time-limit 100"):
-        run.check_fits(run.env())
+        build.check_fits(run, build.world(run))
     enough = dataclasses.replace(run, smax=dataclasses.replace(run.smax, time_limit=100))
-    enough.check_fits(enough.env())
+    build.check_fits(enough, build.world(enough))

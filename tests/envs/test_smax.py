@@ -219,7 +219,7 @@ def edge_deaths(env, direction, battles=32):
         lots = jax.random.uniform(key_action, legal.shape).at[:, direction].add(0.5)
         action = jnp.argmax(jnp.where(legal, lots, -1.0), axis=-1).astype(jnp.int32)
         before = state[0].state
-        state, step, _ = env.advance(state, action, key=key_step)
+        state, step, _ = env.step_env(state, action, key=key_step)
         died = before.unit_alive[: env.n] & ~step.local.alive
         place = before.unit_positions
         gap = jnp.linalg.norm(place[: env.n, None] - place[None, env.n :], axis=-1)
@@ -227,8 +227,8 @@ def edge_deaths(env, direction, battles=32):
         return state, jnp.sum(died & (gap > 10.0).all(axis=-1))
 
     def roll(key):
-        key_begin, key = jax.random.split(key)
-        state, _ = env.begin(key=key_begin)
+        key_reset, key = jax.random.split(key)
+        state, _ = env.reset_env(key=key_reset)
         return jax.lax.scan(one, state, jax.random.split(key, 40))[1].sum()
 
     return int(jax.jit(jax.vmap(roll))(jax.random.split(jax.random.key(0), battles)).sum())
@@ -344,8 +344,8 @@ def test_unlimited_sight_is_ones_own_where_everything_is_within_sight(observatio
     config = SmaxConfig(observation=observation, full_sight=True)
     env, near = Smax("3m", config), Smax("3m", dataclasses.replace(config, sight=4.0))
     assert env.spec.full_obs_dim == env.spec.obs_dim
-    step = jax.jit(lambda k: env.begin(key=k)[1])(jax.random.key(0))
-    close = jax.jit(lambda k: near.begin(key=k)[1])(jax.random.key(0))
+    step = jax.jit(lambda k: env.reset_env(key=k)[1])(jax.random.key(0))
+    close = jax.jit(lambda k: near.reset_env(key=k)[1])(jax.random.key(0))
     np.testing.assert_array_equal(close.full_obs, close.local.obs)
     np.testing.assert_array_equal(step.full_obs, close.full_obs)
     assert (step.full_obs != step.local.obs).any()  # the enemies start out of sight

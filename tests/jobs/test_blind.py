@@ -6,7 +6,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from tests.students import PAPERS
 
+from ptde import build
 from ptde.algos import Teacher, ValueConfig
 from ptde.algos.base import Team
 from ptde.algos.mappo import MappoConfig
@@ -40,15 +42,17 @@ RUN = Run(
     world="probe",
     map="personal",
     hidden=8,
-    infos=InfoSizes(z=4, hyper_hidden=4),
-    mixers=MixerSizes(embed=4, hypernet_hidden=4),
+    info_config=InfoSizes(z=4, hyper_hidden=4),
+    mixer_config=MixerSizes(embed=4, hypernet_hidden=4),
     value=ValueConfig(buffer=8, batch=4, updates=1, lr=1e-2),
     mappo=MappoConfig(epochs=1),
 )
 RUNS = {
     "two stages": RUN,
-    "together": dataclasses.replace(RUN, together=True),
-    "ctds": dataclasses.replace(RUN, info="none", eyes="all", together=True),
+    "online": dataclasses.replace(RUN, online_distillation=True),
+    "ctds": dataclasses.replace(
+        RUN, info="none", teacher_sight="all", online_distillation=True
+    ),
     "mappo": dataclasses.replace(RUN, algo="mappo"),
 }
 SCHEDULE = Schedule(envs=4, segment=8, steps=32, test_every=32)
@@ -57,7 +61,7 @@ SEED = jax.random.split(jax.random.key(8), 1)
 
 def trained(run) -> tuple[Teacher, Team]:
     """A teacher that made a step, and a student in its module's place; [seeds, ...]."""
-    env, algo = Long(), run.learner(Long().spec)
+    env, algo = Long(), build.learner(run, Long().spec)
 
     @jax.jit
     def once(key):
@@ -69,8 +73,8 @@ def trained(run) -> tuple[Teacher, Team]:
         lambda x: x[None], (algo.teacher(state.learner), algo.team(state.learner))
     )
     if team is None:
-        config = DistillConfig(steps=3, batch=8, hidden=8, data_steps=32, tests=1)
-        task = Distillation(env, config, envs=4, segment=8, seed=0, seeds=1)
+        config = DistillConfig(**PAPERS, steps=3, batch=8, hidden=8, data_steps=32, tests=1)
+        task = Distillation(env, config, envs=4, segment=8, seed=0, seeds=1, steps=32)
         one = lambda tree: jax.tree.map(lambda x: x[0], tree)  # noqa: E731
         fit, data, network = one((task.start(teacher), task.roll(teacher), teacher.network))
         fit, _ = jax.jit(task.learn, static_argnums=3)(fit, data, network, 3)
@@ -90,6 +94,6 @@ def test_a_student_team_plays_the_same_where_the_state_is_nan(run):
     _, step = Blind().resets(2, key=SEED[0])
     one = jax.tree.map(lambda x: x[0], teacher)
     memory = one.policy(0.0, sample_z=False).start(2, 2)
-    local = information(step, one.eyes)
+    local = information(step, one.sight)
     _, values = memory.advance(one.network, one.info, local, step.state, None)
     assert jnp.isnan(values).all()

@@ -5,7 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from tests.students import PAPERS
 
+from ptde import build
 from ptde.algos import Teacher
 from ptde.config import Run
 from ptde.distill.students import MlpStudent
@@ -17,15 +19,24 @@ from ptde.ops.losses import distillation_loss
 
 ENV = Probe("personal")
 CONFIG = DistillConfig(
-    steps=200, batch=64, lr=3e-3, hidden=16, data_steps=300, tests=4, test_episodes=8
+    **PAPERS,
+    steps=200,
+    batch=64,
+    lr=3e-3,
+    hidden=16,
+    data_steps=300,
+    tests=4,
+    test_episodes=8,
 )
-TASK = Distillation(ENV, CONFIG, envs=5, segment=8, seed=0, seeds=1)
+TASK = Distillation(ENV, CONFIG, envs=5, segment=8, seed=0, seeds=1, steps=300)
 
 
 @pytest.fixture(scope="module")
 def teacher():
-    run = Run(world="probe", map="personal", hidden=8, infos=InfoSizes(z=3, hyper_hidden=8))
-    model = run.value_model(ENV.spec, key=jax.random.key(0))
+    run = Run(
+        world="probe", map="personal", hidden=8, info_config=InfoSizes(z=3, hyper_hidden=8)
+    )
+    model = build.value_model(run, ENV.spec, key=jax.random.key(0))
     return jax.tree.map(lambda x: x[None], Teacher(model.network, model.info))
 
 

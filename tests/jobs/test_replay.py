@@ -6,7 +6,9 @@ import shutil
 import jax
 import numpy as np
 import pytest
+from tests.students import NO_STAGE_3, PAPERS
 
+from ptde import build
 from ptde.algos import ValueConfig
 from ptde.config import Run
 from ptde.folder import RunFolder
@@ -28,21 +30,27 @@ TINY = Run(
     test_every=160,
     test_episodes=4,
     episodes=16,
-    infos=InfoSizes(z=4, hyper_hidden=4),
-    mixers=MixerSizes(embed=4, hypernet_hidden=4),
+    info_config=InfoSizes(z=4, hyper_hidden=4),
+    mixer_config=MixerSizes(embed=4, hypernet_hidden=4),
     value=ValueConfig(buffer=24, batch=8, epsilon_steps=100),
+    finetune=NO_STAGE_3,
     student=DistillConfig(
-        data="replay", steps=60, batch=16, hidden=8, tests=2, test_episodes=4
+        **{**PAPERS, "data": "replay"},
+        steps=60,
+        batch=16,
+        hidden=8,
+        tests=2,
+        test_episodes=4,
     ),
 )
-TOGETHER = dataclasses.replace(TINY, together=True)
+ONLINE = dataclasses.replace(TINY, online_distillation=True)
 MADE = 2 * (10 - 1)
 """Gradient steps of stage 1: 10 collections; the first has too few segments for a batch."""
 
 
 def models(folder):
     folder = RunFolder(folder)
-    env = folder.run.env()
+    env = build.world(folder.run)
     return [jax.tree.leaves(folder.model(role, env)) for role in ("teacher", "student")]
 
 
@@ -52,16 +60,16 @@ def same(a, b):
 
 @pytest.fixture(scope="module")
 def longer(tmp_path_factory):
-    return run(TOGETHER, tmp_path_factory.mktemp("runs") / "longer").folder
+    return run(ONLINE, tmp_path_factory.mktemp("runs") / "longer").folder
 
 
 def test_a_student_beside_its_teacher_learns_on_to_the_same_gradient_steps(
     longer, tmp_path
 ):
     rows = Record(longer / "student" / "record.jsonl").rows()
-    assert rows[-1]["steps"] + MADE == TOGETHER.student.steps
+    assert rows[-1]["steps"] + MADE == ONLINE.student.steps
     usual = DistillConfig(hidden=8)
-    plain = run(dataclasses.replace(TOGETHER, student=usual), tmp_path / "plain").folder
+    plain = run(dataclasses.replace(ONLINE, student=usual), tmp_path / "plain").folder
     (teacher, student), (teacher_too, before) = models(longer), models(plain)
     assert same(teacher, teacher_too)
     assert not same(student, before)
@@ -77,12 +85,12 @@ def test_it_ends_in_the_same_bits_after_it_was_stopped(longer, tmp_path):
 
 def test_a_stage_2_on_the_replay_takes_every_segment_with_the_teachers_z_of_now(tmp_path):
     folder = RunFolder(run(TINY, tmp_path / "run").folder)
-    env, config = folder.run.env(), folder.run
-    state = last_state(config.training(env, "teacher"), folder.path / "teacher")
+    env, config = build.world(folder.run), folder.run
+    state = last_state(build.training(config, env, "teacher"), folder.path / "teacher")
     segments = replayed(state, config.envs)
     assert segments.action.shape[:2] == (1, 24)  # 40 were collected: the buffer is full
     teacher = folder.teacher("teacher", config, env)
-    rows = config.distillation(env).data(teacher, segments).seen
+    rows = build.distillation(config, env).data(teacher, segments).seen
     assert rows.z.shape[1] == 24 * 9 * 2
     one = jax.tree.map(lambda x: x[0], (teacher, segments))
     local = local_information(one[1].steps.local)
@@ -94,7 +102,7 @@ def test_a_replay_that_is_gone_is_named(longer, tmp_path):
     shutil.copytree(longer, tmp_path / "run")
     folder = RunFolder(tmp_path / "run")
     shutil.rmtree(folder.path / "teacher" / "checkpoints")
-    training = folder.run.training(folder.run.env(), "teacher")
+    training = build.training(folder.run, build.world(folder.run), "teacher")
     with pytest.raises(ValueError, match=r"leave --student\.data away"):
         last_state(training, folder.path / "teacher")
 
@@ -103,4 +111,6 @@ def test_who_has_no_replay_or_no_z_is_refused():
     with pytest.raises(ValueError, match="mappo keeps none"):
         dataclasses.replace(TINY, algo="mappo")
     with pytest.raises(ValueError, match="CTDS's has none"):
-        dataclasses.replace(TINY, info="none", eyes="all", together=True)
+        dataclasses.replace(
+            TINY, info="none", teacher_sight="all", online_distillation=True
+        )

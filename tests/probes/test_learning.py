@@ -5,6 +5,7 @@ import itertools
 
 import numpy as np
 import pytest
+from tests.students import NO_STAGE_3, PAPERS
 
 from ptde.algos import ValueConfig
 from ptde.algos.mappo import MappoConfig
@@ -26,13 +27,14 @@ BASE = Run(
     test_episodes=8,
     episodes=512,
     checkpoint_every=1_000_000,
-    infos=InfoSizes(z=8, hyper_hidden=16),
-    mixers=MixerSizes(embed=8, hypernet_hidden=16),
+    info_config=InfoSizes(z=8, hyper_hidden=16),
+    mixer_config=MixerSizes(embed=8, hypernet_hidden=16),
     value=ValueConfig(
         lr=5e-3, buffer=256, batch=32, updates=4, target_period=64, epsilon_steps=4_000
     ),
+    finetune=NO_STAGE_3,
     student=DistillConfig(
-        steps=1_500, batch=256, lr=3e-3, hidden=32, data_steps=4_000, tests=1
+        **PAPERS, steps=1_500, batch=256, lr=3e-3, hidden=32, data_steps=4_000, tests=1
     ),
 )
 MAPPO = MappoConfig(lr=3e-3, epochs=5)
@@ -136,11 +138,13 @@ def test_mappo_gip_reaches_the_optimum_that_needs_personal_information(tmp_path)
 
 
 def test_ctds_its_teacher_reaches_what_its_student_cannot(tmp_path):
-    reached = scores(tmp_path, map="state", info="none", eyes="all", together=True)
+    reached = scores(
+        tmp_path, map="state", info="none", teacher_sight="all", online_distillation=True
+    )
     assert reached["teacher"] > 0.97
     assert reached["student"] == pytest.approx(0.5, abs=0.08)
 
 
 def test_together_the_student_keeps_what_it_can_see(tmp_path):
-    reached = scores(tmp_path, map="recoverable", info="gip", together=True)
+    reached = scores(tmp_path, map="recoverable", info="gip", online_distillation=True)
     assert reached["student"] > 0.97

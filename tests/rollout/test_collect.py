@@ -20,8 +20,8 @@ def policy(getkey, spec, epsilon=0.5):
 def test_a_rollout_is_what_its_shapes_say(getkey):
     env = Probe("memory")
     acts = policy(getkey, env.spec)
-    cursor = start(acts, env, 3, key=getkey())
-    _, rollout = collect(acts, env, cursor, 7, key=getkey())
+    begun = start(acts, env, 3, key=getkey())
+    _, rollout = collect(acts, env, begun, 7, key=getkey())
     shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), rollout)
     expected = rollout_shapes(env, 3, 7)
     assert jax.tree.leaves(shapes) == jax.tree.leaves(expected)
@@ -31,8 +31,8 @@ def test_a_rollout_is_what_its_shapes_say(getkey):
 def test_actions_stand_beside_the_steps_they_answer(getkey):
     env = Probe("memory")
     acts = policy(getkey, env.spec, epsilon=1.0)
-    cursor = start(acts, env, 3, key=getkey())
-    _, rollout = collect(acts, env, cursor, 9, key=getkey())
+    begun = start(acts, env, 3, key=getkey())
+    _, rollout = collect(acts, env, begun, 9, key=getkey())
     after = np.asarray(rollout.steps.local.last_action)[:, 1:]
     going = ~np.asarray(rollout.steps.first)[:, 1:]
     np.testing.assert_array_equal(after[going], np.asarray(rollout.action)[going])
@@ -42,8 +42,8 @@ def test_actions_stand_beside_the_steps_they_answer(getkey):
 def test_two_collections_go_on_where_the_first_stopped(getkey):
     env = Probe("memory")
     acts = policy(getkey, env.spec)
-    cursor = start(acts, env, 2, key=getkey())
-    middle, one = collect(acts, env, cursor, 4, key=getkey())
+    begun = start(acts, env, 2, key=getkey())
+    middle, one = collect(acts, env, begun, 4, key=getkey())
     _, two = collect(acts, env, middle, 4, key=getkey())
     np.testing.assert_array_equal(one.steps.local.obs[:, -1], two.steps.local.obs[:, 0])
 
@@ -104,8 +104,8 @@ def test_one_step_episodes_give_a_mean_and_not_a_sum(getkey):
     env = Probe("constant")  # every episode is won by its single action
     acts = policy(getkey, env.spec)
     for length in (1, 2, 3):
-        cursor = start(acts, env, 256, key=getkey())
-        _, rollout = collect(acts, env, cursor, length, key=getkey())
+        begun = start(acts, env, 256, key=getkey())
+        _, rollout = collect(acts, env, begun, length, key=getkey())
         assert train_win_rate(rollout, env.spec.time_limit) == 1
 
 

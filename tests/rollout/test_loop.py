@@ -3,6 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from ptde import build
 from ptde.algos import ValueConfig
 from ptde.config import Run
 from ptde.info import InfoSizes
@@ -15,8 +16,10 @@ from ptde.rollout.loop import Schedule, first_bad, over_seeds, seed_keys
 @pytest.mark.parametrize("steps", [1, 100, 1000, 1001, 5000])
 def test_a_schedule_covers_its_steps(steps):
     schedule = Schedule(envs=4, segment=10, steps=steps, test_every=200)
-    total = schedule.steps_after(schedule.periods)
-    assert steps <= total < steps + schedule.steps_after(1)
+    assert steps <= schedule.total < steps + schedule.per_iteration
+    assert schedule.ends[-1] == schedule.total
+    gaps = np.diff([0, *schedule.ends])
+    assert (gaps[:-1] == 200).all() and 0 < gaps[-1] <= 200
 
 
 def test_one_seed_has_a_leading_axis_too():
@@ -50,8 +53,8 @@ SMALL = Run(
     test_every=32,
     test_episodes=8,
     seeds=2,
-    infos=InfoSizes(z=4, hyper_hidden=4),
-    mixers=MixerSizes(embed=4, hypernet_hidden=4),
+    info_config=InfoSizes(z=4, hyper_hidden=4),
+    mixer_config=MixerSizes(embed=4, hypernet_hidden=4),
     value=ValueConfig(buffer=16, batch=4, epsilon_steps=50),
 )
 
@@ -59,10 +62,10 @@ SMALL = Run(
 def test_seeds_in_one_program_are_the_seeds_alone(tmp_path):
     import dataclasses
 
-    env = SMALL.env()
-    both = teach(SMALL.training(env, "both"), tmp_path / "both")
+    env = build.world(SMALL)
+    both = teach(build.training(SMALL, env, "both"), tmp_path / "both")
     run = dataclasses.replace(SMALL, seeds=1, seed=1)
-    alone = teach(run.training(env, "alone"), tmp_path / "alone")
+    alone = teach(build.training(run, env, "alone"), tmp_path / "alone")
     for a, b in zip(jax.tree.leaves(both), jax.tree.leaves(alone), strict=True):
         np.testing.assert_allclose(a[1], b[0], atol=2e-4)
     rows = Record(tmp_path / "both" / "record.jsonl").rows()

@@ -102,7 +102,8 @@ def test_the_command_line_imports_nothing_heavy_at_the_top():
 
 
 def test_a_games_process_does_without_jax():
-    code = "import sys, ptde.host.worker; from ptde import run; print('jax' in sys.modules)"
+    code = "import sys, ptde.processes.worker; from ptde import run; "
+    code += "print('jax' in sys.modules)"
     words = [sys.executable, "-c", code]
     env = {**os.environ, "PTDE_GAME": "1"}
     done = subprocess.run(words, env=env, capture_output=True, text=True, check=True)

@@ -1,5 +1,7 @@
 """MAPPO's networks (Yu et al. 2022): an actor with information, a centralised critic."""
 
+from typing import ClassVar
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -10,7 +12,7 @@ from ptde.nn.linear import LayerNorm, Linear, orthogonal
 from ptde.nn.recurrent import GRU, orthogonal_gru, unroll_rows
 
 
-class Body(eqx.Module):
+class RecurrentTorso(eqx.Module):
     """Normalise, two ReLU layers, GRU; a layer norm after each."""
 
     layers: tuple[Linear, Linear]
@@ -43,7 +45,8 @@ class Body(eqx.Module):
 class ActorNetwork(AbstractNetwork):
     """Logits from [h_o ; z] (Paper Fig. 3 (b)); without information, from h alone."""
 
-    body: Body
+    logits: ClassVar[bool] = True
+    torso: RecurrentTorso
     bridge: Linear | None
     head: Linear
 
@@ -51,43 +54,48 @@ class ActorNetwork(AbstractNetwork):
         self, local: int, z: int, actions: int, hidden: int = 64, *, key: Key[Array, ""]
     ):
         k1, k2, k3 = jax.random.split(key, 3)
-        self.body = Body(local, hidden, key=k1)
+        self.torso = RecurrentTorso(local, hidden, key=k1)
         self.bridge = Linear(hidden, hidden, key=k2) if z else None
         self.head = orthogonal(hidden + z, actions, 0.01, key=k3)
 
     @property
     def hidden(self) -> int:
         """Width of the hidden state."""
-        return self.body.rnn.hidden
+        return self.torso.rnn.hidden
+
+    @property
+    def z_dim(self) -> int:
+        """Width of the z that it takes; 0 without information."""
+        return len(self.head.weight) - self.hidden
 
     def step(
         self, h: Float[Array, "*b n h"], local: Float[Array, "*b n d"]
     ) -> Float[Array, "*b n h"]:
         """The hidden state after one more step of local information."""
-        return self.body.rnn.step(h, self.body.encode(local))
+        return self.torso.rnn.step(h, self.torso.encode(local))
 
     def unroll(
         self, local: Float[Array, "B T n d"], first: Bool[Array, "B T"]
     ) -> Float[Array, "B T n h"]:
         """Hidden states of segments that start at zero; ``first`` starts episodes."""
-        return self.body.unroll(local, first)
+        return self.torso.unroll(local, first)
 
     def values(
         self, h: Float[Array, "*b n h"], z: Float[Array, "*b n z"]
     ) -> Float[Array, "*b n u"]:
         """Logits of every action."""
-        return informed(self.bridge, self.head, self.body.norms[3](h), z)
+        return informed(self.bridge, self.head, self.torso.norms[3](h), z)
 
 
 class Critic(eqx.Module):
     """V(s, i) for every agent, in units of the normalised return; the dead see zeros."""
 
-    body: Body
+    torso: RecurrentTorso
     head: Linear
 
     def __init__(self, state: int, n_agents: int, hidden: int, *, key: Key[Array, ""]):
         k1, k2 = jax.random.split(key)
-        self.body = Body(state + n_agents, hidden, key=k1)
+        self.torso = RecurrentTorso(state + n_agents, hidden, key=k1)
         self.head = orthogonal(hidden, 1, 1.0, key=k2)
 
     def __call__(
@@ -100,5 +108,5 @@ class Critic(eqx.Module):
         seen = jnp.where(alive[..., None], state[..., None, :], 0.0)
         n_agents = alive.shape[-1]
         identity = jnp.broadcast_to(jnp.eye(n_agents), (*alive.shape, n_agents))
-        h = self.body.unroll(jnp.concatenate([seen, identity], axis=-1), first)
-        return self.head(self.body.norms[3](h))[..., 0]
+        h = self.torso.unroll(jnp.concatenate([seen, identity], axis=-1), first)
+        return self.head(self.torso.norms[3](h))[..., 0]

@@ -1,6 +1,7 @@
 """What a network of agents is."""
 
 from abc import abstractmethod
+from typing import ClassVar
 
 import equinox as eqx
 import jax
@@ -16,10 +17,18 @@ class AbstractNetwork(eqx.Module):
     is that of the largest in both cases.
     """
 
+    logits: ClassVar[bool]
+    """The numbers are logits of a policy, not action values."""
+
     @property
     @abstractmethod
     def hidden(self) -> int:
         """Width of the hidden state."""
+
+    @property
+    @abstractmethod
+    def z_dim(self) -> int:
+        """Width of the z that it takes; 0 without information."""
 
     @abstractmethod
     def step(

@@ -9,9 +9,9 @@ from jaxtyping import Array, Float, Int, Key
 
 from ptde.agents.base import AbstractNetwork
 from ptde.info.base import AbstractInfo, AbstractStudent, Carry
-from ptde.ops.local import Eyes, information, local_information
+from ptde.ops.local import Sight, information, local_information
 from ptde.ops.select import epsilon_greedy, masked
-from ptde.types import Decision, LocalView, TimeStep
+from ptde.types import LocalView, PolicyOutput, TimeStep
 
 
 class Memory(eqx.Module):
@@ -38,8 +38,8 @@ class Memory(eqx.Module):
     ) -> tuple["Memory", Float[Array, "B n u"]]:
         """One step on, and what the network makes of it for every action."""
         h = network.step(self.h, local)
-        told, what = info.step(self.info, local, state, noise=noise)
-        return Memory(h, told), network.values(h, what.z)
+        info_carry, context = info.step(self.info, local, state, noise=noise)
+        return Memory(h, info_carry), network.values(h, context.z)
 
 
 class FullPolicy(eqx.Module):
@@ -52,7 +52,7 @@ class FullPolicy(eqx.Module):
     @abstractmethod
     def __call__(
         self, carry: Carry, step: TimeStep, *, key: Key[Array, ""]
-    ) -> tuple[Carry, Decision]:
+    ) -> tuple[Carry, PolicyOutput]:
         """The carry of the next step, and what every agent does."""
 
     def sent(self, before: Carry, after: Carry) -> Int[Array, " B"]:
@@ -84,25 +84,25 @@ class TeacherPolicy(FullPolicy):
     """Probability of a random action, for each agent at each step."""
     sample_z: bool = eqx.field(static=True)
     """Draw z from its distribution, or use its mean."""
-    eyes: Eyes = eqx.field(static=True, default="own")
+    sight: Sight = eqx.field(static=True, default="own")
 
     def start(self, copies: int, n_agents: int) -> Memory:
         return Memory.blank(self.network, self.info, copies, n_agents)
 
     def __call__(
         self, carry: Memory, step: TimeStep, *, key: Key[Array, ""]
-    ) -> tuple[Memory, Decision]:
+    ) -> tuple[Memory, PolicyOutput]:
         key_z, key_action = jax.random.split(key)
-        local = information(step, self.eyes)
+        local = information(step, self.sight)
         noise = self.info.draw(local.shape[:-1], key=key_z) if self.sample_z else None
         carry, q = carry.advance(self.network, self.info, local, step.state, noise)
         action = epsilon_greedy(q, step.local.legal, self.epsilon, key=key_action)
-        return carry, Decision(action)
+        return carry, PolicyOutput(action)
 
     def sent(self, before: Memory, after: Memory) -> Int[Array, " B"]:
         copies, n_agents, _ = after.h.shape
         alike = jnp.full(copies, n_agents, jnp.int32)
-        if self.eyes == "all":
+        if self.sight == "all":
             return alike
         return self.info.sent(before.info, after.info, alike)
 
@@ -118,14 +118,14 @@ class SamplingPolicy(FullPolicy):
 
     def __call__(
         self, carry: Memory, step: TimeStep, *, key: Key[Array, ""]
-    ) -> tuple[Memory, Decision]:
+    ) -> tuple[Memory, PolicyOutput]:
         key_z, key_action = jax.random.split(key)
         local = local_information(step.local)
         noise = self.info.draw(local.shape[:-1], key=key_z)
         carry, logits = carry.advance(self.network, self.info, local, step.state, noise)
         logits = masked(logits, step.local.legal)
         action = jax.random.categorical(key_action, logits).astype(jnp.int32)
-        return carry, Decision(action, noise)
+        return carry, PolicyOutput(action, noise)
 
 
 class StudentPolicy(LocalPolicy):
@@ -159,9 +159,9 @@ class _Localised(FullPolicy):
 
     def __call__(
         self, carry: Carry, step: TimeStep, *, key: Key[Array, ""]
-    ) -> tuple[Carry, Decision]:
+    ) -> tuple[Carry, PolicyOutput]:
         carry, action = self.policy(carry, step.local, key=key)
-        return carry, Decision(action)
+        return carry, PolicyOutput(action)
 
 
 def localise(policy: LocalPolicy) -> FullPolicy:

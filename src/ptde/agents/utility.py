@@ -1,5 +1,7 @@
 """The agents' network: local history and information in, action values out."""
 
+from typing import ClassVar
+
 import jax
 from jaxtyping import Array, Bool, Float, Key
 
@@ -17,6 +19,7 @@ class UtilityNetwork(AbstractNetwork):
     All agents share the network.
     """
 
+    logits: ClassVar[bool] = False
     encoder: Linear
     rnn: GRU
     bridge: Linear | None
@@ -35,6 +38,11 @@ class UtilityNetwork(AbstractNetwork):
     def hidden(self) -> int:
         """Width of the hidden state."""
         return self.rnn.hidden
+
+    @property
+    def z_dim(self) -> int:
+        """Width of the z that it takes; 0 without information."""
+        return len(self.head.weight) - self.hidden
 
     def step(
         self, h: Float[Array, "*b n h"], local: Float[Array, "*b n d"]

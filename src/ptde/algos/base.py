@@ -9,8 +9,8 @@ from jaxtyping import Array, Float, Key
 from ptde.agents.base import AbstractNetwork
 from ptde.agents.policy import FullPolicy, StudentPolicy, TeacherPolicy
 from ptde.info.base import AbstractInfo, AbstractStudent
-from ptde.ops.local import Eyes
-from ptde.types import Rollout
+from ptde.ops.local import Sight, information
+from ptde.types import Rollout, TimeStep
 
 Metrics = dict[str, Float[Array, ""]]
 """Scalars of one update, by name."""
@@ -23,11 +23,18 @@ class Teacher(eqx.Module):
 
     network: AbstractNetwork
     info: AbstractInfo
-    eyes: Eyes = eqx.field(static=True, default="own")
+    sight: Sight = eqx.field(static=True, default="own")
 
     def policy(self, epsilon: Float[Array, ""] | float, *, sample_z: bool) -> TeacherPolicy:
         """The team, greedy but for ``epsilon``; z is drawn or its mean."""
-        return TeacherPolicy(self.network, self.info, epsilon, sample_z, self.eyes)
+        return TeacherPolicy(self.network, self.info, epsilon, sample_z, self.sight)
+
+    def unroll(self, steps: TimeStep) -> Float[Array, "B T n u"]:
+        """Action values or logits on segments, whoever played them; z is its mean."""
+        local = information(steps, self.sight)
+        h = self.network.unroll(local, steps.first)
+        info = self.info.unroll(local, steps.state, steps.first, noise=None)
+        return self.network.values(h, info.mean)
 
 
 class Team(eqx.Module):
@@ -74,3 +81,23 @@ class AbstractAlgorithm(ABC, Generic[State]):
     def team(self, state: State) -> Team | None:
         """The decentralised team that learns meanwhile, if one does."""
         return None
+
+
+class AbstractLearner(AbstractAlgorithm[State]):
+    """Learns from rewards: what stage 1 begins, a third stage can go on with."""
+
+    @abstractmethod
+    def central(self, state: State) -> Any:
+        """What only training needs, and a third stage goes on with: mixer or critic."""
+
+    @abstractmethod
+    def adopt(self, team: Team, central: Any, teacher: Teacher | None, leash: float) -> Any:
+        """What ``init`` is given so that a decentralised team goes on learning.
+
+        Args:
+            team: the student stands in the information module's place, and so nothing
+                that the team acts on has read the state.
+            central: what this algorithm left behind in stage 1.
+            teacher: whom the team is held to, if it is.
+            leash: how firmly.
+        """

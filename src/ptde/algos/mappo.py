@@ -9,6 +9,7 @@ are then compared on the same footing, and the ratio is 1 before the first step.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -16,10 +17,12 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Bool, Float, Int, Key
 
-from ptde.agents.actor import ActorNetwork, Critic
+from ptde.agents.actor import Critic
+from ptde.agents.base import AbstractNetwork
 from ptde.agents.policy import SamplingPolicy
-from ptde.algos.base import AbstractAlgorithm, Metrics, Teacher
-from ptde.check import within
+from ptde.algos.base import AbstractLearner, Metrics, Teacher, Team
+from ptde.algos.leash import Leash, only
+from ptde.distill.students import StudentInfo
 from ptde.info.base import AbstractInfo
 from ptde.ops.local import local_information
 from ptde.ops.losses import clipped_surrogate, clipped_value_loss
@@ -28,6 +31,7 @@ from ptde.ops.returns import lambda_returns
 from ptde.ops.select import log_probability, masked
 from ptde.options import Options
 from ptde.types import Rollout
+from ptde.validation import check_range
 
 RECIPES = {
     "3s_vs_5z": (15, 0.05),
@@ -65,13 +69,13 @@ class MappoConfig(Options):
         default = type(self)
         for name in ("gamma", "gae_lambda"):
             value = getattr(self, name)
-            within(f"mappo.{name}", value, 0, 1, example=getattr(default, name))
+            check_range(f"mappo.{name}", value, 0, 1, example=getattr(default, name))
         for name in ("lr", "huber", "max_grad_norm"):
             value, example = getattr(self, name), getattr(default, name)
-            within(f"mappo.{name}", value, 0, open_low=True, example=example)
-        within("mappo.entropy", self.entropy, 0, example=0.01)
-        within("mappo.epochs", self.epochs, 0, example=10)
-        within("mappo.clip", self.clip, 0, example=0.2)
+            check_range(f"mappo.{name}", value, 0, open_low=True, example=example)
+        check_range("mappo.entropy", self.entropy, 0, example=0.01)
+        check_range("mappo.epochs", self.epochs, 0, example=10)
+        check_range("mappo.clip", self.clip, 0, example=0.2)
 
     def on(self, map_name: str) -> "MappoConfig":
         """The same with the map's epochs and clip where none are given."""
@@ -82,7 +86,7 @@ class MappoConfig(Options):
 class Actor(eqx.Module):
     """The team's networks: the information module is the actor's."""
 
-    network: ActorNetwork
+    network: AbstractNetwork
     info: AbstractInfo
 
     def logits(self, batch: Rollout) -> Float[Array, "B T n u"]:
@@ -94,7 +98,7 @@ class Actor(eqx.Module):
         return masked(self.network.values(h, info.z), steps.local.legal)
 
 
-class Scale(eqx.Module):
+class ValueNorm(eqx.Module):
     """Running mean and spread of the returns, each with the same weight."""
 
     mean: Float[Array, ""]
@@ -102,7 +106,7 @@ class Scale(eqx.Module):
     count: Float[Array, ""]
 
     @classmethod
-    def new(cls) -> "Scale":
+    def new(cls) -> "ValueNorm":
         zero = jnp.zeros(())
         return cls(zero, zero, zero)
 
@@ -112,15 +116,22 @@ class Scale(eqx.Module):
         spread = jnp.sqrt(jnp.maximum(self.square - self.mean**2, 1e-2))
         return jnp.where(self.count > 0, spread, 1.0)
 
-    def update(self, x: Float[Array, "*b"], where: Bool[Array, "*b"]) -> "Scale":
+    def update(self, x: Float[Array, "*b"], where: Bool[Array, "*b"]) -> "ValueNorm":
         """With one more rollout's returns; what is older than 1,000 fades."""
         count = jnp.minimum(self.count + 1, 1_000.0)
         mean, square = masked_mean(x, where), masked_mean(x * x, where)
-        return Scale(
+        return ValueNorm(
             self.mean + (mean - self.mean) / count,
             self.square + (square - self.square) / count,
             count,
         )
+
+
+class Judge(eqx.Module):
+    """The critic, and the scale of what it says."""
+
+    critic: Critic
+    value_norm: ValueNorm
 
 
 class MappoState(eqx.Module):
@@ -130,12 +141,14 @@ class MappoState(eqx.Module):
     critic: Critic
     actor_optimiser: optax.OptState
     critic_optimiser: optax.OptState
-    scale: Scale
-    steps: Int[Array, ""]
-    """Joint steps collected."""
+    value_norm: ValueNorm
+    leash: Leash | None
+    """Of one that is held to a teacher."""
+    collections: Int[Array, ""]
+    """Rollouts so far."""
 
 
-class Lesson(eqx.Module):
+class AdvantageBatch(eqx.Module):
     """What one rollout teaches; fixed over its epochs."""
 
     batch: Rollout
@@ -149,16 +162,28 @@ class Lesson(eqx.Module):
     """The step lay within an episode: the critic learns from it."""
     counts: Bool[Array, "B T n"]
     """The agent was alive, too: the policy learns from it."""
+    leash: Leash | None
 
 
-class MappoLearner(AbstractAlgorithm[MappoState]):
+class MappoLearner(AbstractLearner[MappoState]):
     """One learner for every information module."""
 
     def __init__(
         self,
         make_models: Callable[[Key[Array, ""]], tuple[Actor, Critic]],
         config: MappoConfig,
+        warm_up: int = 0,
+        trains: Callable[[Actor], Any] = lambda actor: True,
     ):
+        """Wires a learner.
+
+        Args:
+            make_models: the untrained networks.
+            config: how they learn; its epochs and clip are not 0.
+            warm_up: rollouts from which the critic alone learns.
+            trains: the parts of the actor that learn, as a tree of bools over its own.
+        """
+        self.warm_up, self.trains = warm_up, trains
         self.make_models = make_models
         self.config = config
         self.optimiser = optax.chain(
@@ -169,18 +194,23 @@ class MappoLearner(AbstractAlgorithm[MappoState]):
     def init(
         self,
         example: Rollout,
-        given: tuple[Actor, Critic] | None = None,
+        given: tuple[Actor, Judge, Leash | None] | None = None,
         *,
         key: Key[Array, ""],
     ) -> MappoState:
-        actor, critic = self.make_models(key) if given is None else given
+        if given is None:
+            actor, critic = self.make_models(key)
+            judge, leash = Judge(critic, ValueNorm.new()), None
+        else:
+            actor, judge, leash = given
         return MappoState(
             actor=actor,
-            critic=critic,
+            critic=judge.critic,
             actor_optimiser=self.optimiser.init(actor),
-            critic_optimiser=self.optimiser.init(critic),
-            scale=Scale.new(),
-            steps=jnp.zeros((), jnp.int32),
+            critic_optimiser=self.optimiser.init(judge.critic),
+            value_norm=judge.value_norm,
+            leash=leash,
+            collections=jnp.zeros((), jnp.int32),
         )
 
     def behave(self, state: MappoState) -> SamplingPolicy:
@@ -189,10 +219,20 @@ class MappoLearner(AbstractAlgorithm[MappoState]):
     def teacher(self, state: MappoState) -> Teacher:
         return Teacher(state.actor.network, state.actor.info)
 
+    def central(self, state: MappoState) -> Judge:
+        return Judge(state.critic, state.value_norm)
+
+    def adopt(
+        self, team: Team, central: Judge, teacher: Teacher | None, leash: float
+    ) -> tuple[Actor, Judge, Leash | None]:
+        info = StudentInfo(team.student, team.network.z_dim)
+        held = None if teacher is None else Leash(teacher, leash)
+        return Actor(team.network, info), central, held
+
     def update(
         self, state: MappoState, rollout: Rollout, *, key: Key[Array, ""]
     ) -> tuple[MappoState, Metrics]:
-        scale, lesson = self.lesson(state, rollout)
+        scale, advantages = self.advantages(state, rollout)
         networks = (
             state.actor,
             state.critic,
@@ -203,25 +243,31 @@ class MappoLearner(AbstractAlgorithm[MappoState]):
         def epoch(networks, _):
             actor, critic, actor_optimiser, critic_optimiser = networks
             loss = jax.value_and_grad(self.actor_loss, has_aux=True)
-            (_, metrics), gradient = loss(actor, lesson)
+            (_, metrics), gradient = loss(actor, advantages)
+            gradient = only(self.trains(actor), gradient)
             metrics["grad_norm"] = optax.global_norm(gradient)
             change, actor_optimiser = self.optimiser.update(gradient, actor_optimiser)
+            if self.warm_up:
+                ready = state.collections >= self.warm_up
+                change = jax.tree.map(lambda x: jnp.where(ready, x, 0.0), change)
             actor = optax.apply_updates(actor, change)
-            value, gradient = jax.value_and_grad(self.critic_loss)(critic, lesson)
+            value, gradient = jax.value_and_grad(self.critic_loss)(critic, advantages)
             metrics["critic_loss"] = value
             change, critic_optimiser = self.optimiser.update(gradient, critic_optimiser)
             critic = optax.apply_updates(critic, change)
             return (actor, critic, actor_optimiser, critic_optimiser), metrics
 
         networks, metrics = jax.lax.scan(epoch, networks, None, length=self.config.epochs)
-        copies, length, _ = rollout.action.shape
         metrics = jax.tree.map(lambda x: x[-1], metrics)
         metrics["target"] = scale.mean
-        return MappoState(*networks, scale, state.steps + copies * length), metrics
+        count = state.collections + 1
+        return MappoState(*networks, scale, state.leash, count), metrics
 
-    def lesson(self, state: MappoState, batch: Rollout) -> tuple[Scale, Lesson]:
+    def advantages(
+        self, state: MappoState, batch: Rollout
+    ) -> tuple[ValueNorm, AdvantageBatch]:
         """Advantages (GAE) and targets of a rollout, by the networks as they are."""
-        c, steps, old = self.config, batch.steps, state.scale
+        c, steps, old = self.config, batch.steps, state.value_norm
         value = state.critic(steps.state, steps.local.alive, steps.first)
         v = value * old.std + old.mean
         trace = jnp.where(last_steps(steps.first), 0.0, c.gae_lambda)
@@ -236,7 +282,7 @@ class MappoLearner(AbstractAlgorithm[MappoState]):
         mean = masked_mean(advantage, counts)
         spread = jnp.sqrt(masked_mean(jnp.square(advantage - mean), counts))
         scale = old.update(returns, valid)
-        return scale, Lesson(
+        return scale, AdvantageBatch(
             batch=batch,
             log_prob=log_probability(state.actor.logits(batch), batch.action),
             # As the critic put them out: in the new scale they would start outside of the
@@ -246,32 +292,35 @@ class MappoLearner(AbstractAlgorithm[MappoState]):
             advantage=(advantage - mean) / (spread + 1e-5),
             valid=valid,
             counts=counts,
+            leash=state.leash,
         )
 
-    def actor_loss(self, actor: Actor, lesson: Lesson) -> tuple[Array, Metrics]:
+    def actor_loss(self, actor: Actor, advantages: AdvantageBatch) -> tuple[Array, Metrics]:
         """The clipped surrogate and the entropy."""
         c = self.config
-        logits = actor.logits(lesson.batch)
-        log_prob = log_probability(logits, lesson.batch.action)
-        ratio = jnp.exp(log_prob - lesson.log_prob)
-        surrogate = clipped_surrogate(ratio, lesson.advantage, c.clip)
+        logits = actor.logits(advantages.batch)
+        log_prob = log_probability(logits, advantages.batch.action)
+        ratio = jnp.exp(log_prob - advantages.log_prob)
+        surrogate = clipped_surrogate(ratio, advantages.advantage, c.clip)
         log_p = jax.nn.log_softmax(logits)
-        entropy = masked_mean(-jnp.sum(jnp.exp(log_p) * log_p, axis=-1), lesson.counts)
-        loss = -masked_mean(surrogate, lesson.counts) - c.entropy * entropy
+        entropy = masked_mean(-jnp.sum(jnp.exp(log_p) * log_p, axis=-1), advantages.counts)
+        loss = -masked_mean(surrogate, advantages.counts) - c.entropy * entropy
+        if advantages.leash is not None:
+            loss += advantages.leash(logits, advantages.batch, advantages.counts)
         far = jnp.abs(ratio - 1.0) > c.clip
         metrics = {
             "loss": loss,
             "entropy": entropy,
-            "ratio": masked_mean(ratio, lesson.counts),
-            "clipped": masked_mean(far.astype(jnp.float32), lesson.counts),
+            "ratio": masked_mean(ratio, advantages.counts),
+            "clipped": masked_mean(far.astype(jnp.float32), advantages.counts),
         }
         return loss, metrics
 
-    def critic_loss(self, critic: Critic, lesson: Lesson) -> Float[Array, ""]:
+    def critic_loss(self, critic: Critic, advantages: AdvantageBatch) -> Float[Array, ""]:
         """Clipped Huber loss of the normalised values, of the dead agents' as well."""
-        steps = lesson.batch.steps
+        steps = advantages.batch.steps
         value = critic(steps.state, steps.local.alive, steps.first)[:, :-1]
         loss = clipped_value_loss(
-            value, lesson.value, lesson.target, self.config.clip, self.config.huber
+            value, advantages.value, advantages.target, self.config.clip, self.config.huber
         )
-        return masked_mean(loss, lesson.valid)
+        return masked_mean(loss, advantages.valid)

@@ -25,7 +25,7 @@ from ptde.info.base import AbstractInfo, AbstractStudent, Carry
 from ptde.ops.local import local_information
 from ptde.ops.losses import distillation_loss
 from ptde.ops.select import epsilon_greedy
-from ptde.types import Decision, Rollout, TimeStep
+from ptde.types import PolicyOutput, Rollout, TimeStep
 
 
 class SharedPolicy(FullPolicy):
@@ -48,17 +48,17 @@ class SharedPolicy(FullPolicy):
 
     def __call__(
         self, carry: Carry, step: TimeStep, *, key: Key[Array, ""]
-    ) -> tuple[Carry, Decision]:
+    ) -> tuple[Carry, PolicyOutput]:
         memory, student = carry
         local = local_information(step.local)
         h = self.network.step(memory.h, local)
-        told, info = self.info.step(memory.info, local, step.state, noise=None)
+        info_carry, info = self.info.step(memory.info, local, step.state, noise=None)
         student, z = self.student.step(student, local)
         copies = jnp.arange(len(local))[:, None, None]
         z = jnp.where(copies < self.teachers, info.z, z)
         q = self.network.values(h, z)
         action = epsilon_greedy(q, step.local.legal, self.epsilon, key=key)
-        return (Memory(h, told), student), Decision(action)
+        return (Memory(h, info_carry), student), PolicyOutput(action)
 
 
 def label(teacher: Teacher, rollout: Rollout) -> Labelled:
@@ -155,16 +155,16 @@ class StudentLearner(AbstractAlgorithm[StudentState]):
             z = student.unroll(seen.local, seen.first)
             return self.objective(z, seen, network)
 
-        def one(learnt, key):
-            student, optimiser = learnt
+        def one(learnables, key):
+            student, optimiser = learnables
             seen = self.store.sample(store, key).experience
             value, gradient = jax.value_and_grad(loss)(student, seen)
             change, optimiser = self.optimiser.update(gradient, optimiser)
             return (optax.apply_updates(student, change), optimiser), value
 
-        learnt = (state.student, state.optimiser)
+        learnables = (state.student, state.optimiser)
         keys = jax.random.split(key, self.updates)
-        (student, optimiser), losses = jax.lax.scan(one, learnt, keys)
+        (student, optimiser), losses = jax.lax.scan(one, learnables, keys)
         count = state.collections + 1
         state = StudentState(state.teacher, student, optimiser, store, count)
         return state, {"loss": losses.mean(), **metrics}

@@ -7,8 +7,8 @@ double Q-learning.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import replace
+from typing import Any
 
 import equinox as eqx
 import flashbax
@@ -17,94 +17,35 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int, Key
 
+from ptde.agents.base import AbstractNetwork
 from ptde.agents.policy import TeacherPolicy
-from ptde.agents.utility import UtilityNetwork
-from ptde.algos.base import AbstractAlgorithm, Metrics, Teacher, Team
-from ptde.algos.companion import AbstractCompanion
-from ptde.check import known, within
+from ptde.algos.base import AbstractLearner, Metrics, Teacher, Team
+from ptde.algos.leash import Leash, only
+from ptde.algos.online import AbstractOnlineStudent
+from ptde.algos.value_config import ValueConfig
+from ptde.distill.students import StudentInfo
 from ptde.info.base import AbstractInfo
 from ptde.mixers.base import AbstractMixer
-from ptde.ops.local import Eyes, information
+from ptde.ops.local import Sight, information
 from ptde.ops.losses import td_loss
 from ptde.ops.masks import last_steps, masked_mean, valid_transitions, without_last
 from ptde.ops.returns import lambda_returns
 from ptde.ops.select import greedy, masked, take
-from ptde.options import Options
 from ptde.types import Info, Rollout, Utilities
 
-COMPANION = 2**31 - 1
+ONLINE_STUDENT = 2**31 - 1
 """Folded into the first key for a student beside its teacher. The i-th key of a split is
 ``fold_in(key, i)`` (``ops/keys``): no split has so many, so nothing is drawn twice, and a
 teacher begins with the same numbers whether a student is there or not."""
 
 
-@dataclass(frozen=True)
-class ValueConfig(Options):
-    """How the value learner learns."""
-
-    gamma: float = 0.99
-    """Discount per joint step. In [0, 1]; 0, for one-step episodes, needs no targets."""
-    td_lambda: float = 0.8
-    """Trace decay of the TD(lambda) targets: 0 one-step, 1 Monte Carlo. In [0, 1]."""
-    lr: float = 2e-3
-    """Adam's learning rate. > 0."""
-    lr_end: float = 1.0
-    """Share of the learning rate that is left at the end of the run, falling linearly.
-    In [0, 1]."""
-    average: float = 0.0
-    """Tests and stage 2 take the running average of the networks, which keeps this share of
-    itself at each collection; 0 takes the newest networks. In [0, 1)."""
-    max_grad_norm: float = 10.0
-    """Global norm at which gradients are clipped. > 0."""
-    buffer: int = 1000
-    """Replay, in segments. >= batch."""
-    batch: int = 32
-    """Segments per update. >= 1."""
-    updates: int = 2
-    """Updates after each collection. >= 1."""
-    target_period: int = 64
-    """The targets are copied each time so many segments were collected. >= 1."""
-    segment_episodes: int = 0
-    """Where --segment is 0, a segment has room for so many of the longest episodes. >= 0; 0
-    takes as many as come nearest to 128 joint steps."""
-    epsilon_start: float = 1.0
-    """Probability of a random action at the start. In [0, 1]."""
-    epsilon_end: float = 0.05
-    """The same after ``epsilon_steps``. In [0, 1]."""
-    epsilon_steps: int = 100_000
-    """Joint steps over which epsilon falls linearly. >= 1."""
-    target_z: Literal["sample", "mean"] = "sample"
-    """z of the target networks: drawn, as the paper's code does, or its mean."""
-
-    def __post_init__(self):
-        for share in ("gamma", "td_lambda", "epsilon_start", "epsilon_end"):
-            default = type(self).__dataclass_fields__[share].default
-            within(share, getattr(self, share), 0, 1, example=default)
-        within("lr", self.lr, 0, open_low=True, example=2e-3)
-        within("lr_end", self.lr_end, 0, 1, example=0.0)
-        within("average", self.average, 0, 0.99999, example=0.99)
-        within("max_grad_norm", self.max_grad_norm, 0, open_low=True, example=10)
-        for count in ("buffer", "batch", "updates", "target_period", "epsilon_steps"):
-            default = type(self).__dataclass_fields__[count].default
-            within(count, getattr(self, count), 1, example=default)
-        within("segment_episodes", self.segment_episodes, 0, example=1)
-        # With one of them typed, a run's world may still have another default for both.
-        if self.batch > self.buffer and self.typed >= {"batch", "buffer"}:
-            raise ValueError(
-                f"--batch {self.batch} is larger than --buffer {self.buffer}: an update "
-                f"needs as many segments in the replay. Type --batch {self.buffer} or "
-                f"--buffer {self.batch}"
-            )
-        known("target_z", self.target_z, ("sample", "mean"))
-
-
 class ValueModel(eqx.Module):
-    """All that is learnt: theta (network and mixer) and phi (information) of Eq. 7."""
+    """All that learns: theta (network and mixer) and phi (information) of Eq. 7."""
 
-    network: UtilityNetwork
+    network: AbstractNetwork
     info: AbstractInfo
     mixer: AbstractMixer
-    eyes: Eyes = eqx.field(static=True, default="own")
+    sight: Sight = eqx.field(static=True, default="own")
 
     def values(
         self, rollout: Rollout, *, key: Key[Array, ""] | None, last: bool = True
@@ -117,7 +58,7 @@ class ValueModel(eqx.Module):
         steps = rollout.steps
         if not last:
             steps = without_last(steps)
-        local = information(steps, self.eyes)
+        local = information(steps, self.sight)
         h = self.network.unroll(local, steps.first)
         noise = None if key is None else self.info.draw(local.shape[:-1], key=key)
         info = self.info.unroll(local, steps.state, steps.first, noise=noise)
@@ -128,17 +69,24 @@ class ValueModel(eqx.Module):
         return q, info
 
 
-class ValueState(eqx.Module):
-    """Everything of a value learner that changes."""
+class Learnables(eqx.Module):
+    """What a gradient step changes."""
 
     online: ValueModel
-    target: ValueModel
-    average: ValueModel | None
-    """The running average of ``online``, if one is kept."""
     optimiser: optax.OptState
     student: Any
-    """Learns meanwhile, if there is a companion; else None."""
+    """Learns meanwhile, if there is an online student; else None."""
     student_optimiser: optax.OptState | None
+
+
+class ValueState(eqx.Module):
+    """Everything of a value learner that changes, and the leash of one that is held."""
+
+    learnt: Learnables
+    target: ValueModel
+    average: ValueModel | None
+    """The running average of the online networks, if one is kept."""
+    leash: Leash | None
     replay: Any
     steps: Int[Array, ""]
     """Joint steps collected."""
@@ -148,56 +96,62 @@ class ValueState(eqx.Module):
     """``segments`` at the last copy of the targets."""
 
 
-class Learnt(eqx.Module):
-    """What a gradient step changes."""
-
-    online: ValueModel
-    optimiser: optax.OptState
-    student: Any
-    student_optimiser: optax.OptState | None
-
-
-class ValueLearner(AbstractAlgorithm[ValueState]):
+class ValueLearner(AbstractLearner[ValueState]):
     """One learner for every mixer and information module."""
 
     def __init__(
         self,
         make_model: Callable[[Key[Array, ""]], ValueModel],
         config: ValueConfig,
-        companion: AbstractCompanion | None = None,
+        online_student: AbstractOnlineStudent | None = None,
         total: int = 1,
+        warm_up: int = 0,
+        trains: Callable[[ValueModel], Any] = lambda model: True,
     ):
-        """``total`` joint steps are what the run has: the learning rate falls over them."""
+        """Wires a learner.
+
+        Args:
+            make_model: the untrained networks.
+            config: how they learn.
+            online_student: how a student learns meanwhile.
+            total: joint steps of the whole training: the learning rate falls over them.
+            warm_up: segments that are collected before the first update.
+            trains: the parts of a model that learn, as a tree of bools over its own.
+        """
         self.total = total
         self.make_model = make_model
         self.config = config
-        self.companion = companion
+        self.online_student = online_student
         self.optimiser = optax.chain(
             optax.clip_by_global_norm(config.max_grad_norm), optax.adam(config.lr)
         )
+        self.trains = trains
         self.replay = flashbax.make_item_buffer(
             max_length=config.buffer,
-            min_length=config.batch,
+            min_length=max(config.batch, warm_up),
             sample_batch_size=config.batch,
             add_batches=True,
         )
 
     def init(
-        self, example: Rollout, given: ValueModel | None = None, *, key: Key[Array, ""]
+        self,
+        example: Rollout,
+        given: tuple[ValueModel, Leash | None] | None = None,
+        *,
+        key: Key[Array, ""],
     ) -> ValueState:
         item = jax.tree.map(lambda x: jnp.zeros(x.shape[1:], x.dtype), example)
         zero = jnp.zeros((), jnp.int32)
-        model = self.make_model(key) if given is None else given
+        model, leash = (self.make_model(key), None) if given is None else given
         student = None
-        if self.companion is not None:
-            student = self.companion.init(key=jax.random.fold_in(key, COMPANION))
+        if self.online_student is not None:
+            student = self.online_student.init(key=jax.random.fold_in(key, ONLINE_STUDENT))
+        beside = None if student is None else self.optimiser.init(student)
         return ValueState(
-            online=model,
+            learnt=Learnables(model, self.optimiser.init(model), student, beside),
             target=jax.tree.map(jnp.copy, model),
             average=jax.tree.map(jnp.copy, model) if self.config.average else None,
-            optimiser=self.optimiser.init(model),
-            student=student,
-            student_optimiser=None if student is None else self.optimiser.init(student),
+            leash=leash,
             replay=self.replay.init(item),
             steps=zero,
             segments=zero,
@@ -216,20 +170,30 @@ class ValueLearner(AbstractAlgorithm[ValueState]):
 
     def behave(self, state: ValueState) -> TeacherPolicy:
         """Epsilon-greedy, with z drawn from its distribution as in the paper's code."""
-        teacher = self._as_teacher(state.online)
+        teacher = self._as_teacher(state.learnt.online)
         return teacher.policy(self.epsilon(state.steps), sample_z=True)
 
     def teacher(self, state: ValueState) -> Teacher:
-        return self._as_teacher(state.average or state.online)
+        return self._as_teacher(state.average or state.learnt.online)
+
+    def central(self, state: ValueState) -> AbstractMixer:
+        return (state.average or state.learnt.online).mixer
+
+    def adopt(
+        self, team: Team, central: AbstractMixer, teacher: Teacher | None, leash: float
+    ) -> tuple[ValueModel, Leash | None]:
+        info = StudentInfo(team.student, team.network.z_dim)
+        model = ValueModel(team.network, info, central)
+        return model, None if teacher is None else Leash(teacher, leash)
 
     @staticmethod
     def _as_teacher(model: ValueModel) -> Teacher:
-        return Teacher(model.network, model.info, model.eyes)
+        return Teacher(model.network, model.info, model.sight)
 
     def team(self, state: ValueState) -> Team | None:
-        if self.companion is None:
+        if self.online_student is None:
             return None
-        return self.companion.team(state.student, state.online.network)
+        return self.online_student.team(state.learnt.student, state.learnt.online.network)
 
     def update(
         self, state: ValueState, rollout: Rollout, *, key: Key[Array, ""]
@@ -238,15 +202,13 @@ class ValueLearner(AbstractAlgorithm[ValueState]):
         replay = self.replay.add(state.replay, rollout)
         keys = jax.random.split(key, self.config.updates)
 
-        learnt = Learnt(
-            state.online, state.optimiser, state.student, state.student_optimiser
-        )
-
         def one(learnt, key):
             key_sample, key_z = jax.random.split(key)
             batch = self.replay.sample(replay, key_sample).experience
             rate = self.rate(state.steps)
-            return self.learn(learnt, state.target, batch, rate, key=key_z)
+            return self.learn(
+                learnt, state.target, batch, rate, leash=state.leash, key=key_z
+            )
 
         def learn(learnt):
             learnt, metrics = jax.lax.scan(one, learnt, keys)
@@ -257,7 +219,7 @@ class ValueLearner(AbstractAlgorithm[ValueState]):
             return learnt, jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
 
         can = self.replay.can_sample(replay)
-        learnt, metrics = jax.lax.cond(can, learn, wait, learnt)
+        learnt, metrics = jax.lax.cond(can, learn, wait, state.learnt)
         segments = state.segments + copies
         due = jnp.zeros((), bool)
         if self.config.gamma > 0:  # else nobody asks the targets
@@ -270,13 +232,11 @@ class ValueLearner(AbstractAlgorithm[ValueState]):
             new = 1.0 - self.config.average
             average = jax.tree.map(lambda a, o: a + new * (o - a), average, learnt.online)
         metrics["epsilon"] = self.epsilon(state.steps)
-        state = ValueState(
-            online=learnt.online,
+        state = replace(
+            state,
+            learnt=learnt,
             target=target,
             average=average,
-            optimiser=learnt.optimiser,
-            student=learnt.student,
-            student_optimiser=learnt.student_optimiser,
             replay=replay,
             steps=state.steps + copies * length,
             segments=segments,
@@ -286,21 +246,25 @@ class ValueLearner(AbstractAlgorithm[ValueState]):
 
     def learn(
         self,
-        learnt: Learnt,
+        learnt: Learnables,
         target: ValueModel,
         batch: Rollout,
         rate: Float[Array, ""] | float = 1.0,
         *,
+        leash: Leash | None = None,
         key: Key[Array, ""],
-    ) -> tuple[Learnt, Metrics]:
-        """One gradient step on a batch; a companion makes its own on the same."""
+    ) -> tuple[Learnables, Metrics]:
+        """One gradient step on a batch; a online_student makes its own on the same."""
         loss = jax.value_and_grad(self.loss, has_aux=True)
-        (_, (metrics, q, info)), gradient = loss(learnt.online, target, batch, key=key)
+        (_, (metrics, q, info)), gradient = loss(
+            learnt.online, target, batch, leash, key=key
+        )
+        gradient = only(self.trains(learnt.online), gradient)
         metrics["grad_norm"] = optax.global_norm(gradient)
         online, optimiser = self._step(gradient, learnt.optimiser, learnt.online, rate)
         student, student_optimiser = learnt.student, learnt.student_optimiser
-        if self.companion is not None:
-            loss = jax.value_and_grad(self.companion.loss)
+        if self.online_student is not None:
+            loss = jax.value_and_grad(self.online_student.loss)
             q, info = jax.lax.stop_gradient((q, info))
             network = jax.lax.stop_gradient(learnt.online.network)
             value, gradient = loss(student, batch, network, q, info)
@@ -308,7 +272,7 @@ class ValueLearner(AbstractAlgorithm[ValueState]):
             student, student_optimiser = self._step(
                 gradient, student_optimiser, student, rate
             )
-        return Learnt(online, optimiser, student, student_optimiser), metrics
+        return Learnables(online, optimiser, student, student_optimiser), metrics
 
     def _step(self, gradient, optimiser, model, rate):
         change, optimiser = self.optimiser.update(gradient, optimiser, model)
@@ -320,6 +284,7 @@ class ValueLearner(AbstractAlgorithm[ValueState]):
         online: ValueModel,
         target: ValueModel,
         batch: Rollout,
+        leash: Leash | None = None,
         *,
         key: Key[Array, ""],
     ) -> tuple[Float[Array, ""], tuple[Metrics, Float[Array, "B T1 n u"], Info]]:
@@ -341,6 +306,9 @@ class ValueLearner(AbstractAlgorithm[ValueState]):
             returns = jax.lax.stop_gradient(returns)
         td_error = q_tot - returns
         loss = td_loss(td_error, valid) + online.info.auxiliary(batch, info)
+        if leash is not None:
+            counts = valid[..., None] & steps.local.alive[:, :-1]
+            loss += leash(q[:, :-1], batch, counts)
         metrics = {
             "loss": loss,
             "td_error": masked_mean(jnp.abs(td_error), valid),

@@ -3,15 +3,17 @@
 import sys
 from collections.abc import Callable, Sequence
 
+from ptde.cli.compare import compare_command
+from ptde.cli.listing import list_command
 from ptde.cli.runs import (
     configured,
     distill_command,
     evaluate_command,
+    finetune_command,
     rank_command,
     replay_command,
     resume_command,
 )
-from ptde.cli.tables import compare_command, list_command
 from ptde.cli.worlds import check_command, doctor_command
 
 USAGE = """usage: ptde COMMAND [OPTIONS]      (ptde COMMAND --help says more)
@@ -19,6 +21,7 @@ USAGE = """usage: ptde COMMAND [OPTIONS]      (ptde COMMAND --help says more)
   run               teach, distil, evaluate: table, curves, replay
   teach             stage 1 alone: train a team with global information
   distill RUN       stage 2 for a run that has a teacher
+  finetune RUN      stage 3 for a run that has a student
   evaluate RUN      test teacher, student and baseline on the same battles
   resume RUN        go on with a run that was stopped or killed
   replay RUN        draw a battle as an animated GIF, or (--early-late) two moments of it
@@ -36,16 +39,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not words or words[0] in ("-h", "--help"):
         print(USAGE)
         return 0 if words else 2
-    from ptde.check import known
     from ptde.compare.workers import WorkerFailed
-    from ptde.host import WorldFailed
     from ptde.jobs.interrupt import Interrupted
     from ptde.jobs.job import Diverged
+    from ptde.processes import WorldFailed
+    from ptde.validation import check_choice
 
     command, rest = words[0], words[1:]
     try:
         if command not in COMMANDS:
-            known("command", command, COMMANDS)
+            check_choice("command", command, COMMANDS)
         COMMANDS[command](rest)
     except (ValueError, OSError) as error:
         return _fail(f"error: {error}", 2)
@@ -67,6 +70,7 @@ COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {
     "run": configured("run", "Teach, distil, evaluate: the whole of PTDE."),
     "teach": configured("teach", "Stage 1 alone: train a team."),
     "distill": distill_command,
+    "finetune": finetune_command,
     "evaluate": evaluate_command,
     "resume": resume_command,
     "replay": replay_command,

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ptde.cli.words import FilePath, Role, RunPath, parse, start_of, take, world_words
+from ptde.cli.arguments import FilePath, Role, RunPath, parse, start_of, take, world_words
 
 
 def configured(command: str, summary: str) -> Callable[[Sequence[str]], None]:
@@ -65,10 +65,32 @@ def distill_command(words: Sequence[str]) -> None:
     distill_run(parsed.run, config).show()
 
 
+def finetune_command(words: Sequence[str]) -> None:
+    """`ptde finetune RUN`."""
+    from ptde.algos.finetune import FinetuneConfig
+    from ptde.config import load_run
+    from ptde.pipeline import finetune_run
+
+    folders = [Path(word) for word in words if (Path(word) / "run.json").is_file()]
+    saved = load_run(folders[0])[0].finetune if folders else FinetuneConfig()
+
+    @dataclass(frozen=True)
+    class Command:
+        """Stage 3 for a run that has a student; an earlier fine-tuned team is replaced."""
+
+        run: RunPath
+        """The run folder."""
+        finetune: FinetuneConfig = saved
+
+    parsed = parse(Command, words, "finetune")
+    config = dataclasses.replace(load_run(parsed.run)[0], finetune=parsed.finetune)
+    finetune_run(parsed.run, config).show()
+
+
 def evaluate_command(words: Sequence[str]) -> None:
     """`ptde evaluate RUN`."""
-    from ptde.check import within
     from ptde.pipeline import evaluate_run
+    from ptde.validation import check_range
 
     @dataclass(frozen=True)
     class Command:
@@ -81,7 +103,7 @@ def evaluate_command(words: Sequence[str]) -> None:
 
     parsed = parse(Command, words, "evaluate")
     if parsed.episodes is not None:
-        within("episodes", parsed.episodes, 1, example=256)
+        check_range("episodes", parsed.episodes, 1, example=256)
     evaluate_run(parsed.run, parsed.episodes).show()
 
 
@@ -101,9 +123,9 @@ def resume_command(words: Sequence[str]) -> None:
 
 def replay_command(words: Sequence[str]) -> None:
     """`ptde replay RUN`."""
-    from ptde.check import within
     from ptde.pipeline import replay_run
     from ptde.strategy import early_late
+    from ptde.validation import check_range
 
     @dataclass(frozen=True)
     class Command:
@@ -111,8 +133,8 @@ def replay_command(words: Sequence[str]) -> None:
 
         run: RunPath
         """The run folder."""
-        role: Role = "student"
-        """Who plays."""
+        role: Role | None = None
+        """Who plays; the default is the team of the last stage."""
         episode: int = 0
         """Number of the battle, >= 0: each has another beginning."""
         seed: int | None = None
@@ -129,7 +151,7 @@ def replay_command(words: Sequence[str]) -> None:
         folder."""
 
     p = parse(Command, words, "replay")
-    within("episode", p.episode, 0, example=0)
+    check_range("episode", p.episode, 0, example=0)
     if p.early_late:
         print(early_late(p.run, p.role, p.versus, p.episode, p.seed, p.out))
         return

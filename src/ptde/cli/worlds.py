@@ -5,16 +5,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ptde.cli.words import WorldWord, parse
+from ptde.cli.arguments import WorldWord, parse
 
 
 def check_command(words: Sequence[str]) -> None:
     """`ptde check WORLD`."""
-    from ptde.check import within
-    from ptde.envs.settings import HostConfig
-    from ptde.host.adapt import make
-    from ptde.host.check import check
+    from ptde.envs.settings import ProcessConfig
     from ptde.jobs.progress import console
+    from ptde.processes.adapters.adapt import make
+    from ptde.processes.adapters.check import check
+    from ptde.validation import check_range
 
     @dataclass(frozen=True)
     class Command:
@@ -28,9 +28,9 @@ def check_command(words: Sequence[str]) -> None:
         """Keyword arguments of the callable, as JSON."""
 
     parsed = parse(Command, words, "check")
-    within("steps", parsed.steps, 1, example=300)
+    check_range("steps", parsed.steps, 1, example=300)
     sys.path.insert(0, str(Path.cwd()))
-    arguments = HostConfig(parsed.kwargs).arguments()
+    arguments = ProcessConfig(parsed.kwargs).arguments()
     report = check(make(parsed.world, arguments, 0), parsed.steps)
     for line in report.lines():
         console().print(line, markup=False, soft_wrap=True)
@@ -41,8 +41,8 @@ def check_command(words: Sequence[str]) -> None:
 
 def doctor_command(words: Sequence[str]) -> None:
     """`ptde doctor`."""
-    from ptde.host.doctor import GAMES
     from ptde.jobs.progress import console
+    from ptde.processes.games.doctor import GAMES
 
     @dataclass(frozen=True)
     class Command:

@@ -28,7 +28,7 @@ class Entry:
     """Of a student: its teacher's."""
     episodes: int = 0
     steps: int = 0
-    told: list[float] = field(default_factory=list)
+    spoken: list[float] = field(default_factory=list)
     """Of each seed: the share of its run's agent-steps at which the centre spoke."""
     measure: str = WINS
     """What the numbers above are in this world."""
@@ -42,7 +42,7 @@ class Entry:
     @property
     def communication(self) -> float:
         """Share of agent-steps at which the centre spoke to an agent: the seeds' mean."""
-        return float(np.mean(self.told)) if self.told else 0.0
+        return float(np.mean(self.spoken)) if self.spoken else 0.0
 
     def add(self, folder: Path, method: Method) -> None:
         """One more finished run; its seeds join those that are there."""
@@ -59,7 +59,7 @@ class Entry:
             self.teacher += result["teacher"]["seeds"]
         self.episodes += score["episodes"]
         self.steps = result["steps"]
-        self.told += [score.get("communication", 0.0)] * len(score["seeds"])
+        self.spoken += [score.get("communication", 0.0)] * len(score["seeds"])
         self.measure = result.get("measure", self.measure)
         rows = Record(folder / "teacher" / "record.jsonl").rows()
         run = load_run(folder)[0]

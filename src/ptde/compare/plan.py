@@ -18,15 +18,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from ptde.check import known
 from ptde.config import Run
 from ptde.envs.registry import WORLDS
-from ptde.host.doctor import GAMES, need
 from ptde.jobs.distill import DistillConfig
 from ptde.methods import METHODS, on_probe, run_of, unused
 from ptde.options import put
 from ptde.presets import PAPER_MAPS, as_paper, start_of
+from ptde.processes.games.doctor import GAMES, need
+from ptde.renamed import renamed
 from ptde.unread import flag, is_read
+from ptde.validation import check_choice
 
 MILLION = 1_000_000
 
@@ -76,13 +77,13 @@ class Plan:
                         f"duplicate cell: {kind} {name!r} stands there "
                         f"{names.count(name)} times; keep one"
                     )
-        known("world", self.base.world, WORLDS)
+        check_choice("world", self.base.world, WORLDS)
         for name in self.methods:
-            known("method", name, METHODS)
+            check_choice("method", name, METHODS)
         for name in self.maps:
             WORLDS[self.base.world].check_map(name)
         for name in self.steps:
-            known("map", name, self.maps)
+            check_choice("map", name, self.maps)
 
     def check_read(self) -> None:
         """ValueError names the options of ``base`` that none of the methods uses."""
@@ -202,7 +203,7 @@ PLANS: dict[str, tuple[str, Plan]] = {
     "table6": (
         "two stages against students that learn beside their teacher",
         _table(
-            "qmix_gip qmix_kd ctds_teacher ctds together_teacher together together_longer",
+            "qmix_gip qmix_kd ctds_teacher ctds online_teacher online online_longer",
             {"5m_vs_6m": 2, "6h_vs_8z": 5, "3s5z_vs_3s7z": 10},
         ),
     ),
@@ -258,7 +259,8 @@ def read_plan(
         base = replace(_options(options, parse), seed=first, seeds=count)
         start = start_of(options.get("preset"), base.world)
         steps = {name: int(n) for name, n in data.get("steps", {}).items()}
-        methods, maps = tuple(data.get("methods", ())), tuple(data.get("maps", ()))
+        maps = tuple(data.get("maps", ()))
+        methods = tuple(renamed(["--method", x])[1] for x in data.get("methods", ()))
         plan = Plan(methods, maps, steps, base, start)
         if paper:
             _check_paper(methods)

@@ -11,13 +11,14 @@ from typing import Any
 from rich.live import Live
 from rich.table import Table
 
+from ptde import build
 from ptde.compare.outcome import Entries, gather
 from ptde.compare.plan import Cell, Plan
 from ptde.compare.ranking import write_ranking
 from ptde.compare.tables import markdown, write
 from ptde.compare.workers import last_row, run_side_by_side
 from ptde.config import Run, load_run, place_of
-from ptde.envs.host import HostWorld
+from ptde.envs.process import ProcessWorld
 from ptde.envs.ranking import Ranking
 from ptde.folder import RunFolder
 from ptde.jobs.progress import console
@@ -46,10 +47,10 @@ def compare(plan: Plan, out: Path, workers: int = 1) -> Entries:
     plan.check_read()
     cells = []
     for whole in plan.cells():  # all that can be wrong, before anything long starts
-        env = whole.run.env()
-        single = workers > 1 or isinstance(env, HostWorld)
+        env = build.world(whole.run)
+        single = workers > 1 or isinstance(env, ProcessWorld)
         for cell in _apart(whole, out, single):
-            cell.run.check_fits(env)
+            build.check_fits(cell.run, env)
             cells.append(cell)
     if plan.base.seeds < 2:
         console().print("one seed: no interval can be given; type --seeds 3 for intervals")
@@ -81,7 +82,7 @@ def collect(plan: Plan, out: Path) -> Entries:
     paths = write(entries, plan.maps, plan.base.world, out)
     console().print(markdown(entries, plan.maps), soft_wrap=True, markup=False)
     for where in plan.maps if plan.base.world == "ranking" else ():
-        env = replace(plan.base, map=where).env()
+        env = build.world(replace(plan.base, map=where))
         assert isinstance(env, Ranking)
         runs = {
             name: [f for w, f in found if w == where] for name, found in folders.items()

@@ -5,28 +5,30 @@ from typing import Literal
 
 from jaxtyping import Array, Key
 
-from ptde.check import known, within
 from ptde.distill.objectives import OBJECTIVES, AbstractObjective
 from ptde.distill.students import STUDENTS
 from ptde.info.base import AbstractStudent
 from ptde.options import Options
 from ptde.types import EnvSpec
+from ptde.validation import check_choice, check_range
 
 
 @dataclass(frozen=True)
 class DistillConfig(Options):
-    """How the student learns (Paper Sec. 3.3, 4.5); the defaults are the paper's."""
+    """How the student learns. The paper's own (Sec. 3.3, 4.5) is an mlp on z with the
+    teacher's data: --method qmix_kd.
+    """
 
-    network: Literal["mlp", "gru"] = "mlp"
+    network: Literal["mlp", "gru"] = "gru"
     """``mlp`` sees O_i alone; ``gru`` has a memory of its own as well."""
-    objective: Literal["z", "q"] = "z"
+    objective: Literal["z", "q"] = "q"
     """What it minimises: its distance from the teacher in ``z`` (Paper Eq. 6), or in the
     action values (``q``) and the policy that follow from z."""
-    data: Literal["teacher", "replay", "own"] = "teacher"
+    data: Literal["teacher", "replay", "own"] = "own"
     """What it learns from: ``teacher`` rolls data for it; ``replay``: what the replay holds
     at the end of stage 1, which costs no joint steps; ``own``: it plays itself, and the
-    teacher answers. With --together and ``replay``, the student that learnt beside its
-    teacher learns on, to ``steps`` gradient steps in all."""
+    teacher answers. With --online-distillation and ``replay``, the student that learnt
+    beside its teacher learns on, to ``steps`` gradient steps in all."""
     steps: int = 0
     """Gradient steps on data of the teacher or the replay. >= 0; 0 takes 40,000 for rows,
     4,000 for segments."""
@@ -38,11 +40,15 @@ class DistillConfig(Options):
     rows, 5e-4 for segments."""
     hidden: int = 64
     """Width of the student's hidden layers and memory. Units; >= 1."""
-    data_steps: int = 100_000
-    """Joint steps that are rolled for data, by the teacher or by both. >= 1."""
-    data_segments: int = 0
-    """Segments that the teacher rolls for data, whatever ``data_steps`` says. >= 0; 0
+    share: float = 0.1
+    """Share of --steps that is rolled for data, by the teacher or by both. In [0, 1); 0
     leaves it to ``data_steps``."""
+    data_steps: int = 100_000
+    """Joint steps that are rolled for data beside --steps, where there is no ``share``.
+    >= 1."""
+    data_segments: int = 0
+    """Segments that the teacher rolls for data beside --steps, whatever ``data_steps``
+    says. >= 0; 0 leaves it to ``data_steps``."""
     data_epsilon: float = 0.05
     """Probability of a random action meanwhile. In [0, 1]."""
     warm_up: float = 0.1
@@ -62,19 +68,26 @@ class DistillConfig(Options):
 
     def __post_init__(self):
         default = type(self)
-        known("student.network", self.network, STUDENTS)
-        known("student.objective", self.objective, OBJECTIVES)
-        known("student.data", self.data, ("teacher", "replay", "own"))
+        check_choice("student.network", self.network, STUDENTS)
+        check_choice("student.objective", self.objective, OBJECTIVES)
+        check_choice("student.data", self.data, ("teacher", "replay", "own"))
         for count in ("hidden", "data_steps", "updates", "tests", "test_episodes"):
             name = f"student.{count}"
-            within(name, getattr(self, count), 1, example=getattr(default, count))
+            check_range(name, getattr(self, count), 1, example=getattr(default, count))
         for count, example in (("steps", 40_000), ("batch", 1_000), ("data_segments", 800)):
-            within(f"student.{count}", getattr(self, count), 0, example=example)
-        within("student.lr", self.lr, 0, example=1e-4)
+            check_range(f"student.{count}", getattr(self, count), 0, example=example)
+        check_range("student.lr", self.lr, 0, example=1e-4)
         for share in ("data_epsilon", "warm_up", "teacher_share"):
             example = getattr(default, share)
-            within(f"student.{share}", getattr(self, share), 0, 1, example=example)
-        within("student.held_out", self.held_out, 0.01, 0.99, example=0.2)
+            check_range(f"student.{share}", getattr(self, share), 0, 1, example=example)
+        check_range("student.share", self.share, 0, 0.99, example=0.1)
+        if self.share and self.data_segments:
+            raise ValueError(
+                f"--student.share {self.share} and --student.data-segments "
+                f"{self.data_segments} both say how much data is rolled: type one, and "
+                "--student.share 0 with the latter"
+            )
+        check_range("student.held_out", self.held_out, 0.01, 0.99, example=0.2)
 
     def make(self, spec: EnvSpec, z_dim: int, *, key: Key[Array, ""]) -> AbstractStudent:
         """An untrained student."""
@@ -83,6 +96,16 @@ class DistillConfig(Options):
     def loss(self) -> AbstractObjective:
         """What it minimises."""
         return OBJECTIVES[self.objective]()
+
+    @property
+    def papers(self) -> bool:
+        """It is the student of Paper Sec. 3.3."""
+        return (self.network, self.objective) == ("mlp", "z")
+
+    @property
+    def segments(self) -> int:
+        """``data_segments``, where it is the teacher who plays."""
+        return self.data_segments if self.data == "teacher" else 0
 
     @property
     def whole(self) -> bool:

@@ -61,9 +61,9 @@ class QObjective(AbstractObjective):
 
         sum_u (A' - A)^2 / (legal actions x var A) + policy KL(pi || pi') + z-share of z
 
-    with A = Q - its mean over the legal actions, pi = softmax(Q / t), t = 0.1 std A. All
-    terms are free of the scale of rewards and z. After Czarnecki et al. 2019, whose
-    comparison of losses says that the details matter.
+    with A = Q - its mean over the legal actions, pi = softmax(Q / t), t = 0.1 std A; where
+    the network gives logits, t = 1. All terms are free of the scale of rewards and z. After
+    Czarnecki et al. 2019, whose comparison of losses says that the details matter.
     """
 
     needs_network: ClassVar[bool] = True
@@ -71,8 +71,6 @@ class QObjective(AbstractObjective):
     """Weight of the Kullback-Leibler divergence."""
     share: float = eqx.field(static=True, default=0.1)
     """Weight of the squared distance of z over z's variance."""
-    temperature: float = eqx.field(static=True, default=0.1)
-    """Of the policies, in standard deviations of A."""
 
     def __call__(
         self, z: Float[Array, "B T n z"], seen: Labelled, network: AbstractNetwork
@@ -83,17 +81,14 @@ class QObjective(AbstractObjective):
         legal, counts = seen.legal, seen.counts
         number = jnp.sum(legal, axis=-1)
         a, a_student = centred(q, legal), centred(q_student, legal)
-        spread = masked_mean(jnp.sum(a * a, axis=-1) / number, counts)
+        spread = variance_of(q, legal, counts)
         distance = jnp.sum(jnp.square(a_student - a), axis=-1) / number
-        t = self.temperature * jnp.sqrt(spread) + 1e-8
-        log_p = jax.nn.log_softmax(masked(q / t, legal))
-        log_p_student = jax.nn.log_softmax(masked(q_student / t, legal))
-        difference = jnp.where(legal, log_p - log_p_student, 0.0)
-        divergence = jnp.sum(jnp.exp(log_p) * difference, axis=-1)
+        t = sharpness(network, q, legal, counts)
+        apart = divergence(q / t, q_student / t, legal)
         variance = distillation_loss(average(seen.z, counts), seen.z, counts)
         return (
             masked_mean(distance, counts) / (spread + 1e-8)
-            + self.policy * masked_mean(divergence, counts)
+            + self.policy * masked_mean(apart, counts)
             + self.share * distillation_loss(z, seen.z, counts) / (variance + 1e-8)
         )
 
@@ -102,6 +97,35 @@ def average(z: Float[Array, "*b z"], counts: Bool[Array, "*b"]) -> Float[Array, 
     """The mean of z over what counts, in z's shape."""
     mean = jax.vmap(masked_mean, (-1, None))(z, counts)
     return jnp.broadcast_to(mean, z.shape)
+
+
+def variance_of(
+    q: Float[Array, "*b u"], legal: Bool[Array, "*b u"], counts: Bool[Array, "*b"]
+) -> Float[Array, ""]:
+    """The mean over what counts of the variance of Q over the legal actions."""
+    a = centred(q, legal)
+    return masked_mean(jnp.sum(a * a, axis=-1) / jnp.sum(legal, axis=-1), counts)
+
+
+def sharpness(
+    network: AbstractNetwork,
+    q: Float[Array, "*b u"],
+    legal: Bool[Array, "*b u"],
+    counts: Bool[Array, "*b"],
+) -> Float[Array, ""] | float:
+    """The temperature at which the network's numbers are read as a policy."""
+    if network.logits:
+        return 1.0
+    return 0.1 * jnp.sqrt(variance_of(q, legal, counts)) + 1e-8
+
+
+def divergence(
+    wanted: Float[Array, "*b u"], given: Float[Array, "*b u"], legal: Bool[Array, "*b u"]
+) -> Float[Array, "*b"]:
+    """KL(softmax(wanted) || softmax(given)) over the legal actions."""
+    log_p = jax.nn.log_softmax(masked(wanted, legal))
+    log_p_given = jax.nn.log_softmax(masked(given, legal))
+    return jnp.sum(jnp.exp(log_p) * jnp.where(legal, log_p - log_p_given, 0.0), axis=-1)
 
 
 def centred(q: Float[Array, "*b u"], legal: Bool[Array, "*b u"]) -> Float[Array, "*b u"]:

@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 class AbstractWorld(ABC):
-    """What every world has, in JAX (``AbstractEnv``) or in processes (``HostWorld``)."""
+    """What every world has, in JAX (``AbstractEnv``) or in processes (``ProcessWorld``)."""
 
     spec: EnvSpec
     notes: tuple[str, ...] = ()
@@ -53,15 +53,15 @@ class AbstractWorld(ABC):
 class AbstractEnv(AbstractWorld):
     """One copy of a world in JAX; callers ``vmap`` over copies.
 
-    A world is described once, by ``begin`` and ``advance``; ``step`` adds the restart.
+    A world is described once, by ``reset_env`` and ``step_env``; ``step`` adds the restart.
     """
 
     @abstractmethod
-    def begin(self, *, key: Key[Array, ""]) -> tuple[EnvState, TimeStep]:
+    def reset_env(self, *, key: Key[Array, ""]) -> tuple[EnvState, TimeStep]:
         """A new episode and its first step (``first`` true, reward 0, discount 1)."""
 
     @abstractmethod
-    def advance(
+    def step_env(
         self, state: EnvState, action: Int[Array, " n"], *, key: Key[Array, ""]
     ) -> tuple[EnvState, TimeStep, Array]:
         """The next step of a running episode, and whether it is the episode's last.
@@ -79,7 +79,7 @@ class AbstractEnv(AbstractWorld):
 
     def reset(self, *, key: Key[Array, ""]) -> tuple[EnvState, TimeStep]:
         """A new episode, as ``step`` takes it."""
-        return self._restartable(self.begin(key=key))
+        return self._restartable(self.reset_env(key=key))
 
     @staticmethod
     def _restartable(begun: tuple[EnvState, TimeStep]) -> tuple[EnvState, TimeStep]:
@@ -91,9 +91,9 @@ class AbstractEnv(AbstractWorld):
     ) -> tuple[EnvState, TimeStep]:
         """The next step; after an episode's last one, the first of a new episode."""
         inner, ended = state
-        key_begin, key_advance = jax.random.split(key)
-        fresh, first_step = self.begin(key=key_begin)
-        inner, step, last = self.advance(inner, action, key=key_advance)
+        key_reset, key_step = jax.random.split(key)
+        fresh, first_step = self.reset_env(key=key_reset)
+        inner, step, last = self.step_env(inner, action, key=key_step)
         restart = lambda new, old: jax.tree.map(  # noqa: E731
             lambda x, y: jnp.where(ended, x, y), new, old
         )

@@ -46,7 +46,7 @@ class Probe(AbstractEnv):
             time_limit=self.length,
         )
 
-    def begin(self, *, key: Key[Array, ""]) -> tuple[EnvState, TimeStep]:
+    def reset_env(self, *, key: Key[Array, ""]) -> tuple[EnvState, TimeStep]:
         key_bits, key_keys = jax.random.split(key)
         bits = jax.random.bernoulli(key_bits, shape=(KEYS,)).astype(jnp.int32)
         keys = jnp.zeros(2, jnp.int32)
@@ -56,7 +56,7 @@ class Probe(AbstractEnv):
         nobody = jnp.full((2,), -1, jnp.int32)
         return state, self._show(state, nobody, jnp.zeros(()), jnp.zeros((), bool))
 
-    def advance(
+    def step_env(
         self, state: EnvState, action: Int[Array, " n"], *, key: Key[Array, ""]
     ) -> tuple[EnvState, TimeStep, Array]:
         bits, keys, time = state

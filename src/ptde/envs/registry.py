@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, NamedTuple
 
-from ptde.check import known
 from ptde.envs.base import AbstractWorld
 from ptde.envs.probes import PROBES, Probe
-from ptde.envs.settings import FootballConfig, HostConfig, StarCraftConfig
+from ptde.envs.settings import FootballConfig, ProcessConfig, StarCraftConfig
+from ptde.validation import check_choice
 
 
 class MapSizes(NamedTuple):
@@ -36,8 +36,9 @@ class World:
     open: str = ""
     """What a map may be called that ``maps`` does not list; "" for nothing."""
     reads: tuple[str, ...] = ("time_out",)
-    """The options that it reads, whole groups (``smax``) or one by one (``host.limit``):
-    ``make`` is given no others, and whoever types one of the rest is told so."""
+    """The options that it reads, whole groups (``smax``) or one by one
+    (``processes.limit``): ``make`` is given no others, and whoever types one of the
+    rest is told so."""
     defaults: Mapping[str, Any] = field(default_factory=dict)
     """What a run here starts from where that is not the plain default (``value.lr``)."""
     sizes: Callable[[str], MapSizes | None] = lambda name: None
@@ -46,7 +47,7 @@ class World:
     def check_map(self, name: str) -> None:
         """ValueError names the nearest of what there is."""
         if not (self.open and ":" in name):
-            known("map", name, (*self.maps(), *filter(None, [self.open])))
+            check_choice("map", name, (*self.maps(), *filter(None, [self.open])))
 
 
 def _smax_maps() -> tuple[str, ...]:
@@ -81,70 +82,79 @@ def _ranking(name: str, options: Mapping[str, Any]) -> AbstractWorld:
 
 
 def _football_maps() -> tuple[str, ...]:
-    from ptde.host.football import SCENARIOS
+    from ptde.processes.games.football import SCENARIOS
 
     return tuple(SCENARIOS)
 
 
 def _football(name: str, options: Mapping[str, Any]) -> AbstractWorld:
-    from ptde.envs.host import HostWorld
-    from ptde.host.doctor import need
-    from ptde.host.pool import Maker
+    from ptde.envs.process import ProcessWorld
+    from ptde.processes.games.doctor import need
+    from ptde.processes.pool import Maker
 
     need("football")
     config = options.get("football") or FootballConfig()
     kwargs = {"scenario": name, "control": config.control, "rewards": config.rewards}
     maker = replace(
-        Maker.of("ptde.host.football:Football", **kwargs), time_limit=config.limit
+        Maker.of("ptde.processes.games.football:Football", **kwargs),
+        time_limit=config.limit,
     )
-    return HostWorld(f"football/{name}", maker, *_host_options(options))
+    return ProcessWorld(f"football/{name}", maker, *_process_options(options))
 
 
 def _football_sizes(name: str) -> MapSizes:
-    from ptde.host.football import ACTIONS, SCENARIOS, sizes
+    from ptde.processes.games.football import ACTIONS, SCENARIOS, sizes
 
     return MapSizes(FootballConfig().limit, SCENARIOS[name], ACTIONS, *sizes(name))
 
 
 def _starcraft_maps() -> tuple[str, ...]:
-    from ptde.host.starcraft import MAPS
+    from ptde.processes.games.starcraft import MAPS
 
     return MAPS
 
 
 def _starcraft(name: str, options: Mapping[str, Any]) -> AbstractWorld:
-    from ptde.envs.host import HostWorld
-    from ptde.host.pool import Maker
-    from ptde.host.starcraft import ENVIRON, require
+    from ptde.envs.process import ProcessWorld
+    from ptde.processes.games.starcraft import ENVIRON, require
+    from ptde.processes.pool import Maker
 
     require(name)
     config = options.get("starcraft") or StarCraftConfig()
-    on = options.get("time_out", HostWorld.time_out) == "bootstrap"
+    on = options.get("time_out", ProcessWorld.time_out) == "bootstrap"
     kwargs = {"map_name": name, "continuing_episode": on, **asdict(config)}
-    maker = replace(Maker.of("ptde.host.starcraft:StarCraft", **kwargs), environ=ENVIRON)
-    return HostWorld(f"starcraft/{name}", maker, *_host_options(options))
+    maker = replace(
+        Maker.of("ptde.processes.games.starcraft:StarCraft", **kwargs), environ=ENVIRON
+    )
+    return ProcessWorld(f"starcraft/{name}", maker, *_process_options(options))
 
 
 def _starcraft_sizes(name: str) -> MapSizes:
-    from ptde.host.starcraft import SIZES
+    from ptde.processes.games.starcraft import SIZES
 
     return MapSizes(*SIZES[name])
 
 
-def _host(name: str, options: Mapping[str, Any]) -> AbstractWorld:
-    from ptde.envs.host import HostWorld
-    from ptde.host.pool import Maker
+def _processes(name: str, options: Mapping[str, Any]) -> AbstractWorld:
+    from ptde.envs.process import ProcessWorld
+    from ptde.processes.pool import Maker
 
-    config, copies = _host_options(options)
+    config, copies = _process_options(options)
     maker = Maker(name, config.kwargs or "{}", config.limit)
-    return HostWorld(f"host/{name}", maker, config, copies)
+    return ProcessWorld(f"processes/{name}", maker, config, copies)
 
 
-def _host_options(options: Mapping[str, Any]) -> tuple[HostConfig, int]:
-    return options.get("host") or HostConfig(), options.get("envs", 1)
+def _process_options(options: Mapping[str, Any]) -> tuple[ProcessConfig, int]:
+    return options.get("processes") or ProcessConfig(), options.get("envs", 1)
 
 
-_PROCESSES = ("time_out", "host.patience", "host.failures", "host.quorum", "host.overlap")
+_PROCESSES = (
+    "time_out",
+    "processes.patience",
+    "processes.failures",
+    "processes.quorum",
+    "processes.overlap",
+)
 
 WORLDS = {
     "smax": World(
@@ -188,8 +198,8 @@ WORLDS = {
         reads=("starcraft", *_PROCESSES),
         sizes=_starcraft_sizes,
     ),
-    "host": World(
-        "", lambda: (), _host, open="module:callable", reads=("host", "time_out")
+    "processes": World(
+        "", lambda: (), _processes, open="module:callable", reads=("processes", "time_out")
     ),
     "probe": World("constant", lambda: PROBES, lambda name, options: Probe(name), reads=()),
 }
@@ -200,7 +210,7 @@ def make_env(
     world: str, map_name: str, options: Mapping[str, Any] | None = None
 ) -> AbstractWorld:
     """The map of a world. ValueError names the nearest of what there is."""
-    known("world", world, WORLDS)
+    check_choice("world", world, WORLDS)
     WORLDS[world].check_map(map_name)
     env = WORLDS[world].make(map_name, options or {})
     env.time_out = (options or {}).get("time_out", env.time_out)

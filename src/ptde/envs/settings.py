@@ -4,8 +4,8 @@ import json
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from ptde.check import known, within
 from ptde.options import Options
+from ptde.validation import check_choice, check_range
 
 
 @dataclass(frozen=True)
@@ -32,26 +32,26 @@ class RankingConfig(Options):
     """Draws the lists and the split. >= 0."""
 
     def __post_init__(self):
-        within("features", self.features, 0, example=136)
-        within("docs", self.docs, 2, example=10)
-        within("lists", self.lists, 0, example=0)
-        within("train_share", self.train_share, 0.01, 0.99, example=0.7)
-        within("k", self.k, 1, example=10)
-        within("jitter", self.jitter, 0, example=0.5)
-        within("data_seed", self.data_seed, 0, example=0)
+        check_range("features", self.features, 0, example=136)
+        check_range("docs", self.docs, 2, example=10)
+        check_range("lists", self.lists, 0, example=0)
+        check_range("train_share", self.train_share, 0.01, 0.99, example=0.7)
+        check_range("k", self.k, 1, example=10)
+        check_range("jitter", self.jitter, 0, example=0.5)
+        check_range("data_seed", self.data_seed, 0, example=0)
 
 
 @dataclass(frozen=True)
-class HostConfig(Options):
+class ProcessConfig(Options):
     """How worlds that run in processes of their own are made and waited for. Every copy
     (--envs) is a process.
     """
 
     kwargs: str = ""
-    """For --world host: keyword arguments of the callable, as JSON, such as
+    """For --world processes: keyword arguments of the callable, as JSON, such as
     '{"map_name": "8m"}'."""
     limit: int = 0
-    """For --world host: joint steps after which an episode is cut, >= 0; 0 takes the
+    """For --world processes: joint steps after which an episode is cut, >= 0; 0 takes the
     world's own time limit, and 100 where it names none."""
     patience: float = 120.0
     """Seconds that a world may take to start, or for one step; then its process is started
@@ -66,10 +66,10 @@ class HostConfig(Options):
     """Play the next segment while an update runs, with the networks from before it."""
 
     def __post_init__(self):
-        within("host.limit", self.limit, 0, example=200)
-        within("host.patience", self.patience, 0, open_low=True, example=120)
-        within("host.failures", self.failures, 0, example=3)
-        within("host.quorum", self.quorum, 0, 1, open_low=True, example=1.0)
+        check_range("processes.limit", self.limit, 0, example=200)
+        check_range("processes.patience", self.patience, 0, open_low=True, example=120)
+        check_range("processes.failures", self.failures, 0, example=3)
+        check_range("processes.quorum", self.quorum, 0, 1, open_low=True, example=1.0)
         self.arguments()
 
     def arguments(self) -> dict[str, Any]:
@@ -78,11 +78,11 @@ class HostConfig(Options):
             found = json.loads(self.kwargs or "{}")
         except json.JSONDecodeError as error:
             raise ValueError(
-                f"--host.kwargs {self.kwargs!r} is not JSON: {error}"
+                f"--processes.kwargs {self.kwargs!r} is not JSON: {error}"
             ) from None
         if not isinstance(found, dict):
             raise ValueError(
-                "--host.kwargs needs names and values, "
+                "--processes.kwargs needs names and values, "
                 f'such as \'{{"map_name": "8m"}}\', not {self.kwargs}'
             )
         return found
@@ -104,9 +104,9 @@ class FootballConfig(Options):
     """Joint steps after which an episode is cut. In [1, 400]."""
 
     def __post_init__(self):
-        known("football.control", self.control, ("stock", "fixed"))
-        known("football.rewards", self.rewards, ("scoring,checkpoints", "scoring"))
-        within("football.limit", self.limit, 1, 400, example=150)
+        check_choice("football.control", self.control, ("stock", "fixed"))
+        check_choice("football.rewards", self.rewards, ("scoring,checkpoints", "scoring"))
+        check_range("football.limit", self.limit, 1, 400, example=150)
 
 
 @dataclass(frozen=True)
@@ -119,8 +119,8 @@ class StarCraftConfig(Options):
     """The game's moments per joint step. >= 1."""
 
     def __post_init__(self):
-        known("starcraft.difficulty", self.difficulty, tuple("123456789A"))
-        within("starcraft.step_mul", self.step_mul, 1, example=8)
+        check_choice("starcraft.difficulty", self.difficulty, tuple("123456789A"))
+        check_range("starcraft.step_mul", self.step_mul, 1, example=8)
 
 
 @dataclass(frozen=True)
@@ -134,11 +134,11 @@ class SmaxConfig(Options):
     moves are legal, and the edge kills."""
     sight: float = 1.0
     """Sight of the team's units, as a multiple of each unit's own range (8 to 10 map units,
-    by type). In (0, 4]; below 1 the battle is foggy. The enemy keeps its eyes."""
+    by type). In (0, 4]; below 1 the battle is foggy. The enemy keeps its own sight."""
     enemy_attack: Literal["closest", "random"] = "closest"
     """Whom the scripted enemy shoots at among those in range."""
     full_sight: bool = False
-    """Also make observations with unlimited sight, for a teacher that --eyes all."""
+    """Also make observations with unlimited sight, for --teacher-sight all."""
     time_limit: int = 0
     """Joint steps of half a second after which a battle is cut. In [10, 1000], or 0, which
     takes the map's limit in StarCraft (`ptde list` shows it)."""
@@ -147,9 +147,9 @@ class SmaxConfig(Options):
     a won battle is worth 20, as in SMAC. > 0."""
 
     def __post_init__(self):
-        known("observation", self.observation, ("native", "smac"))
-        known("enemy_attack", self.enemy_attack, ("closest", "random"))
-        within("sight", self.sight, 0, 4, open_low=True, example=0.6)
+        check_choice("observation", self.observation, ("native", "smac"))
+        check_choice("enemy_attack", self.enemy_attack, ("closest", "random"))
+        check_range("sight", self.sight, 0, 4, open_low=True, example=0.6)
         if self.time_limit != 0:
-            within("time_limit", self.time_limit, 10, 1000, example=179)
-        within("reward_scale", self.reward_scale, 0, open_low=True, example=10)
+            check_range("time_limit", self.time_limit, 10, 1000, example=179)
+        check_range("reward_scale", self.reward_scale, 0, open_low=True, example=10)

@@ -13,10 +13,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key
 
-from ptde.check import known
 from ptde.envs.base import AbstractEnv, EnvState
 from ptde.envs.settings import SmaxConfig
 from ptde.types import EnvSpec, LocalView, TimeStep
+from ptde.validation import check_choice
 
 # jaxmarl greets on import, and sets sys.stdout to sys.__stdout__ on the way.
 with (
@@ -83,7 +83,7 @@ class Smax(AbstractEnv):
 
     def __init__(self, map_name: str, config: SmaxConfig | None = None):
         config = config or SmaxConfig()
-        known("map", map_name, maps())
+        check_choice("map", map_name, maps())
         scenario = {**MAP_NAME_TO_SCENARIO, **PAPER_SCENARIOS}[map_name]
         self.config = config
         self.map_name = map_name
@@ -139,13 +139,13 @@ class Smax(AbstractEnv):
         mixed = any(len(set(team)) > 1 for team in teams)
         return tuple(sorted(set(units))) if mixed else ()
 
-    def begin(self, *, key: Key[Array, ""]) -> tuple[EnvState, TimeStep]:
+    def reset_env(self, *, key: Key[Array, ""]) -> tuple[EnvState, TimeStep]:
         _, battle = self.battle.reset(key)
         nobody = jnp.full((self.n,), -1, jnp.int32)
         state = (battle, nobody)
         return state, self._show(state, jnp.zeros(()), jnp.ones(()))
 
-    def advance(
+    def step_env(
         self, state: EnvState, action: Int[Array, " n"], *, key: Key[Array, ""]
     ) -> tuple[EnvState, TimeStep, Bool[Array, ""]]:
         battle, _ = state

@@ -9,8 +9,8 @@ from ptde.info.copa import COPA, COPALite
 from ptde.info.csrl import CSRL
 from ptde.info.gip import GIP
 from ptde.info.giu import GIU
-from ptde.info.hold import Hold
 from ptde.info.none import NoInfo
+from ptde.info.periodic import PeriodicInfo
 from ptde.info.raw import RawState
 from ptde.info.sizes import InfoSizes
 from ptde.types import EnvSpec
@@ -30,14 +30,16 @@ INFOS: dict[str, Callable[..., AbstractInfo]] = {
 def make_info(
     name: str, spec: EnvSpec, sizes: InfoSizes, *, key: Key[Array, ""]
 ) -> AbstractInfo:
-    """The untrained module; one that looks less often than at every step is a ``Hold``."""
+    """The untrained module: a ``PeriodicInfo`` if it sees the state less often than at
+    every step.
+    """
     module = INFOS[name](spec, sizes, key=key)
     if not module.z_dim:
         return module
     threshold = sizes.threshold if module.held == "z" else 0.0
     if sizes.refresh == 1 and not threshold:
         return module
-    return Hold(module, spec.state_dim, sizes.refresh, threshold)
+    return PeriodicInfo(module, spec.state_dim, sizes.refresh, threshold)
 
 
 __all__ = [
@@ -50,9 +52,9 @@ __all__ = [
     "AbstractStudent",
     "COPALite",
     "DistributionGenerator",
-    "Hold",
     "InfoSizes",
     "NoInfo",
+    "PeriodicInfo",
     "RawState",
     "make_info",
 ]

@@ -1,9 +1,10 @@
 """COPA: coach-player multi-agent RL (Liu et al., ICML 2021), with this library's trainer.
 
 A coach attends over the entities of the state and sends each agent a strategy z_i, which
-the agent keeps until the next broadcast (``hold.py``). A second network guesses z_i from
-what the agent itself saw and did; the better it can, the more z_i says about what follows
-(the variational objective). The paper's authors ran a simpler variant: ``copa_lite``.
+the agent keeps until the next broadcast (``periodic.py``). A second network guesses z_i
+from what the agent itself saw and did; the better it can, the more z_i says about what
+follows (the variational objective). The paper's authors ran a simpler variant:
+``copa_lite``.
 """
 
 from typing import ClassVar, Literal
@@ -69,11 +70,11 @@ class COPA(AbstractInfo):
     ) -> Info:
         own = _pick(state, self.entities[: self.agents])
         agents = self.encode_agent(jnp.concatenate([local, own], axis=-1))
-        told = agents
+        context = agents
         if len(self.entities) > self.agents:
             others = self.encode_other(_pick(state, self.entities[self.agents :]))
-            told = jnp.concatenate([agents, others], axis=-2)
-        h = self.attention(jax.nn.leaky_relu(agents), jax.nn.leaky_relu(told))
+            context = jnp.concatenate([agents, others], axis=-2)
+        h = self.attention(jax.nn.leaky_relu(agents), jax.nn.leaky_relu(context))
         mean = self.mean(h)
         if noise is None:
             return Info(z=mean, mean=mean)

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from ptde.check import within
 from ptde.options import Options
+from ptde.validation import check_range
 
 
 @dataclass(frozen=True)
@@ -35,12 +35,14 @@ class InfoSizes(Options):
     costs that much less. Units; 0 reads the raw state, as the paper does."""
 
     def __post_init__(self):
-        within("z", self.z, 1, example=64)
-        within("hyper_hidden", self.hyper_hidden, 1, example=64)
-        within("variance_floor", self.variance_floor, 0, 1, open_low=True, example=0.01)
-        within("refresh", self.refresh, 1, example=4)
-        within("threshold", self.threshold, 0, example=1.0)
-        within("heads", self.heads, 1, example=4)
-        within("variational", self.variational, 0, example=1e-3)
-        within("giu_hidden", self.giu_hidden, 0, example=256)
-        within("state_encoder", self.state_encoder, 0, example=16)
+        check_range("z", self.z, 1, example=64)
+        check_range("hyper_hidden", self.hyper_hidden, 1, example=64)
+        check_range(
+            "variance_floor", self.variance_floor, 0, 1, open_low=True, example=0.01
+        )
+        check_range("refresh", self.refresh, 1, example=4)
+        check_range("threshold", self.threshold, 0, example=1.0)
+        check_range("heads", self.heads, 1, example=4)
+        check_range("variational", self.variational, 0, example=1e-3)
+        check_range("giu_hidden", self.giu_hidden, 0, example=256)
+        check_range("state_encoder", self.state_encoder, 0, example=16)

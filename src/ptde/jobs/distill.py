@@ -23,12 +23,12 @@ from ptde.algos.student import StudentLearner, label, quality
 from ptde.distill.config import DistillConfig
 from ptde.distill.objectives import Labelled
 from ptde.envs.base import AbstractEnv, AbstractWorld
-from ptde.envs.host import HostWorld
+from ptde.envs.process import ProcessWorld
 from ptde.info.base import AbstractStudent
 from ptde.jobs.job import Job, OnRow, run_job
 from ptde.jobs.record import Row
 from ptde.jobs.teach import Training
-from ptde.rollout import host
+from ptde.rollout import process
 from ptde.rollout.collect import collect, start
 from ptde.rollout.loop import Schedule, fold, over_seeds, seed_keys, student_test
 from ptde.types import Rollout
@@ -68,6 +68,10 @@ class Distillation:
     segment: int
     seed: int
     seeds: int
+    steps: int
+    """Joint steps that are rolled for data."""
+    before: int = 0
+    """Those of stage 1."""
 
     @property
     def optimiser(self) -> optax.GradientTransformation:
@@ -104,15 +108,9 @@ class Distillation:
     def own(self, teacher: Teacher, checkpoint_every: int) -> Training:
         """The student's training on its own battles, by stage 1's loop."""
         c = self.config
-        per_test = max(1, -(-c.data_steps // c.tests))
-        schedule = Schedule(self.envs, self.segment, c.data_steps, per_test)
-        collections = schedule.periods * schedule.iterations
-        if c.batch_size > (most := self.envs * collections):
-            raise ValueError(
-                f"--student.batch {c.batch_size} is more than the {most} segments that "
-                f"--student.data-steps {c.data_steps} are: type --student.batch 32 or "
-                "fewer, or more steps"
-            )
+        per_test = max(1, -(-self.steps // c.tests))
+        schedule = Schedule(self.envs, self.segment, self.steps, per_test)
+        collections = schedule.collections
         learner = StudentLearner(
             make_student=lambda key: c.make(self.env.spec, teacher.info.z_dim, key=key),
             objective=c.loss(),
@@ -122,7 +120,7 @@ class Distillation:
             share=c.teacher_share,
             epsilon=c.data_epsilon,
             updates=c.updates,
-            batch=c.batch_size,
+            batch=min(c.batch_size, self.envs * collections),
             lr=c.rate,
         )
         return Training(
@@ -136,9 +134,37 @@ class Distillation:
             checkpoint_every=checkpoint_every,
             sample_z=False,
             tested="student",
+            before=self.before,
             given=teacher,
             streams=(OWN, TEST),
         )
+
+    def check_batch(self) -> None:
+        """ValueError if a batch was typed that has more segments than there will be."""
+        batch, each = self.config.batch, self.envs * self.segment
+        most = self.envs * max(1, -(-self.steps // each))
+        if self.config.data == "own" and batch > most:
+            raise ValueError(
+                f"--student.batch {batch} is more than the {most} segments that "
+                f"{self.steps} joint steps are: type --student.batch {most} or fewer, or a "
+                "larger --student.share or --student.data-steps"
+            )
+
+    @property
+    def rolls(self) -> int:
+        """Times that all copies of the world are rolled for a segment of teacher's data."""
+        wanted = self.config.segments or -(-self.steps // self.segment)
+        return max(2, -(-wanted // self.envs))
+
+    @property
+    def joint_steps(self) -> int:
+        """Joint steps that this stage takes."""
+        if self.config.data == "replay":
+            return 0
+        each = self.envs * self.segment
+        if self.config.data == "own":
+            return each * max(1, -(-self.steps // each))
+        return each * self.rolls
 
     def data(self, teacher: Teacher, replay: Rollout | None) -> Data:
         """What the students learn from: the replay's segments if there are any."""
@@ -155,11 +181,8 @@ class Distillation:
 
     def roll(self, teacher: Teacher) -> Data:
         """The teachers' own data: they act as in training, z drawn, a little random."""
-        c = self.config
-        wanted = c.data_segments or -(-c.data_steps // self.segment)
-        rolls = max(2, -(-wanted // self.envs))
-        play = self._play if isinstance(self.env, HostWorld) else self._roll
-        return play(teacher, rolls)
+        play = self._play if isinstance(self.env, ProcessWorld) else self._roll
+        return play(teacher, self.rolls)
 
     def _roll(self, teacher: Teacher, rolls: int) -> Data:
         env = self.env
@@ -170,8 +193,8 @@ class Distillation:
 
             def roll(key):
                 key_start, key_collect = jax.random.split(key)
-                cursor = start(policy, env, self.envs, key=key_start)
-                _, rollout = collect(policy, env, cursor, self.segment, key=key_collect)
+                state = start(policy, env, self.envs, key=key_start)
+                _, rollout = collect(policy, env, state, self.segment, key=key_collect)
                 return label(teacher, rollout)
 
             return self._split(jax.lax.map(roll, jax.random.split(key, rolls)))
@@ -181,16 +204,16 @@ class Distillation:
     def _play(self, teacher: Teacher, rolls: int) -> Data:
         """The same in a world in processes of its own."""
         world = self.env
-        assert isinstance(world, HostWorld)
-        told, split = jax.jit(label), jax.jit(self._split)
+        assert isinstance(world, ProcessWorld)
+        labelled, split = jax.jit(label), jax.jit(self._split)
 
         def run(teacher, key):
             policy = teacher.policy(self.config.data_epsilon, sample_z=True)
             rollouts = (
-                host.collect(policy, world, self.segment, key=k)
+                process.collect(policy, world, self.segment, key=k)
                 for k in jax.random.split(key, rolls)
             )
-            parts = [told(teacher, rollout) for rollout in rollouts]
+            parts = [labelled(teacher, rollout) for rollout in rollouts]
             return split(jax.tree.map(lambda *x: jnp.stack(x), *parts))
 
         return over_seeds(run, self.seeds)(teacher, self.keys(DATA))
@@ -318,5 +341,6 @@ def distill(
         test=look,
         text=lambda row: _text(row, task.env.spec.measure),
         save_every=max(1, task.config.gradient_steps // 4),
+        joint=lambda _: task.before + task.joint_steps,
     )
     return Team(network, run_job(job, folder, on_row).student)

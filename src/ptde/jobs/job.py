@@ -49,6 +49,8 @@ class Job(Generic[S]):
     """The numbers of a row that matter, for the progress."""
     save_every: int
     """Units between checkpoints."""
+    joint: Callable[[int], int]
+    """Joint steps of all stages so far, at a count."""
 
 
 def run_job(job: Job[S], folder: Path, on_row: Iterable[OnRow] = ()) -> S:
@@ -83,7 +85,7 @@ def run_job(job: Job[S], folder: Path, on_row: Iterable[OnRow] = ()) -> S:
             seen = {**_numbers(job.test(state, count)), **_means(metrics)}
             seconds += time.monotonic() - began
             times = {"seconds": round(seconds, 3), "steps_per_second": round(pace, 1)}
-            row = {"steps": count, **times, **seen}
+            row = {"steps": count, "joint_steps": job.joint(count), **times, **seen}
             record.append(row)
             tracker.update(count, job.text(row))
             for hear in on_row:

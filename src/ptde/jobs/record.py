@@ -36,8 +36,8 @@ def joined(records: Sequence[list[Row]]) -> list[Row]:
 class Record:
     """Appends rows to a file; a resumed training cuts it back to its checkpoint.
 
-    Every row has ``steps`` (of the stage) and ``seconds`` (since its start); measured
-    values are lists with one entry for each seed.
+    Every row has ``steps`` (of the stage), ``joint_steps`` (of all stages so far) and
+    ``seconds`` (since its start); measured values are lists with one entry for each seed.
     """
 
     def __init__(self, path: Path):

@@ -3,13 +3,13 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import jax
 import numpy as np
 from jaxtyping import Array, Key
 
-from ptde.algos.base import AbstractAlgorithm, Teacher, Team
+from ptde.algos.base import AbstractAlgorithm, AbstractLearner, Teacher, Team
 from ptde.envs.base import AbstractWorld
 from ptde.jobs.checkpoint import Checkpoints
 from ptde.jobs.job import Job, OnRow, run_job
@@ -49,6 +49,8 @@ class Training:
     """Test with z drawn, or with its mean."""
     tested: Literal["teacher", "student"] = "teacher"
     """Whose tests are the record's; a student beside its teacher is tested as well."""
+    before: int = 0
+    """Joint steps of earlier stages."""
     given: Any = None
     """What an earlier stage left for the learner, with a leading axis of seeds."""
     streams: tuple[int, int] = (TRAIN, TEST)
@@ -71,16 +73,20 @@ class Training:
         return jax.eval_shape(self.start)
 
 
-def teach(
-    training: Training, folder: Path, on_row: Iterable[OnRow] = ()
-) -> tuple[Teacher, Team | None]:
+class Taught(NamedTuple):
+    """What a training leaves, with a leading axis of seeds."""
+
+    teacher: Teacher
+    team: Team | None
+    """The decentralised team, if one learnt."""
+    central: Any
+    """The mixer or critic, for a third stage."""
+
+
+def teach(training: Training, folder: Path, on_row: Iterable[OnRow] = ()) -> Taught:
     """Trains, from the newest checkpoint in ``folder`` if there is one.
 
     Writes ``record.jsonl`` and ``checkpoints/`` there.
-
-    Returns:
-        the teachers and, if a student learnt beside them, the decentralised teams; with a
-        leading axis of seeds.
 
     Raises:
         Interrupted: the user pressed Ctrl-C; a checkpoint was written.
@@ -108,15 +114,21 @@ def teach(
     job = Job(
         name=t.name,
         unit="steps",
-        ends=[t.schedule.steps_after(i + 1) for i in range(t.schedule.periods)],
+        ends=t.schedule.ends,
         start=t.start,
-        advance=lambda state, _: run(state),
+        advance=lambda state, steps: run(state, steps // t.schedule.per_iteration),
         test=look,
         text=lambda row: _text(row, t.env.spec.measure),
         save_every=t.checkpoint_every,
+        joint=lambda steps: t.before + steps,
     )
-    state = run_job(job, folder, on_row)
-    return algo.teacher(state.learner), algo.team(state.learner)
+    return taught(algo, run_job(job, folder, on_row).learner)
+
+
+def taught(algo: AbstractAlgorithm, learner: Any) -> Taught:
+    """What a learner has come to."""
+    central = algo.central(learner) if isinstance(algo, AbstractLearner) else None
+    return Taught(algo.teacher(learner), algo.team(learner), central)
 
 
 def last_state(training: Training, folder: Path) -> TrainState:

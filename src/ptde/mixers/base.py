@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import equinox as eqx
 from jaxtyping import Array, Float
 
-from ptde.check import within
 from ptde.options import Options
 from ptde.types import Utilities
+from ptde.validation import check_range
 
 
 @dataclass(frozen=True)
@@ -23,9 +23,9 @@ class MixerSizes(Options):
     """QPLEX: number of importance kernels. >= 1."""
 
     def __post_init__(self):
-        within("embed", self.embed, 1, example=32)
-        within("hypernet_hidden", self.hypernet_hidden, 1, example=64)
-        within("kernels", self.kernels, 1, example=4)
+        check_range("embed", self.embed, 1, example=32)
+        check_range("hypernet_hidden", self.hypernet_hidden, 1, example=64)
+        check_range("kernels", self.kernels, 1, example=4)
 
 
 class AbstractMixer(eqx.Module):

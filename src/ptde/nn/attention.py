@@ -22,12 +22,12 @@ class Attention(eqx.Module):
         )
 
     def __call__(
-        self, asks: Float[Array, "*b q h"], told: Float[Array, "*b e h"]
+        self, asks: Float[Array, "*b q h"], context: Float[Array, "*b e h"]
     ) -> Float[Array, "*b q h"]:
         """What each query gathers from the entities."""
         query = jnp.einsum("...qi,kij->...kqj", asks, self.query)
-        key = jnp.einsum("...ei,kij->...kej", told, self.key)
-        value = jnp.einsum("...ei,kij->...kej", told, self.value)
+        key = jnp.einsum("...ei,kij->...kej", context, self.key)
+        value = jnp.einsum("...ei,kij->...kej", context, self.value)
         scores = jnp.einsum("...kqj,...kej->...kqe", query, key) / asks.shape[-1] ** 0.5
         weights = jax.nn.softmax(scores, axis=-1)
         return jnp.mean(jnp.einsum("...kqe,...kej->...kqj", weights, value), axis=-3)

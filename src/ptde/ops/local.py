@@ -8,7 +8,7 @@ from jaxtyping import Array, Float
 
 from ptde.types import LocalView, TimeStep
 
-Eyes = Literal["own", "all"]
+Sight = Literal["own", "all"]
 """Whose observation a teacher's network reads: the agent's, or one of unlimited sight."""
 
 
@@ -20,9 +20,9 @@ def local_information(local: LocalView) -> Float[Array, "*b n d"]:
     return _with_identity(local.obs, local)
 
 
-def information(step: TimeStep, eyes: Eyes) -> Float[Array, "*b n d"]:
+def information(step: TimeStep, sight: Sight) -> Float[Array, "*b n d"]:
     """O_i, or the same from unlimited sight; in a world without it, [o_i, state, ...]."""
-    if eyes == "own":
+    if sight == "own":
         return local_information(step.local)
     if step.full_obs is not None:
         return _with_identity(step.full_obs, step.local)

@@ -17,23 +17,23 @@ def battle_scenes(env: Smax, policy: FullPolicy, *, key: Key[Array, ""]) -> list
     """Plays one battle and shows it moment by moment."""
     battle = env.battle
 
-    def play(cursor, key):
-        state, step, memory = cursor
+    def play(scene, key):
+        state, step, memory = scene
         key_policy, key_env = jax.random.split(key)
         team = jax.tree.map(lambda x: x[None], step)
-        memory, decision = policy(memory, team, key=key_policy)
-        action = decision.action[0]
+        memory, output = policy(memory, team, key=key_policy)
+        action = output.action[0]
         actions = dict(zip(battle.agents, action, strict=True))
         moments = battle.step_env(key_env, state[0], actions, True)
-        state, step, last = env.advance(state, action, key=key_env)
+        state, step, last = env.step_env(state, action, key=key_env)
         return (state, step, memory), (moments, last, step.won)
 
     @jax.jit
     def roll(key):
-        key_begin, key_steps = jax.random.split(key)
-        cursor = (*env.begin(key=key_begin), policy.start(1, env.spec.n_agents))
+        key_reset, key_steps = jax.random.split(key)
+        start = (*env.reset_env(key=key_reset), policy.start(1, env.spec.n_agents))
         keys = jax.random.split(key_steps, env.spec.time_limit)
-        return jax.lax.scan(play, cursor, keys)[1]
+        return jax.lax.scan(play, start, keys)[1]
 
     moments, last, won = jax.tree.map(np.asarray, roll(key))
     length = int(np.argmax(last)) + 1 if last.any() else len(last)

@@ -29,10 +29,11 @@ def draw_curves(
     measure: str = "win rate",
     config: DistillConfig | None = None,
 ) -> Path:
-    """Win rate and return over training, one line a role, seeds as a band (min to max).
+    """Win rate and return over the joint steps of all stages, one line a role, seeds as a
+    band (min to max).
 
-    A student of stage 2, whose steps are others, gets two panels of its own, as in Paper
-    Fig. 7: the distillation's loss, and its win rate.
+    Stage 2 gets two panels of its own, as in Paper Fig. 7: the distillation's loss, and the
+    student's win rate, over its own steps.
 
     Args:
         records: rows of the record of each role.
@@ -42,7 +43,7 @@ def draw_curves(
         finals: final win rates, drawn as dashed lines on the student's axis.
         config: how a student of stage 2 learnt; None is the paper's way.
     """
-    stages = [role for role in ("teacher", "baseline") if records.get(role)]
+    stages = [role for role in COLOURS if records.get(role)]
     learns_beside = beside(records.get("teacher", []))
     student = records.get("student")
     height = 1 + bool(student)
@@ -70,7 +71,10 @@ def draw_curves(
 
 
 def _line(axis: plt.Axes, rows: list[Row], value: str, role: str) -> None:
-    steps, values = series(rows, value)
+    steps, values = series(rows, value, "joint_steps")
+    if len(set(steps)) == 1:  # its steps are gradient steps: it costs no more joint steps
+        axis.plot(steps[-1], values[-1].mean(), "D", color=COLOURS[role], label=role)
+        return
     seeds = smooth(values)
     axis.plot(steps, seeds.mean(axis=1), color=COLOURS[role], label=role)
     if seeds.shape[1] > 1:

@@ -15,7 +15,12 @@ from jaxtyping import Float, Int
 from ptde.distill.config import DistillConfig
 from ptde.jobs.record import Row
 
-COLOURS = {"teacher": "#1b6ca8", "student": "#d1495b", "baseline": "#7a7a7a"}
+COLOURS = {
+    "teacher": "#1b6ca8",
+    "student": "#d1495b",
+    "finetuned": "#2a9d6f",
+    "baseline": "#7a7a7a",
+}
 PAPER_COLOURS = {"student": "#1b6ca8", "teacher": "red"}
 """Those of Fig. 7: its dashed line, the teacher's, is red."""
 LOSSES = {"loss": ("training", "#5b3c88"), "held_out_loss": ("held out", "#e08e0b")}
@@ -37,10 +42,12 @@ class Distilled:
 
 
 def series(
-    rows: Sequence[Row], value: str
+    rows: Sequence[Row], value: str, axis: str = "steps"
 ) -> tuple[Int[np.ndarray, " tests"], Float[np.ndarray, "tests seeds"]]:
-    """Steps of a record, and what it holds of a value there."""
-    steps = np.array([row["steps"] for row in rows])
+    """Steps of a record (``axis``: of its stage, or ``joint_steps`` of all), and what it
+    holds of a value there.
+    """
+    steps = np.array([row[axis] for row in rows])
     return steps, np.array([row[value] for row in rows], dtype=float)
 
 

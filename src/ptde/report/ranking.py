@@ -12,8 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ptde.agents.policy import FullPolicy
-from ptde.data import Lists
-from ptde.envs.ranking import SCORES, Ranking
+from ptde.envs.ranking import SCORES, Lists, Ranking
 from ptde.ops.keys import new_key
 from ptde.ops.ranking import expected_ndcg
 from ptde.report.statistics import Interval, bootstrap_interval
@@ -45,10 +44,10 @@ def team_ndcg(env: Ranking, policies: Sequence[FullPolicy]) -> np.ndarray:
 
     @jax.jit
     def act(policy):
-        cursor = start(policy, env, len(env.features), key=key_start)
-        _, decision = policy(cursor.memory, cursor.step, key=key_policy)
-        (_, labels), _ = cursor.env_state
-        return decision.action, labels
+        state = start(policy, env, len(env.features), key=key_start)
+        _, output = policy(state.memory, state.step, key=key_policy)
+        (_, labels), _ = state.env_state
+        return output.action, labels
 
     played = (map(np.asarray, act(policy)) for policy in policies)
     return np.stack([list_ndcg(*arrays) for arrays in played])

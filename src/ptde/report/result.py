@@ -67,6 +67,7 @@ class Result:
     world: str
     method: str
     steps: int
+    """Joint steps of all stages."""
     seconds: float
     """Wall time of all stages, without the evaluation."""
     scores: dict[str, Score] = field(default_factory=dict)
@@ -77,10 +78,11 @@ class Result:
 
     @property
     def prr(self) -> float | None:
-        """Student's win rate / teacher's."""
-        if not {"teacher", "student"} <= self.scores.keys():
+        """Win rate of the last stage's decentralised team / teacher's."""
+        team = self.scores.get("finetuned", self.scores.get("student"))
+        if team is None or "teacher" not in self.scores:
             return None
-        return retention(self.scores["student"].win_rate, self.scores["teacher"].win_rate)
+        return retention(team.win_rate, self.scores["teacher"].win_rate)
 
     def to_json(self) -> dict[str, Any]:
         """What ``result.json`` holds."""

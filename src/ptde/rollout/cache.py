@@ -10,8 +10,8 @@ def use_compilation_cache() -> None:
 
     A first run compiles for up to a minute; later runs of the same sizes start at once.
     """
-    told = jax.config.jax_compilation_cache_dir  # type: ignore[attr-defined]
-    if told:  # by the user, or by an earlier call
+    place = jax.config.jax_compilation_cache_dir  # type: ignore[attr-defined]
+    if place:  # by the user, or by an earlier call
         return
     jax.config.update("jax_compilation_cache_dir", str(cache_folder()))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)

@@ -9,10 +9,10 @@ from ptde.agents.policy import FullPolicy
 from ptde.envs.base import AbstractEnv, AbstractWorld, EnvState
 from ptde.info.base import Carry
 from ptde.ops.masks import masked_mean
-from ptde.types import Decision, Rollout, TimeStep
+from ptde.types import PolicyOutput, Rollout, TimeStep
 
 
-class Cursor(eqx.Module):
+class RolloutState(eqx.Module):
     """Where B copies of a world stand, and what the policy remembers of them."""
 
     env_state: EnvState
@@ -22,61 +22,61 @@ class Cursor(eqx.Module):
 
 def start(
     policy: FullPolicy, env: AbstractEnv, copies: int, *, key: Key[Array, ""]
-) -> Cursor:
+) -> RolloutState:
     """``copies`` new episodes."""
     env_state, step = env.resets(copies, key=key)
-    return Cursor(env_state, step, policy.start(copies, env.spec.n_agents))
+    return RolloutState(env_state, step, policy.start(copies, env.spec.n_agents))
 
 
 def advance(
-    policy: FullPolicy, env: AbstractEnv, cursor: Cursor, *, key: Key[Array, ""]
-) -> tuple[Cursor, Decision]:
-    """One joint step of every copy, and the decision that made it."""
+    policy: FullPolicy, env: AbstractEnv, state: RolloutState, *, key: Key[Array, ""]
+) -> tuple[RolloutState, PolicyOutput]:
+    """One joint step of every copy, and the policy's output that made it."""
     key_policy, key_env = jax.random.split(key)
-    keys = jax.random.split(key_env, len(cursor.step.first))
-    memory, decision = policy(forget(cursor), cursor.step, key=key_policy)
+    keys = jax.random.split(key_env, len(state.step.first))
+    memory, output = policy(forget(state), state.step, key=key_policy)
     env_state, step = jax.vmap(lambda s, a, k: env.step(s, a, key=k))(
-        cursor.env_state, decision.action, keys
+        state.env_state, output.action, keys
     )
-    return Cursor(env_state, step, memory), decision
+    return RolloutState(env_state, step, memory), output
 
 
-def forget(cursor: Cursor) -> Carry:
+def forget(state: RolloutState) -> Carry:
     """What the policy remembers, zero where a new episode starts."""
 
     def clear(x):
-        first = cursor.step.first.reshape(-1, *(1,) * (x.ndim - 1))
+        first = state.step.first.reshape(-1, *(1,) * (x.ndim - 1))
         return jnp.where(first, jnp.zeros_like(x), x)
 
-    return jax.tree.map(clear, cursor.memory)
+    return jax.tree.map(clear, state.memory)
 
 
 def collect(
     policy: FullPolicy,
     env: AbstractEnv,
-    cursor: Cursor,
+    state: RolloutState,
     length: int,
     *,
     key: Key[Array, ""],
-) -> tuple[Cursor, Rollout]:
+) -> tuple[RolloutState, Rollout]:
     """``length`` joint steps of every copy: a rollout with leaves [B, length + 1, ...].
 
-    The rollout's hidden states start at zero, so a cursor that stands inside an episode
+    The rollout's hidden states start at zero, so a state that stands inside an episode
     suits only algorithms that store or recompute them.
     """
 
-    def one(cursor, key):
-        after, decision = advance(policy, env, cursor, key=key)
-        return after, (cursor.step, decision)
+    def one(state, key):
+        after, output = advance(policy, env, state, key=key)
+        return after, (state.step, output)
 
-    cursor, (steps, decision) = jax.lax.scan(one, cursor, jax.random.split(key, length))
+    state, (steps, output) = jax.lax.scan(one, state, jax.random.split(key, length))
     steps = jax.tree.map(
         lambda x, last: jnp.concatenate([jnp.swapaxes(x, 0, 1), last[:, None]], axis=1),
         steps,
-        cursor.step,
+        state.step,
     )
-    decision = jax.tree.map(lambda x: jnp.swapaxes(x, 0, 1), decision)
-    return cursor, Rollout(steps=steps, action=decision.action, noise=decision.noise)
+    output = jax.tree.map(lambda x: jnp.swapaxes(x, 0, 1), output)
+    return state, Rollout(steps=steps, action=output.action, noise=output.noise)
 
 
 def train_win_rate(rollout: Rollout, time_limit: int) -> Float[Array, ""]:

@@ -34,7 +34,7 @@ def evaluate(
     short, and none is left out for being long.
     """
     key_start, key_steps = jax.random.split(key)
-    cursor = start(policy, env, episodes, key=key_start)
+    state = start(policy, env, episodes, key=key_start)
     returns = Returns(
         won=jnp.zeros(episodes),
         reward=jnp.zeros(episodes),
@@ -47,18 +47,18 @@ def evaluate(
         return (time < env.spec.time_limit) & ~over.all()
 
     def play(loop):
-        time, cursor, returns, over = loop
-        before = forget(cursor)
-        cursor, _ = advance(policy, env, cursor, key=jax.random.fold_in(key_steps, time))
-        over = over | cursor.step.first
+        time, state, returns, over = loop
+        before = forget(state)
+        state, _ = advance(policy, env, state, key=jax.random.fold_in(key_steps, time))
+        over = over | state.step.first
         returns = Returns(
-            won=returns.won + jnp.where(over, 0.0, cursor.step.won),
-            reward=returns.reward + jnp.where(over, 0.0, cursor.step.reward),
+            won=returns.won + jnp.where(over, 0.0, state.step.won),
+            reward=returns.reward + jnp.where(over, 0.0, state.step.reward),
             length=returns.length + ~over,
             messages=returns.messages
-            + jnp.where(over, 0, policy.sent(before, cursor.memory)),
+            + jnp.where(over, 0, policy.sent(before, state.memory)),
         )
-        return time + 1, cursor, returns, over
+        return time + 1, state, returns, over
 
-    loop = (jnp.zeros((), jnp.int32), cursor, returns, jnp.zeros(episodes, bool))
+    loop = (jnp.zeros((), jnp.int32), state, returns, jnp.zeros(episodes, bool))
     return jax.lax.while_loop(running, play, loop)[2]

@@ -2,11 +2,13 @@
 
 A *period* is what runs between two looks at the learner: so many iterations of collect and
 update, as one compiled program whose state is donated. Python sees the device once a
-period: to test, to record, to save.
+period: to test, to record, to save. How many iterations is a number that the program is
+given, so that a short last period compiles nothing.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 import equinox as eqx
@@ -18,9 +20,9 @@ from jaxtyping import Array, Int, Key
 from ptde.agents.policy import FullPolicy, localise
 from ptde.algos.base import AbstractAlgorithm, Teacher, Team
 from ptde.envs.base import AbstractEnv, AbstractWorld
-from ptde.envs.host import HostWorld
+from ptde.envs.process import ProcessWorld
 from ptde.ops.keys import new_key
-from ptde.rollout import host
+from ptde.rollout import process
 from ptde.rollout.collect import collect, rollout_shapes, start, train_win_rate
 from ptde.rollout.evaluate import Returns, evaluate
 
@@ -46,19 +48,27 @@ class Schedule:
         return self.envs * self.segment
 
     @property
-    def iterations(self) -> int:
-        """Iterations in a period: as near to ``test_every`` as whole iterations are."""
-        most = max(1, -(-self.steps // self.per_iteration))
-        return min(most, max(1, round(self.test_every / self.per_iteration)))
+    def collections(self) -> int:
+        """Iterations of the whole training: ``steps`` is rounded up to whole ones."""
+        return max(1, -(-self.steps // self.per_iteration))
 
     @property
-    def periods(self) -> int:
-        """Periods of the whole training; ``steps`` is rounded up to whole periods."""
-        return max(1, -(-self.steps // (self.per_iteration * self.iterations)))
+    def total(self) -> int:
+        """Joint steps that the whole training takes."""
+        return self.collections * self.per_iteration
 
-    def steps_after(self, periods: int) -> int:
-        """Joint steps taken in so many periods."""
-        return periods * self.iterations * self.per_iteration
+    @property
+    def iterations(self) -> int:
+        """Iterations in a period: as near to ``test_every`` as whole iterations are. The
+        last period may have fewer.
+        """
+        return min(self.collections, max(1, round(self.test_every / self.per_iteration)))
+
+    @property
+    def ends(self) -> list[int]:
+        """Joint steps at the end of each period."""
+        period = self.iterations * self.per_iteration
+        return [*range(period, self.total, period), self.total]
 
 
 class TrainState(eqx.Module):
@@ -117,42 +127,73 @@ def iterate(
     key = jax.random.fold_in(state.key, state.iteration)
     key_start, key_collect, key_update = jax.random.split(key, 3)
     policy = algo.behave(state.learner)
-    cursor = start(policy, env, schedule.envs, key=key_start)
-    _, rollout = collect(policy, env, cursor, schedule.segment, key=key_collect)
+    begun = start(policy, env, schedule.envs, key=key_start)
+    _, rollout = collect(policy, env, begun, schedule.segment, key=key_collect)
     learner, metrics = algo.update(state.learner, rollout, key=key_update)
     won = train_win_rate(rollout, env.spec.time_limit)
     metrics = {**metrics, "train_win_rate": won}
     return TrainState(learner, state.key, state.iteration + 1), metrics
 
 
+Period = Callable[[TrainState, int], tuple[TrainState, dict[str, Array]]]
+"""So many iterations: the state after them, and metrics [seeds, iterations]."""
+
+
 def period(
     algo: AbstractAlgorithm, env: AbstractWorld, schedule: Schedule, seeds: int
-) -> Callable[[TrainState], tuple[TrainState, dict[str, Array]]]:
-    """The compiled period: the state after it, and metrics [seeds, iterations]."""
-    if isinstance(env, HostWorld):
-        return _host_period(algo, env, schedule)
+) -> Period:
+    """The compiled period, of at most ``schedule.iterations``; its state is donated."""
+    if isinstance(env, ProcessWorld):
+        return _process_period(algo, env, schedule)
     assert isinstance(env, AbstractEnv)
+    program = compiled_period(algo, env, schedule, seeds)
 
-    def run(state):
-        step = lambda s, _: iterate(algo, env, schedule, s)  # noqa: E731
-        return jax.lax.scan(step, state, None, length=schedule.iterations)
+    def play(state, count):
+        state, metrics = program(state, count)
+        return state, jax.tree.map(lambda x: x[:, :count], metrics)
 
-    return jax.jit(over_seeds(run, seeds), donate_argnums=0)
+    return play
 
 
-def _host_period(
-    algo: AbstractAlgorithm, world: HostWorld, schedule: Schedule
-) -> Callable[[TrainState], tuple[TrainState, dict[str, Array]]]:
+def compiled_period(
+    algo: AbstractAlgorithm, env: AbstractEnv, schedule: Schedule, seeds: int
+) -> Any:
+    """The program of a period: metrics have room for ``schedule.iterations``."""
+    most = schedule.iterations
+
+    def run(state, *, count):
+        step = partial(iterate, algo, env, schedule)
+        empty = jax.tree.map(
+            lambda x: jnp.zeros((most, *x.shape), x.dtype), jax.eval_shape(step, state)[1]
+        )
+
+        def one(i, carry):
+            state, metrics = carry
+            state, new = step(state)
+            return state, jax.tree.map(lambda x, y: x.at[i].set(y), metrics, new)
+
+        return jax.lax.fori_loop(0, count, one, (state, empty))
+
+    @partial(jax.jit, donate_argnums=0)
+    def program(state, count):  # one count for all seeds: else each step would copy states
+        return over_seeds(partial(run, count=count), seeds)(state)
+
+    return program
+
+
+def _process_period(
+    algo: AbstractAlgorithm, world: ProcessWorld, schedule: Schedule
+) -> Period:
     """The same for a world in processes of its own, and a single seed."""
-    run = host.iterate(algo, world, schedule.segment, schedule.iterations)
+    run = process.iterate(algo, world, schedule.segment)
 
-    def period(state):
+    def play(state, count):
         one = jax.tree.map(lambda x: x[0], state)
-        learner, metrics = run(one.learner, one.key, int(one.iteration))
-        after = TrainState(learner, one.key, one.iteration + schedule.iterations)
+        learner, metrics = run(one.learner, one.key, int(one.iteration), count)
+        after = TrainState(learner, one.key, one.iteration + count)
         return jax.tree.map(lambda x: x[None], (after, metrics))
 
-    return period
+    return play
 
 
 def teacher_test(
@@ -174,8 +215,8 @@ def _test(
 ) -> Callable[[Any, Key[Array, " seeds"]], Returns]:
     env = env.held_out()
     episodes = env.episodes(episodes)
-    if isinstance(env, HostWorld):
-        play = lambda team, key: host.evaluate(policy(team), env, episodes, key=key)  # noqa: E731
+    if isinstance(env, ProcessWorld):
+        play = lambda team, key: process.evaluate(policy(team), env, episodes, key=key)  # noqa: E731
         return over_seeds(play, seeds)
     assert isinstance(env, AbstractEnv)
     play = lambda team, key: evaluate(policy(team), env, episodes, key=key)  # noqa: E731

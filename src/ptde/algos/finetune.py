@@ -1,0 +1,124 @@
+"""Stage 3: the decentralised team goes on learning from rewards, with what it now has.
+
+Imitation gives at best E[what the teacher does | what the agent knows], which never looks
+for information on purpose; rewards can teach that. The mixer or critic of stage 1 still
+reads the state, as in all centralised training, and is thrown away afterwards; the team
+itself has a student where the information module was, and so nothing to read it with.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import equinox as eqx
+import jax
+from jaxtyping import Array, Key
+
+from ptde.agents.policy import FullPolicy
+from ptde.algos.base import AbstractAlgorithm, AbstractLearner, Metrics, Teacher, Team
+from ptde.distill.students import StudentInfo
+from ptde.options import Options
+from ptde.types import Rollout
+from ptde.validation import check_choice, check_range
+
+
+@dataclass(frozen=True)
+class FinetuneConfig(Options):
+    """How the student goes on learning from rewards, after it was distilled."""
+
+    share: float = 0.1
+    """Share of --steps for it. In [0, 1); 0 leaves it to ``steps``."""
+    steps: int = 0
+    """Joint steps for it, beside --steps, where there is no ``share``. >= 0; 0 of both:
+    there is no such stage."""
+    trains: Literal["all", "student", "network"] = "all"
+    """What learns: the student, the network that the teacher left, or both."""
+    lr: float = 5e-4
+    """Adam's learning rate; with a value learner it falls linearly to 0. > 0."""
+    epsilon: float = 0.05
+    """Probability of a random action. In [0, 1]."""
+    updates: int = 2
+    """Updates after each collection. >= 1."""
+    average: float = 0.99
+    """As --average, in this stage. In [0, 1)."""
+    warm_up: float = 0.2
+    """Share of the collections, the first, that fill the replay before the first update (of
+    mappo: from which the critic alone learns). In [0, 1)."""
+    leash: float | None = None
+    """Weight of the divergence of the student's policy from its teacher's, on the battles
+    that the student plays. >= 0; None: 0.1 for mappo, else 0."""
+    tests: int = 10
+    """How often the team is tested. >= 1."""
+    test_episodes: int = 64
+    """Episodes of each of these tests. >= 1."""
+
+    def __post_init__(self):
+        check_choice("finetune.trains", self.trains, ("all", "student", "network"))
+        check_range("finetune.share", self.share, 0, 0.99, example=0.1)
+        check_range("finetune.steps", self.steps, 0, example=100_000)
+        check_range("finetune.lr", self.lr, 0, open_low=True, example=5e-4)
+        check_range("finetune.epsilon", self.epsilon, 0, 1, example=0.05)
+        check_range("finetune.updates", self.updates, 1, example=2)
+        check_range("finetune.average", self.average, 0, 0.99999, example=0.99)
+        check_range("finetune.warm_up", self.warm_up, 0, 0.99, example=0.2)
+        check_range("finetune.leash", self.leash or 0.0, 0, example=0.1)
+        check_range("finetune.tests", self.tests, 1, example=10)
+        check_range("finetune.test_episodes", self.test_episodes, 1, example=64)
+
+    def held(self, algo: str) -> float:
+        """``leash``, or what None stands for."""
+        if self.leash is None:
+            return 0.1 if algo == "mappo" else 0.0
+        return self.leash
+
+    def parts(self, model: Any) -> Any:
+        """The parts of a learner's model that learn, as a tree of bools over its own."""
+        if self.trains == "all":
+            return True
+        others = jax.tree.map(lambda _: True, model)
+        frozen = "network" if self.trains == "student" else "info"
+        return eqx.tree_at(
+            lambda m: getattr(m, frozen),
+            others,
+            jax.tree.map(lambda _: False, getattr(model, frozen)),
+        )
+
+
+class Handed(eqx.Module):
+    """What the earlier stages leave for this one."""
+
+    team: Team
+    central: Any
+    """Mixer or critic."""
+    teacher: Teacher | None
+    """Holds the leash, if there is one."""
+
+
+@dataclass(frozen=True)
+class Finetuner(AbstractAlgorithm[eqx.Module]):
+    """A learner of stage 1, as it is, on a decentralised team."""
+
+    learner: AbstractLearner
+    leash: float = 0.0
+
+    def init(
+        self, example: Rollout, given: Handed | None = None, *, key: Key[Array, ""]
+    ) -> eqx.Module:
+        assert given is not None
+        handed = self.learner.adopt(given.team, given.central, given.teacher, self.leash)
+        return self.learner.init(example, handed, key=key)
+
+    def behave(self, state: eqx.Module) -> FullPolicy:
+        return self.learner.behave(state)
+
+    def update(
+        self, state: eqx.Module, rollout: Rollout, *, key: Key[Array, ""]
+    ) -> tuple[eqx.Module, Metrics]:
+        return self.learner.update(state, rollout, key=key)
+
+    def teacher(self, state: eqx.Module) -> Teacher:
+        return self.learner.teacher(state)
+
+    def team(self, state: eqx.Module) -> Team:
+        acting = self.teacher(state)
+        assert isinstance(acting.info, StudentInfo)
+        return Team(acting.network, acting.info.student)

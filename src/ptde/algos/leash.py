@@ -1,0 +1,55 @@
+"""What holds a student to its teacher while it learns from rewards (Paper Sec. 3.3 on).
+
+GPO and MAGPO (2025) keep the policy that is executed near one that sees the state.
+"""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, PyTree
+
+from ptde.algos.base import Teacher
+from ptde.distill.objectives import divergence, sharpness
+from ptde.ops.masks import masked_mean, without_last
+from ptde.types import Rollout
+
+
+class Leash(eqx.Module):
+    """A weight on the Kullback-Leibler divergence of the student's policy from its frozen
+    teacher's: of the softmax of logits, or of action values over a tenth of their spread.
+    """
+
+    teacher: Teacher
+    weight: float = eqx.field(static=True)
+
+    def __call__(
+        self,
+        values: Float[Array, "B T n u"],
+        batch: Rollout,
+        counts: Bool[Array, "B T n"],
+    ) -> Float[Array, ""]:
+        """The loss of a student's action values or logits at the steps of a batch."""
+        steps = without_last(batch.steps)
+        legal = steps.local.legal
+        wanted = jax.lax.stop_gradient(self.teacher.unroll(steps))
+        t = sharpness(self.teacher.network, wanted, legal, counts)
+        apart = divergence(wanted / t, values / t, legal)
+        return self.weight * masked_mean(apart, counts)
+
+
+def only(trains: Any, gradient: PyTree) -> PyTree:
+    """The gradient, zero where nothing is to be learnt.
+
+    Args:
+        trains: True, or a tree of bools over the gradient's own.
+        gradient: of a model.
+    """
+    if trains is True:
+        return gradient
+    return jax.tree.map(
+        lambda learns, part: part if learns else jax.tree.map(jnp.zeros_like, part),
+        trains,
+        gradient,
+    )

@@ -1,0 +1,74 @@
+"""Words that are typed, before an option parser sees them."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tyro
+
+Role = Literal["teacher", "student", "finetuned", "baseline"]
+RunPath = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
+FilePath = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="FILE")]
+PlanWord = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="PLAN")]
+WorldWord = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="WORLD")]
+
+
+def parse(kind: type, words: Sequence[str], command: str, default=None):
+    """A dataclass from words, as tyro reads them; it exits where they do not fit."""
+    return tyro.cli(
+        kind,
+        args=list(words),
+        prog=f"ptde {command}",
+        default=tyro.MISSING_NONPROP if default is None else default,
+    )
+
+
+def world_words(words: Sequence[str]) -> list[str]:
+    """``env:NAME`` is ``--world NAME``, or ``--world processes`` with a
+    ``module:callable``; ``--env.OPTION`` is ``--OPTION``.
+    """
+    spelt: list[str] = []
+    for word in words:
+        if word.startswith("env:"):
+            name = word.removeprefix("env:")
+            program = ["--world", "processes", "--map", name]
+            spelt += program if ":" in name else ["--world", name]
+        else:
+            short = word.removeprefix("--env.")
+            spelt.append(word if short == word else f"--{short}")
+    return spelt
+
+
+def start_of(words: Sequence[str]) -> tuple[list[str], Any]:
+    """The words as they are called today, without ``--preset NAME``, and the ``Run`` that
+    they change: the preset's, or that of the world that they name.
+    """
+    from ptde.config import Run
+    from ptde.envs.registry import WORLDS
+    from ptde.presets import PRESETS, start_of
+    from ptde.renamed import renamed
+
+    words, name = take("preset", renamed(words), PRESETS)
+    _, world = take("world", words, WORLDS)
+    return words, start_of(name, world or Run.world)
+
+
+def take(
+    option: str, words: Sequence[str], names: Iterable[str]
+) -> tuple[list[str], str | None]:
+    """The words without ``--option NAME``, and the name, which must be one of ``names``."""
+    from ptde.validation import check_choice
+
+    flag = f"--{option}"
+    words = [
+        part
+        for word in words
+        for part in (word.split("=", 1) if word.startswith(flag + "=") else [word])
+    ]
+    if flag not in words:
+        return words, None
+    at = words.index(flag)
+    if at + 1 == len(words):
+        raise ValueError(f"{flag} needs a name; `ptde list` shows them")
+    check_choice(option, words[at + 1], names)
+    return words[:at] + words[at + 2 :], words[at + 1]

@@ -1,0 +1,72 @@
+"""The command about many runs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ptde.cli.arguments import PlanWord, parse, start_of
+
+
+def compare_command(words: Sequence[str]) -> None:
+    """`ptde compare PLAN`."""
+    from ptde.compare.plan import PLANS, read_plan
+    from ptde.compare.runner import collect, compare, with_data, with_seeds
+    from ptde.validation import check_range
+
+    @dataclass(frozen=True)
+    class Command:
+        """Runs methods x maps x seeds, and writes one table and the learning curves.
+
+        What is finished in the folder is kept; the rest is run or resumed.
+        """
+
+        plan: PlanWord
+        """table2 to table6, figure6, figure7, controls, or a TOML file; `ptde compare FILE`
+        says what is wrong in it."""
+        out: Path | None = None
+        """The folder of the comparison; the default is runs/compare-PLAN, with -paper
+        behind it for --paper."""
+        seeds: int | None = None
+        """How many seeds, >= 1; the default is the plan's."""
+        budget_scale: float = 1.0
+        """Share of every budget, for a quick look. > 0."""
+        paper: bool = False
+        """Start from the paper's values, as `ptde run --preset paper` does."""
+        data: str = ""
+        """The LETOR file or folder of figure6."""
+        workers: int = 1
+        """Runs of one seed that go on at once, each in a process on a core of its own;
+        >= 1. On a CPU as many as there are cores is fastest; 1 runs the seeds of a cell in
+        one program."""
+        table_only: bool = False
+        """Run nothing: write the table of what is finished."""
+
+    parsed = parse(Command, words, "compare")
+    check_range("budget_scale", parsed.budget_scale, 0, open_low=True, example=0.05)
+    if parsed.seeds is not None:
+        check_range("seeds", parsed.seeds, 1, example=3)
+    if parsed.plan in PLANS:
+        plan, name = PLANS[parsed.plan][1], parsed.plan
+        plan = plan.as_paper() if parsed.paper else plan
+    else:
+        path = Path(parsed.plan)
+        plan, name = read_plan(path, _typed_run, paper=parsed.paper), path.stem
+    if parsed.data:
+        plan = with_data(plan, parsed.data)
+    check_range("workers", parsed.workers, 1, example=2)
+    plan = with_seeds(plan, parsed.seeds).scaled(parsed.budget_scale)
+    name += "-paper" if parsed.paper else ""
+    out = parsed.out or Path("runs") / f"compare-{name}"
+    if parsed.table_only:
+        collect(plan, out)
+        return
+    plan.check_game(parsed.plan)
+    compare(plan, out, parsed.workers)
+
+
+def _typed_run(words: Sequence[str]):
+    """The run of options as `ptde run` takes them."""
+    from ptde.config import Run
+
+    words, start = start_of(words)
+    return parse(Run, words, "run", start)

@@ -1,0 +1,96 @@
+"""Worlds in processes of their own, as the rest of the library sees them."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+
+from ptde.envs.base import AbstractWorld
+from ptde.envs.settings import ProcessConfig
+from ptde.processes.pool import Maker, Pool, room_for, sizes_of
+from ptde.types import EnvSpec, LocalView, TimeStep
+
+
+class ProcessWorld(AbstractWorld):
+    """A Python or C++ program that a team plays (``ptde.processes.ProcessEnv``).
+
+    Its processes start when it is first played, and end with ``close`` or with the team's.
+    """
+
+    def __init__(self, name: str, maker: Maker, config: ProcessConfig, copies: int):
+        """Starts one copy to learn its sizes, and ends it.
+
+        Raises:
+            ValueError: it cannot be started.
+        """
+        self.maker, self.config, self.copies = maker, config, copies
+        self.sizes = sizes_of(maker, config.patience)
+        self.notes = self.sizes.notes
+        self.spec = EnvSpec(
+            name=name,
+            n_agents=self.sizes.n_agents,
+            obs_dim=self.sizes.obs_dim,
+            state_dim=self.sizes.state_dim,
+            n_actions=self.sizes.n_actions,
+            time_limit=self.sizes.time_limit,
+            measure=self.sizes.measure,
+        )
+        self._pool: Pool | None = None
+
+    @property
+    def pool(self) -> Pool:
+        """The copies, in processes that stay until ``close``."""
+        if self._pool is None:
+            c = self.config
+            self._pool = Pool(self.maker, self.sizes, self.copies, c.patience, c.failures)
+        return self._pool
+
+    def recording(self, folder: Path | None) -> "ProcessWorld":
+        """One copy of the same world, which keeps the game's own records in a folder, if
+        one is given.
+        """
+        kwargs = json.loads(self.maker.kwargs)
+        if folder is not None and self.sizes.replays:
+            kwargs["record"] = str(folder)
+        maker = replace(self.maker, kwargs=json.dumps(kwargs))
+        return ProcessWorld(self.spec.name, maker, self.config, copies=1)
+
+    def close(self) -> None:
+        if self._pool is not None:
+            self._pool.close()
+        self._pool = None
+
+    def check_copies(self, copies: int, seeds: int) -> None:
+        if seeds > 1:
+            raise ValueError(
+                f"{self.spec.name} runs in processes of its own, one seed at a time: leave "
+                "--seeds away and type --seed, or `ptde compare`, which runs one after "
+                "another"
+            )
+        if copies > (room := room_for(self.sizes)):
+            each = self.sizes.memory / 1e9
+            raise ValueError(
+                f"--envs {copies} needs {copies * each:.2f} GB, {each:.2f} GB a copy, and "
+                f"the free memory holds {room} of them: type --envs {max(room, 1)}"
+            )
+
+    def shown(self) -> TimeStep:
+        s = self.spec
+        n, u = s.n_agents, s.n_actions
+
+        def step():
+            local = LocalView(
+                obs=jnp.zeros((n, s.obs_dim)),
+                legal=jnp.zeros((n, u), bool),
+                last_action=jnp.zeros(n, jnp.int32),
+                alive=jnp.zeros(n, bool),
+            )
+            zero, no = jnp.zeros(()), jnp.zeros((), bool)
+            score = zero if self.sizes.score else None
+            return TimeStep(
+                local, jnp.zeros(s.state_dim), zero, zero, no, zero, score=score
+            )
+
+        return jax.eval_shape(step)

@@ -1,8 +1,0 @@
-"""Worlds that are programs of their own: games in Python or C++, each in a process.
-
-Nothing here imports JAX: a worker process loads this package and its game, no more.
-"""
-
-from ptde.host.env import HostEnv, HostStep, WorldFailed
-
-__all__ = ["HostEnv", "HostStep", "WorldFailed"]

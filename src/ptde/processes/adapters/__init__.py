@@ -1,0 +1,1 @@
+"""Other interfaces as a ``ProcessEnv``, and a check of any world."""

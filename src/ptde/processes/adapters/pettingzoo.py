@@ -1,0 +1,103 @@
+"""Worlds with PettingZoo's parallel interface."""
+
+from typing import Any
+
+import numpy as np
+
+from ptde.processes.protocol import ProcessStep
+
+
+class PettingZoo:
+    """Such a world as a ``ProcessEnv``.
+
+    The team's reward is the sum of its agents'. An agent that is gone sees zeros and has
+    action 0 alone; shorter observations and action lists are filled up, with zeros and
+    with actions that are not legal. Masks are read from ``infos`` or from observations
+    (``action_mask``). Without ``state()`` the state is all observations.
+    """
+
+    def __init__(self, env: Any):
+        self.env = env
+        self.agents = list(env.possible_agents)
+        spaces = [env.action_space(agent) for agent in self.agents]
+        odd = [a for a, s in zip(self.agents, spaces, strict=True) if not hasattr(s, "n")]
+        if odd:
+            raise ValueError(
+                f"{odd[0]} has actions that are no list ({env.action_space(odd[0])}): make "
+                "the world with discrete ones, e.g. --processes.kwargs "
+                "'{\"continuous_actions\": false}'"
+            )
+        self.actions = np.array([int(space.n) for space in spaces])
+        self.width = max(_width(env.observation_space(agent)) for agent in self.agents)
+        self.time_limit = int(getattr(getattr(env, "unwrapped", env), "max_cycles", 0) or 0)
+        self.has_state = _has_state(env)
+        self.notes: tuple[str, ...] = ()
+        if not self.has_state:
+            self.notes = ("the world has no state(): the state is all observations",)
+        if getattr(env, "render_mode", None) == "rgb_array":
+            self.frame = lambda: np.asarray(env.render())
+
+    def reset(self, seed: int) -> ProcessStep:
+        obs, infos = self.env.reset(seed=seed)
+        return self._show(obs, infos)
+
+    def step(self, action: np.ndarray) -> ProcessStep:
+        acting = [agent for agent in self.agents if agent in self.env.agents]
+        chosen = {a: int(action[self.agents.index(a)]) for a in acting}
+        obs, rewards, ended, cut, infos = self.env.step(chosen)
+        step = self._show(obs, infos)
+        step.reward = float(sum(rewards.values()))
+        if not self.env.agents:
+            late = any(cut.values()) and not all(ended.values())
+            step.ended, step.cut = not late, late
+        won = [info.get("won", info.get("success", False)) for info in infos.values()]
+        step.won = float(bool(won) and all(bool(x) for x in won))
+        return step
+
+    def close(self) -> None:
+        """Ends the game."""
+        self.env.close()
+
+    def _show(self, obs: dict, infos: dict) -> ProcessStep:
+        n, u = len(self.agents), int(self.actions.max())
+        table = np.zeros((n, self.width), np.float32)
+        legal = np.arange(u) < self.actions[:, None]
+        alive = np.array([agent in self.env.agents for agent in self.agents])
+        for i, agent in enumerate(self.agents):
+            if agent in obs:
+                row = _flat(obs[agent])
+                table[i, : len(row)] = row
+            mask = _mask(obs.get(agent), infos.get(agent))
+            if mask is not None:
+                legal[i, : len(mask)] &= np.asarray(mask, bool)
+            if not alive[i]:
+                table[i] = 0.0
+                legal[i] = np.arange(u) == 0
+        state = self.env.state() if self.has_state else table
+        return ProcessStep(table, np.ravel(state), legal, alive=alive)
+
+
+def _has_state(env: Any) -> bool:
+    try:
+        return getattr(env, "state_space", None) is not None
+    except (AttributeError, NotImplementedError):
+        return False
+
+
+def _width(space: Any) -> int:
+    if hasattr(space, "spaces"):
+        return _width(space["observation"])
+    return int(np.prod(space.shape, dtype=int)) if space.shape else 1
+
+
+def _flat(observation: Any) -> np.ndarray:
+    if isinstance(observation, dict):
+        observation = observation["observation"]
+    return np.asarray(observation, np.float32).reshape(-1)
+
+
+def _mask(observation: Any, info: Any) -> Any:
+    for place in (info, observation):
+        if isinstance(place, dict) and place.get("action_mask") is not None:
+            return place["action_mask"]
+    return None

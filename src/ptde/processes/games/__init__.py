@@ -1,0 +1,1 @@
+"""The real games, what they need, and the pitch as a picture."""

@@ -1,0 +1,69 @@
+"""Memory that the team's process and the worlds' processes share."""
+
+import mmap
+import os
+import tempfile
+from dataclasses import dataclass
+
+import numpy as np
+
+from ptde.processes.protocol import Sizes
+
+
+@dataclass(frozen=True)
+class Slots:
+    """What B copies show and are told, in shared memory. Every array begins with B."""
+
+    obs: np.ndarray
+    state: np.ndarray
+    legal: np.ndarray
+    alive: np.ndarray
+    reward: np.ndarray
+    discount: np.ndarray
+    first: np.ndarray
+    won: np.ndarray
+    score: np.ndarray
+    last: np.ndarray
+    """The episode ends here."""
+    action: np.ndarray
+    """Told: the joint action that comes next."""
+
+    @classmethod
+    def of(cls, file: int, sizes: Sizes, copies: int) -> "Slots":
+        """The arrays in a file (a descriptor), which is made large enough."""
+        n, u = sizes.n_agents, sizes.n_actions
+        layout = {
+            "obs": ((n, sizes.obs_dim), np.float32),
+            "state": ((sizes.state_dim,), np.float32),
+            "legal": ((n, u), np.bool_),
+            "alive": ((n,), np.bool_),
+            "reward": ((), np.float32),
+            "discount": ((), np.float32),
+            "first": ((), np.bool_),
+            "won": ((), np.float32),
+            "score": ((), np.float32),
+            "last": ((), np.bool_),
+            "action": ((n,), np.int32),
+        }
+        places, end = {}, 0
+        for name, (shape, kind) in layout.items():
+            places[name] = end
+            size = copies * int(np.prod(shape, dtype=int)) * np.dtype(kind).itemsize
+            end += -(-size // 64) * 64  # arrays begin on cache lines of their own
+        if os.fstat(file).st_size < end:
+            os.ftruncate(file, end)
+        memory = mmap.mmap(file, end)
+        return cls(
+            **{
+                name: np.ndarray((copies, *shape), kind, memory, places[name])
+                for name, (shape, kind) in layout.items()
+            }
+        )
+
+
+def anonymous() -> int:
+    """A file without a name: it is gone when the last process that has it is."""
+    if hasattr(os, "memfd_create"):
+        return os.memfd_create("ptde")
+    with tempfile.TemporaryFile() as file:
+        return os.dup(file.fileno())

@@ -1,0 +1,265 @@
+"""B copies of a world, each in a process of its own."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import lru_cache
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO, Any
+
+import psutil
+
+from ptde.processes.memory import Slots, anonymous
+from ptde.processes.protocol import Sizes, WorldFailed
+
+LEAP = 1_000_003
+"""From the seed of a lost episode to that of the next: the ones between may be in use."""
+SERVE = "import sys; from ptde.processes.worker import main; main(*map(int, sys.argv[1:]))"
+
+
+@dataclass(frozen=True)
+class Maker:
+    """How one copy of a world is made, in its process."""
+
+    target: str
+    """``module:callable``."""
+    kwargs: str = "{}"
+    """The callable's keyword arguments, as JSON."""
+    time_limit: int = 0
+    """Joint steps after which an episode is cut; 0 is the world's own limit."""
+    environ: tuple[tuple[str, str], ...] = ()
+    """Environment variables that its process gets."""
+
+    @classmethod
+    def of(cls, target: str, **kwargs: Any) -> "Maker":
+        """With keyword arguments as they are; they must fit into JSON."""
+        return cls(target, json.dumps(kwargs))
+
+    def words(self, seed: int) -> tuple[Any, ...]:
+        """The command that makes a copy."""
+        return "make", self.target, json.loads(self.kwargs), seed, self.time_limit
+
+
+@dataclass
+class Copy:
+    """A process, as its team sees it."""
+
+    process: subprocess.Popen
+    pipe: Connection
+    lifeline: Connection
+    log: IO[bytes]
+    """What the game prints."""
+    awaited: int = 0
+    """Answers that are still to come."""
+    since: float = field(default_factory=time.monotonic)
+    """When the last was asked for, or came."""
+
+    @classmethod
+    def start(cls, memory: int, environ: Iterable[tuple[str, str]]) -> "Copy":
+        """A new process, which knows no world yet."""
+        here, there = Pipe()
+        life_there, life_here = Pipe(duplex=False)
+        log = TemporaryFile()  # noqa: SIM115 - it is closed when the process ends
+        files = (there.fileno(), memory, life_there.fileno())
+        root = str(Path(__file__).parents[2])
+        # A script that is started finds what lies beside it; so do its worlds.
+        paths = filter(None, [root, sys.path[0], os.environ.get("PYTHONPATH")])
+        process = subprocess.Popen(
+            [sys.executable, "-c", SERVE, *map(str, files)],
+            pass_fds=files,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            env={
+                **os.environ,
+                "PYTHONPATH": os.pathsep.join(paths),
+                "PTDE_GAME": "1",
+                **dict(environ),
+            },
+        )
+        there.close()
+        life_there.close()
+        return cls(process, here, life_here, log)
+
+    def tell(self, *words: Any) -> None:
+        """Sends a command; its answer is awaited."""
+        self.awaited += 1
+        self.since = time.monotonic()
+        with suppress(OSError):  # it is gone: what it said last is still to be read
+            self.pipe.send(words)
+
+    def answer(self) -> Any:
+        """The next answer. WorldFailed says why there is none."""
+        try:
+            status, answer = self.pipe.recv()
+        except (EOFError, OSError):
+            raise WorldFailed(self._last_words()) from None
+        if status == "failed":
+            raise WorldFailed(answer)
+        self.awaited -= 1
+        self.since = time.monotonic()
+        return answer
+
+    def _last_words(self) -> str:
+        with suppress(subprocess.TimeoutExpired):
+            self.process.wait(5)
+        self.log.seek(max(0, self.log.seek(0, os.SEEK_END) - 2000))
+        text = self.log.read().decode("utf-8", "replace").strip()
+        status = self.process.returncode
+        return f"its process ended with status {status}. It printed last:\n{text}"
+
+    def end(self) -> None:
+        """Ends the process and those that it started."""
+        self.lifeline.close()
+        self.pipe.close()
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+        self.log.close()
+
+
+@lru_cache
+def sizes_of(maker: Maker, patience: float) -> Sizes:
+    """The sizes of a world: one copy is started for them, and ended.
+
+    Raises:
+        ValueError: it cannot be started; the message holds its own.
+    """
+    memory = anonymous()
+    copy = Copy.start(memory, maker.environ)
+    try:
+        copy.tell(*maker.words(seed=0))
+        if not copy.pipe.poll(patience):
+            raise ValueError(f"{maker.target} did not start in {patience:g} s")
+        return copy.answer()
+    except WorldFailed as error:
+        raise ValueError(f"{maker.target} cannot be started:\n{error}") from None
+    finally:
+        copy.end()
+        os.close(memory)
+
+
+class Pool:
+    """Plays B copies at once; a copy that fails begins another episode in a new process."""
+
+    def __init__(
+        self, maker: Maker, sizes: Sizes, copies: int, patience: float, failures: int
+    ):
+        """Starts the processes.
+
+        Args:
+            maker: the world.
+            sizes: of the world.
+            copies: how many.
+            patience: seconds that an answer may take.
+            failures: so many of a copy in a row, without an episode between, are one too
+                many.
+        """
+        self.maker, self.sizes = maker, sizes
+        self.patience, self.failures = patience, failures
+        self.memory = anonymous()
+        self.slots = Slots.of(self.memory, sizes, copies)
+        self.seeds, self.on = [0] * copies, [False] * copies
+        self.in_a_row = [0] * copies
+        self.lost: list[int] = []
+        """Copies whose episode was lost since this list was emptied last."""
+        self.reasons: list[str] = []
+        """Why, the newest last."""
+        self.copies: list[Copy] = []
+        for index in range(copies):
+            self.copies.append(self._start(index, seed=index))
+
+    def begin(self, which: Sequence[int], seeds: Sequence[int], on: bool) -> None:
+        """Begins an episode in each of the copies; with ``on``, others follow it."""
+        for index, seed in zip(which, seeds, strict=True):
+            self.seeds[index], self.on[index] = int(seed), on
+            self.copies[index].tell("begin", int(seed), on)
+
+    def step(self, which: Sequence[int]) -> None:
+        """Takes the joint actions that ``slots.action`` holds for these copies."""
+        for index in which:
+            self.copies[index].tell("step")
+
+    def ready(self, least: int) -> list[int]:
+        """Copies that have answered everything, as soon as there are ``least`` of them.
+
+        Raises:
+            WorldFailed: a copy failed too often; the message holds its traceback.
+        """
+        while True:
+            self._listen(block=False)
+            done = [i for i, copy in enumerate(self.copies) if not copy.awaited]
+            if len(done) >= min(least, len(self.copies)):
+                return done
+            self._listen(block=True)
+
+    def succeeded(self, index: int) -> None:
+        """A copy came to the end of an episode."""
+        self.in_a_row[index] = 0
+
+    def ask(self, index: int, message: str) -> Any:
+        """What a copy that is ready answers to ``frame`` or ``replay``."""
+        copy = self.copies[index]
+        copy.tell(message)
+        if not copy.pipe.poll(self.patience):
+            raise WorldFailed(f"no {message} came in {self.patience:g} s")
+        return copy.answer()
+
+    def close(self) -> None:
+        """Ends all processes."""
+        for copy in self.copies:
+            copy.end()
+        self.copies = []
+        os.close(self.memory)
+
+    def _start(self, index: int, seed: int) -> Copy:
+        copy = Copy.start(self.memory, self.maker.environ)
+        copy.tell(*self.maker.words(seed))
+        copy.tell("attach", self.sizes, len(self.seeds), index)
+        return copy
+
+    def _listen(self, block: bool) -> None:
+        """Reads what has come; waits for something if told to, but not for ever."""
+        busy = {copy.pipe: i for i, copy in enumerate(self.copies) if copy.awaited}
+        asked = min((self.copies[i].since for i in busy.values()), default=0.0)
+        left = asked + self.patience - time.monotonic()
+        heard = wait(list(busy), max(0.0, left) if block else 0.0)
+        for pipe in heard:
+            index = busy[pipe]  # type: ignore[index]
+            try:
+                self.copies[index].answer()
+            except WorldFailed as error:
+                self._again(index, str(error))
+        now = time.monotonic()
+        for index in busy.values():
+            copy = self.copies[index]
+            if copy.awaited and now - copy.since > self.patience:
+                self._again(index, f"it did not answer within {self.patience:g} s")
+
+    def _again(self, index: int, reason: str) -> None:
+        """A new process in a copy's place, with the next seed of its line."""
+        self.copies[index].end()
+        self.in_a_row[index] += 1
+        self.lost.append(index)
+        self.reasons.append(reason)
+        if self.in_a_row[index] > self.failures:
+            times = f"{self.in_a_row[index]} times in a row"
+            raise WorldFailed(f"{self.maker.target} failed {times}:\n{reason}")
+        self.seeds[index] += LEAP
+        self.copies[index] = self._start(index, self.seeds[index])
+        self.copies[index].tell("begin", self.seeds[index], self.on[index])
+
+
+def room_for(sizes: Sizes) -> int:
+    """How many copies the free memory holds."""
+    return int(0.9 * psutil.virtual_memory().available // max(sizes.memory, 1))

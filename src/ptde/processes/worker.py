@@ -1,0 +1,176 @@
+"""The process of one copy of a world: it is told little by a pipe, and shows by memory.
+
+Told: ``("make", target, kwargs, seed, time_limit)``, answered with the sizes;
+``("attach", sizes, copies, index)``; ``("begin", seed, on)``, an episode, and with ``on``
+others after it; ``("step",)``; ``("frame",)``; ``("replay",)``. Each is answered with
+``("ok", what)`` or ``("failed", traceback)``.
+"""
+
+import os
+import signal
+import sys
+import traceback
+from dataclasses import replace
+from multiprocessing.connection import Connection
+from typing import Any
+
+import psutil
+
+from ptde.processes.adapters.adapt import make
+from ptde.processes.memory import Slots
+from ptde.processes.protocol import (
+    ProcessEnv,
+    ProcessStep,
+    Sizes,
+    WorldFailed,
+    faults,
+    measured,
+    standard,
+)
+
+MOST_FILES = 4096
+"""Files that a process may have open."""
+
+
+class Worker:
+    """One copy of a world, and where it stands in its episode."""
+
+    env: ProcessEnv
+    sizes: Sizes
+    slots: Slots
+    index: int
+
+    def __init__(self, memory: int):
+        self.memory = memory
+        self.seed = 0
+        self.on = False
+        self.time = 0
+        self.over = False
+        self.next: ProcessStep | None = None
+        """The first step of the next episode, if it was begun in advance."""
+
+    def make(self, target: str, kwargs: dict[str, Any], seed: int, limit: int) -> Sizes:
+        """Starts the world, and its first episode to see its sizes."""
+        self.env = make(target, kwargs, seed)
+        first = standard(self.env.reset(seed))
+        self.sizes = measured(self.env, first, limit)
+        self._sound(first)
+        return replace(self.sizes, memory=_memory_of_all())
+
+    def attach(self, sizes: Sizes, copies: int, index: int) -> None:
+        """Joins ``copies`` worlds of these sizes, as number ``index``."""
+        if self.sizes != sizes:
+            raise WorldFailed(f"this copy is {self.sizes}, the first one was {sizes}")
+        self.slots, self.index = Slots.of(self.memory, sizes, copies), index
+
+    def begin(self, seed: int, on: bool) -> None:
+        """A new episode; with ``on`` those that follow it have the next seeds."""
+        self.seed, self.on, self.next = seed, on, None
+        self._open(self._reset())
+
+    def step(self) -> None:
+        """One joint action; after an episode's last step, the next episode begins."""
+        if self.over:
+            if self.next is None:
+                self.seed += 1
+                self.next = self._reset()
+            self._open(self.next)
+            self.next = None
+            return
+        self.time += 1
+        action = self.slots.action[self.index].copy()
+        step = standard(self.env.step(action))
+        self._sound(step)
+        cut = step.cut or (self.time >= self.sizes.time_limit and not step.ended)
+        self.over = step.ended or cut
+        self._show(step, first=False)
+
+    def rest(self) -> None:
+        """What can be done while the team thinks: beginning the next episode."""
+        if self.over and self.on and self.next is None:
+            self.seed += 1
+            self.next = self._reset()
+
+    def frame(self) -> Any:
+        """A picture of now."""
+        return self.env.frame()  # type: ignore[attr-defined]
+
+    def replay(self) -> Any:
+        """The path of the game's own record of the episode that ended."""
+        return self.env.replay()  # type: ignore[attr-defined]
+
+    def _reset(self) -> ProcessStep:
+        step = standard(self.env.reset(self.seed))
+        self._sound(step)
+        return step
+
+    def _open(self, step: ProcessStep) -> None:
+        self.time, self.over = 0, False
+        self._show(step, first=True)
+
+    def _sound(self, step: ProcessStep) -> None:
+        wrong = list(faults(step, self.sizes))
+        if wrong:
+            raise WorldFailed("; ".join(wrong))
+
+    def _show(self, step: ProcessStep, first: bool) -> None:
+        slots, i = self.slots, self.index
+        slots.obs[i], slots.state[i] = step.obs, step.state
+        slots.legal[i], slots.alive[i] = step.legal, step.alive
+        slots.reward[i] = 0.0 if first else step.reward
+        slots.won[i] = step.won if self.over else 0.0
+        slots.score[i] = step.score or 0.0
+        slots.discount[i] = 0.0 if step.ended else 1.0
+        slots.first[i], slots.last[i] = first, self.over
+
+
+def _memory_of_all() -> int:
+    """Bytes of this process and of those that it started."""
+    here = psutil.Process()
+    return sum(p.memory_info().rss for p in (here, *here.children(recursive=True)))
+
+
+def _guard(lifeline: int) -> None:
+    """No orphans: a process that waits for the team's to end, and then ends this one and
+    those that it started. A thread could not: a game may never give control back.
+    """
+    if os.fork() == 0:
+        os.closerange(0, lifeline)
+        os.closerange(lifeline + 1, MOST_FILES)
+        os.read(lifeline, 1)  # nobody writes: it returns when the other end is closed
+        os.killpg(0, signal.SIGKILL)
+    os.close(lifeline)
+
+
+def main(pipe: int, memory: int, lifeline: int) -> None:
+    """Serves until the pipe is closed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the team's to handle
+    _guard(lifeline)
+    sys.path.insert(0, os.getcwd())
+    worker = Worker(memory)
+    with Connection(pipe) as connection:
+        while True:
+            try:
+                name, *words = connection.recv()
+            except EOFError:
+                break
+            try:
+                answer = getattr(worker, name)(*words)
+            except Exception as error:
+                connection.send(("failed", _short(error)))
+                break
+            connection.send(("ok", answer))
+            try:
+                worker.rest()
+            except Exception as error:
+                connection.send(("failed", _short(error)))
+                break
+    close = getattr(getattr(worker, "env", None), "close", None)
+    if close is not None:
+        close()
+
+
+def _short(error: Exception) -> str:
+    if isinstance(error, WorldFailed):
+        return str(error)
+    return traceback.format_exc()

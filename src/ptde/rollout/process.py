@@ -1,0 +1,295 @@
+"""Collecting, testing and training in worlds that run in processes of their own.
+
+What ``collect``, ``evaluate`` and ``loop`` beside it compile with a world in JAX is a
+Python loop here: the worlds step, one compiled call decides for all copies that are ready.
+Rollouts and returns are the same, and nothing that follows knows.
+"""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Key, PyTree
+
+from ptde.agents.policy import FullPolicy
+from ptde.algos.base import AbstractAlgorithm
+from ptde.envs.process import ProcessWorld
+from ptde.processes import WorldFailed
+from ptde.rollout.collect import RolloutState, forget, train_win_rate
+from ptde.rollout.evaluate import Returns
+from ptde.types import PolicyOutput, Rollout, TimeStep
+
+T = TypeVar("T")
+SEEDS = 2**30
+"""Seeds of episodes lie below."""
+
+
+class Players:
+    """A team in B copies of a world, whoever of them is ready."""
+
+    def __init__(self, policy: FullPolicy, world: ProcessWorld, *, key: Key[Array, ""]):
+        self.policy, self.pool, self.key = policy, world.pool, key
+        self.shape = jax.tree.structure(world.shown())
+        self.memory = policy.start(world.copies, world.spec.n_agents)
+        self.last_action = np.full_like(self.pool.slots.action, -1)
+        self.last = np.zeros(world.copies, bool)
+        """Whose episode ends with the step that is shown."""
+        self.keeps_score = world.sizes.score
+        self.terminal = world.time_out == "terminal"
+        self.ticks = 0
+
+    def steps(self) -> TimeStep:
+        """What every copy shows, [B, ...] in NumPy; one at work may show anything."""
+        s = self.pool.slots
+        self.last = s.last.copy()
+        last_action = np.where(s.first[:, None], -1, self.last_action)
+        local = (s.obs.copy(), s.legal.copy(), last_action, s.alive.copy())
+        discount = np.where(s.last, 0.0, s.discount) if self.terminal else s.discount
+        others = [s.state, s.reward, discount.astype(np.float32), s.first, s.won]
+        others += [s.score] if self.keeps_score else []
+        # In the order of TimeStep's fields.
+        return jax.tree.unflatten(self.shape, [*local, *(x.copy() for x in others)])
+
+    def act(self, step: TimeStep, going: np.ndarray) -> tuple[PolicyOutput, np.ndarray]:
+        """Decides for the copies that are ``going``, [B], and sends them on.
+
+        Returns:
+            the policy's output [B, ...] in NumPy, and messages sent [B].
+        """
+        self.memory, output, sent = _decide(
+            self.policy, RolloutState((), step, self.memory), going, self.key, self.ticks
+        )
+        self.ticks += 1
+        output, sent = jax.tree.map(np.asarray, (output, sent))
+        which = np.flatnonzero(going)
+        self.last_action[which] = self.pool.slots.action[which] = output.action[which]
+        self.pool.step(which.tolist())
+        return output, sent
+
+
+@jax.jit
+def _decide(policy: FullPolicy, state: RolloutState, going, key, tick):
+    """Also folds the key in: outside of a compiled program that would take longer."""
+    before = forget(state)
+    after, output = policy(before, state.step, key=jax.random.fold_in(key, tick))
+
+    def keep(new, old):
+        return jnp.where(going.reshape(-1, *(1,) * (new.ndim - 1)), new, old)
+
+    memory = jax.tree.map(keep, after, state.memory)
+    return memory, output, policy.sent(before, after)
+
+
+def collect(
+    policy: FullPolicy, world: ProcessWorld, length: int, *, key: Key[Array, ""]
+) -> Rollout:
+    """``length`` joint steps of every copy from a reset on: leaves [B, length + 1, ...].
+
+    An episode that is lost, because its world failed, leaves no trace: another takes its
+    place in the segment.
+
+    Raises:
+        WorldFailed: a copy failed too often.
+    """
+    begin(world, key=key)
+    return play(policy, world, length, key=key)
+
+
+def begin(world: ProcessWorld, *, key: Key[Array, ""]) -> None:
+    """Resets every copy for a segment; ``play`` with the same key goes on from there."""
+    key_seeds, _ = jax.random.split(key)
+    seeds = episode_seeds(key_seeds, world.copies)
+    world.pool.lost.clear()
+    world.pool.begin(range(world.copies), seeds, on=True)
+
+
+def play(
+    policy: FullPolicy, world: ProcessWorld, length: int, *, key: Key[Array, ""]
+) -> Rollout:
+    """The segment that ``begin`` began."""
+    _, key_actions = jax.random.split(key)
+    players, lost = Players(policy, world, key=key_actions), world.pool.lost
+    segment: _Segment | None = None
+    at = np.zeros(world.copies, int)  # the step that a copy shows next
+    began = np.zeros(world.copies, int)  # the first step of its episode
+    while at.min() <= length:
+        ready = _ready(world, at <= length)
+        for index in _taken(lost):
+            at[index] = min(at[index], began[index])
+        step = players.steps()
+        going = ready & (at < length)
+        if going.any():
+            output, _ = players.act(step, going)
+            segment = segment or _Segment(step, output, length)
+            segment.write(segment.outputs, np.flatnonzero(going), at, output)
+        assert segment is not None  # a segment has an action at least
+        segment.write(segment.steps, np.flatnonzero(ready), at, step)
+        at = at + ready
+        for index in np.flatnonzero(ready & players.last).tolist():
+            began[index] = at[index]
+            world.pool.succeeded(index)
+    assert segment is not None
+    return segment.rollout()
+
+
+def _ready(world: ProcessWorld, wanted: np.ndarray) -> np.ndarray:
+    """Which of the ``wanted`` copies have answered: enough of them, by ``--quorum``."""
+    idle = len(wanted) - int(wanted.sum())
+    least = idle + max(1, round(world.config.quorum * int(wanted.sum())))
+    ready = np.zeros(len(wanted), bool)
+    while not (ready & wanted).any():
+        ready[world.pool.ready(least)] = True
+        least += 1  # those that are not wanted may have been the first
+    return ready & wanted
+
+
+def _taken(items: list[T]) -> list[T]:
+    """What a list holds; it is empty afterwards."""
+    taken, items[:] = list(items), []
+    return taken
+
+
+class _Segment:
+    """A rollout that is being written, in NumPy."""
+
+    def __init__(self, step: TimeStep, output: PolicyOutput, length: int):
+        def room(x, time):
+            return np.zeros((len(x), time, *x.shape[1:]), x.dtype)
+
+        self.steps = jax.tree.map(lambda x: room(x, length + 1), step)
+        self.outputs = jax.tree.map(lambda x: room(x, length), output)
+
+    @staticmethod
+    def write(into: PyTree, copies: np.ndarray, at: np.ndarray, what: PyTree) -> None:
+        """Of these copies, at these times."""
+
+        def put(array, values):
+            array[copies, at[copies]] = values[copies]
+
+        jax.tree.map(put, into, what)
+
+    def rollout(self) -> Rollout:
+        """What was written."""
+        steps, outputs = jax.tree.map(jnp.asarray, (self.steps, self.outputs))
+        return Rollout(steps, outputs.action, outputs.noise)
+
+
+def evaluate(
+    policy: FullPolicy, world: ProcessWorld, episodes: int, *, key: Key[Array, ""]
+) -> Returns:
+    """``episodes`` whole episodes, as many at once as there are copies.
+
+    Two policies on the same key meet the same seeds. An episode that is lost is played
+    again.
+    """
+    key_seeds, key_actions = jax.random.split(key)
+    seeds = episode_seeds(key_seeds, episodes)
+    pool = world.pool
+    pool.lost.clear()
+    players = Players(policy, world, key=key_actions)
+    columns = ("won", "reward", "score", "length", "messages")
+    table = {name: np.zeros(episodes) for name in columns}
+    plays = np.full(world.copies, -1)  # the episode of each copy; -1: none
+    waiting = iter(range(episodes))
+
+    def begin(which: list[int]) -> None:
+        for index in which:
+            plays[index] = next(waiting, -1)
+            if plays[index] >= 0:
+                pool.begin([index], [seeds[plays[index]]], on=False)
+
+    begin(list(range(world.copies)))
+    while (plays >= 0).any():
+        ready = _ready(world, plays >= 0)
+        for index in _taken(pool.lost):
+            for column in table.values() if plays[index] >= 0 else ():
+                column[plays[index]] = 0
+        step = players.steps()
+        after = ready & ~step.first
+        table["won"][plays[after]] += step.won[after]
+        table["reward"][plays[after]] += step.reward[after]
+        table["length"][plays[after]] += 1
+        if step.score is not None:
+            table["score"][plays[after]] = step.score[after]
+        over = np.flatnonzero(ready & players.last).tolist()
+        going = ready & ~players.last
+        if going.any():
+            _, sent = players.act(step, going)
+            table["messages"][plays[going]] += sent[going]
+        for index in over:
+            pool.succeeded(index)
+        begin(over)
+    counts = {name: jnp.asarray(table[name], jnp.int32) for name in ("length", "messages")}
+    reals = columns[:3] if world.sizes.score else columns[:2]
+    values = {name: jnp.asarray(table[name], jnp.float32) for name in reals}
+    return Returns(**values, **counts)
+
+
+def film(
+    policy: FullPolicy, world: ProcessWorld, seed: int, *, key: Key[Array, ""]
+) -> tuple[list[np.ndarray], str | None]:
+    """One episode of a world with a single copy.
+
+    Returns:
+        a picture of every step, none if the world makes none; and the path of the game's
+        own record, if it keeps one.
+    """
+    pool, players = world.pool, Players(policy, world, key=key)
+    pool.begin([0], [seed], on=False)
+    pictures = []
+    while True:
+        pool.ready(1)
+        if pool.lost:
+            raise WorldFailed(pool.reasons[-1])
+        step = players.steps()
+        if world.sizes.pictures:
+            pictures.append(pool.ask(0, "frame"))
+        if players.last[0]:
+            break
+        players.act(step, np.ones(1, bool))
+    return pictures, pool.ask(0, "replay") if world.sizes.replays else None
+
+
+def episode_seeds(key: Key[Array, ""], count: int) -> list[int]:
+    """Seeds for so many episodes."""
+    return np.asarray(jax.random.randint(key, (count,), 0, SEEDS)).tolist()
+
+
+def iterate(
+    algo: AbstractAlgorithm, world: ProcessWorld, length: int
+) -> Callable[[Any, Key[Array, ""], int, int], tuple[Any, dict[str, np.ndarray]]]:
+    """Collects and learns: from (learner, key, number of the first time, times) to the
+    learner after so many times, and metrics [times].
+
+    While an update runs, the copies are reset for the next segment; with ``--overlap`` they
+    play it, too, by the networks from before the update.
+    """
+    learn = jax.jit(lambda s, r, key: algo.update(s, r, key=key), donate_argnums=0)
+    behave = jax.jit(lambda s: jax.tree.map(jnp.copy, algo.behave(s)))
+
+    def run(learner, key, first, times):
+        keys = [jax.random.split(jax.random.fold_in(key, first + i)) for i in range(times)]
+        rows: list[dict[str, Any]] = []
+        policy = behave(learner)
+        reasons = world.pool.reasons
+        reasons.clear()  # those of a test do not count
+        begin(world, key=keys[0][0])
+        rollout = play(policy, world, length, key=keys[0][0])
+        for i in range(times):
+            shown = train_win_rate(rollout, world.spec.time_limit)
+            lost = len(_taken(reasons))
+            if i + 1 < times:
+                begin(world, key=keys[i + 1][0])
+            learner, metrics = learn(learner, rollout, keys[i][1])  # does not wait for it
+            rows.append({**metrics, "train_win_rate": shown, "lost_episodes": lost})
+            if i + 1 < times:
+                if not world.config.overlap:
+                    policy = behave(learner)
+                rollout = play(policy, world, length, key=keys[i + 1][0])
+                if world.config.overlap:
+                    policy = behave(learner)
+        return learner, {name: np.array([float(r[name]) for r in rows]) for name in rows[0]}
+
+    return run

@@ -1,0 +1,127 @@
+import numpy as np
+import pytest
+
+from ptde.envs.settings import ProcessConfig
+from ptde.processes.adapters.adapt import make
+from ptde.processes.adapters.check import check
+
+WORLDS = "tests.processes.worlds"
+
+
+@pytest.mark.parametrize(
+    ("target", "text"),
+    [
+        ("my_game", "names no world: type module:callable"),
+        ("no_such_module:Game", "cannot import 'no_such_module'"),
+        (f"{WORLDS}:Lin", f"has no 'Lin': type --map {WORLDS}:NAME"),
+        (f"{WORLDS}:CELLS", "is a int: name a class or function"),
+        ("builtins:dict", "dict speaks no interface that is known here"),
+    ],
+)
+def test_what_names_no_world_is_said(target, text):
+    with pytest.raises(ValueError, match=text):
+        make(target, {}, 0)
+
+
+@pytest.mark.parametrize(("kwargs", "text"), [("{", "not JSON"), ("[1]", "needs names")])
+def test_keyword_arguments_are_json(kwargs, text):
+    with pytest.raises(ValueError, match=text):
+        ProcessConfig(kwargs)
+    assert ProcessConfig('{"length": 2}').arguments() == {"length": 2}
+
+
+@pytest.mark.parametrize("parts", [3, 4, 5])
+@pytest.mark.parametrize("info", [True, False])
+def test_pymarls_interface(parts, info):
+    env = make(f"{WORLDS}:PyMarlLine", {"parts": parts, "info": info}, seed=5)
+    assert env.env.first_seed == 5  # SMAC takes its seed nowhere else
+    assert env.time_limit == (9 if info else 0)
+    first = env.reset(0)
+    assert first.obs.shape == (2, 3)
+    assert first.obs[0, 2] == 0  # a shorter observation is filled up
+    np.testing.assert_array_equal(first.legal, env.env.now.legal)
+    step = env.step(np.array([1, 1]))
+    assert step.reward == sum(env.env.line.place)  # of all agents
+    for _ in range(3):
+        assert not (step.ended or step.cut)
+        step = env.step(np.array([1, 1]))
+    assert (step.ended, step.cut) == ((False, True) if parts == 5 else (True, False))
+    assert not check(env, steps=30).violations
+
+
+def test_steps_of_another_length_are_refused():
+    env = make(f"{WORLDS}:PyMarlLine", {"parts": 3}, 0)
+    env.reset(0)
+    env.env.step = lambda actions: (1.0, False)
+    with pytest.raises(ValueError, match="step returned 2 things"):
+        env.step(np.array([1, 1]))
+
+
+def test_pettingzoo_with_its_own_state():
+    env = make("mpe2.simple_spread_v3:parallel_env", {"max_cycles": 7}, 0)
+    assert env.notes == ()
+    report = check(env, steps=30)
+    assert not report.violations
+    assert (report.sizes.n_agents, report.sizes.obs_dim) == (3, 18)
+    assert (report.sizes.state_dim, report.sizes.n_actions) == (54, 5)
+    first = env.reset(4)
+    np.testing.assert_allclose(first.obs.ravel(), first.state)
+    np.testing.assert_array_equal(env.reset(4).obs, first.obs)
+    step = env.step(np.array([0, 0, 0]))
+    steps = 1
+    while not (step.ended or step.cut):
+        step, steps = env.step(np.array([0, 0, 0])), steps + 1
+    assert (steps, step.cut, step.ended) == (7, True, False)
+    assert step.reward < 0  # three agents' distances, added up
+
+
+def test_pettingzoo_with_agents_of_different_kinds():
+    env = make("mpe2.simple_speaker_listener_v4:parallel_env", {}, 0)
+    first = env.reset(0)
+    assert first.obs.shape == (2, 11)  # the speaker sees 3 numbers, the listener 11
+    assert not first.obs[0, 3:].any()
+    np.testing.assert_array_equal(first.legal.sum(1), [3, 5])
+    assert not check(env, steps=60).violations
+
+
+def test_pettingzoo_with_agents_that_die():
+    name = "pettingzoo.butterfly.knights_archers_zombies_v11:parallel_env"
+    env = make(name, {"spawn_delay": 2, "max_zombies": 30, "max_cycles": 300}, 0)
+    assert env.time_limit == 300
+    draw, dead = np.random.default_rng(0), 0
+    step = env.reset(0)
+    while not (step.ended or step.cut):
+        step = env.step(draw.integers(5, size=4))
+        gone = ~step.alive
+        assert not step.obs[gone].any()
+        np.testing.assert_array_equal(step.legal[gone].sum(1), np.ones(gone.sum()))
+        dead = max(dead, int(gone.sum()))
+    assert dead > 0
+
+
+def test_pettingzoo_without_a_state_says_so():
+    class Plain:
+        possible_agents = agents = ("a", "b")
+
+        def action_space(self, agent):
+            return type("Space", (), {"n": 2})
+
+        def observation_space(self, agent):
+            return type("Space", (), {"shape": (3,)})
+
+        def reset(self, seed):
+            obs = {a: np.arange(3.0) for a in self.agents}
+            return obs, {a: {"action_mask": [0, 1]} for a in self.agents}
+
+    from ptde.processes.adapters.adapt import adapted
+
+    env = adapted(Plain())
+    assert env.notes == ("the world has no state(): the state is all observations",)
+    first = env.reset(0)
+    np.testing.assert_array_equal(first.state.ravel(), [0, 1, 2, 0, 1, 2])
+    np.testing.assert_array_equal(first.legal, [[False, True]] * 2)
+
+
+def test_continuous_actions_are_refused():
+    with pytest.raises(ValueError, match="continuous_actions"):
+        make("mpe2.simple_spread_v3:parallel_env", {"continuous_actions": True}, 0)
