@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO ?= runs/demo
 
-.PHONY: demo test football setup lint types imports unit bench clean
+.PHONY: demo test football wheel docs setup lint types imports unit bench clean
 
 setup: $(VENV)/.ready
 
@@ -25,6 +25,19 @@ football: setup
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
 		--constraint constraints.txt --editable '.[football]'
 	scripts/football.sh $(VENV)
+
+# What a user installs: dist/, tried out in an environment of its own.
+wheel: setup
+	scripts/wheel.sh $(VENV)
+
+# The pages of docs/ as a web site: site/. A link that leads nowhere stops it.
+docs: $(VENV)/.docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+$(VENV)/.docs: $(VENV)/.ready
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		--constraint constraints.txt --editable '.[docs]'
+	@touch $@
 
 test: lint types imports unit
 
@@ -45,4 +58,4 @@ bench: setup
 	$(BIN)/python benchmarks/throughput.py
 
 clean:
-	rm -rf $(VENV) runs
+	rm -rf $(VENV) runs dist site

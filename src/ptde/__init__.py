@@ -38,6 +38,10 @@ _HOMES = {"Run": "config", "PRESETS": "presets", "preset": "presets"}
 
 def __getattr__(name: str) -> object:
     """Imports what is asked for, and JAX with it, when it is asked for."""
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version(__name__)
     if name not in __all__:
         raise AttributeError(f"module 'ptde' has no attribute {name!r}")
     if "PTDE_GAME" in os.environ:  # a game's process, whose file starts its training

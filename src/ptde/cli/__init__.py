@@ -30,6 +30,8 @@ USAGE = """usage: ptde COMMAND [OPTIONS]      (ptde COMMAND --help says more)
   check WORLD       is a world of yours (module:callable) what it should be?
   doctor            what the real games need, and what to do about what is missing
   list              worlds, maps, methods with their sizes, info modules, mixers, presets
+
+ptde --version says which ptde this is.
 """
 
 
@@ -39,6 +41,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not words or words[0] in ("-h", "--help"):
         print(USAGE)
         return 0 if words else 2
+    if words[0] == "--version":
+        from ptde import __version__
+
+        print(f"ptde {__version__}")
+        return 0
     from ptde.compare.workers import WorkerFailed
     from ptde.jobs.interrupt import Interrupted
     from ptde.jobs.job import Diverged
