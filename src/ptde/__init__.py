@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ptde.config import Run
+    from ptde.export import export_run
     from ptde.pipeline import (
         Outcome,
         distill_run,
@@ -26,13 +27,19 @@ __all__ = [
     "Run",
     "distill_run",
     "evaluate_run",
+    "export_run",
     "preset",
     "replay_run",
     "resume",
     "run",
 ]
 
-_HOMES = {"Run": "config", "PRESETS": "presets", "preset": "presets"}
+_HOMES = {
+    "Run": "config",
+    "PRESETS": "presets",
+    "preset": "presets",
+    "export_run": "export",
+}
 """The module of each public name; of all others it is ``pipeline``."""
 
 

@@ -115,6 +115,18 @@ class RunFolder:
         advice = f"type --role {there}" if there else f"`ptde resume {self.path}` ends it"
         raise ValueError(f"{self.path} has no finished {role}: {advice}")
 
+    def index_of(self, seed: int | None) -> int:
+        """Where a seed stands among the run's; None is its first. ValueError for one that
+        the run has not.
+        """
+        first, count = self.run.seed, self.run.seeds
+        if seed is None:
+            return 0
+        if not first <= seed < first + count:
+            last = first + count - 1
+            raise ValueError(f"--seed {seed} is not in this run: {first} to {last} are")
+        return seed - first
+
     def finish(self, role: str, model: eqx.Module, central: Any = None) -> None:
         """Keeps the role's finished networks, and a teacher's mixer or critic."""
         if central is not None:

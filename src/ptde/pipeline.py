@@ -359,11 +359,8 @@ def _film(
 
 def team_policy(folder: RunFolder, env: AbstractWorld, role: str, seed: int) -> FullPolicy:
     """A finished role of a run, greedy. ValueError for a seed that the run has not."""
-    config = folder.run
-    if not config.seed <= seed < config.seed + config.seeds:
-        last = config.seed + config.seeds - 1
-        raise ValueError(f"--seed {seed} is not in this run: {config.seed} to {last} are")
-    return _greedy(folder.model(role, env), seed - config.seed, config)
+    index = folder.index_of(seed)
+    return _greedy(folder.model(role, env), index, folder.run)
 
 
 def _greedy(model: Teacher | Team, index: int, config: Run) -> FullPolicy:

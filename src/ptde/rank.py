@@ -1,12 +1,11 @@
 """Ranks the documents of a LETOR file with a team that was taught to, in TREC's format."""
 
-import json
 from pathlib import Path
 
 import jax
 import numpy as np
 
-from ptde.envs.ranking import PREPARATION, Preparation, Queries, Ranking, read_letor
+from ptde.envs.ranking import Queries, Ranking, read_letor
 from ptde.envs.ranking.letor import document_ids
 from ptde.folder import RunFolder
 from ptde.ops.keys import new_key
@@ -43,10 +42,10 @@ def rank_file(
     use_compilation_cache()
     folder, file = RunFolder(Path(path)), Path(file)
     role = _role(folder, role)
-    preparation = Preparation.from_json(json.loads((folder.path / PREPARATION).read_text()))
+    env = Ranking.kept(folder.path, folder.run.ranking)
+    preparation = env.data.preparation
     queries = _queries(file, features, preparation.features)
     config = folder.run
-    env = Ranking.blank(preparation, config.ranking)
     policy = team_policy(folder, env, role, config.seed if seed is None else seed)
 
     @jax.jit

@@ -140,15 +140,19 @@ class StudentPolicy(LocalPolicy):
         h = jnp.zeros((copies, n_agents, self.network.hidden))
         return h, self.student.start(copies, n_agents)
 
-    def __call__(
-        self, carry: Carry, local: LocalView, *, key: Key[Array, ""]
-    ) -> tuple[Carry, Int[Array, "B n"]]:
+    def values(self, carry: Carry, local: LocalView) -> tuple[Carry, Float[Array, "B n u"]]:
+        """The carry of the next step, and the network's number for every action."""
         h, memory = carry
         o = local_information(local)
         h = self.network.step(h, o)
         memory, z = self.student.step(memory, o)
-        q = self.network.values(h, z)
-        return (h, memory), epsilon_greedy(q, local.legal, self.epsilon, key=key)
+        return (h, memory), self.network.values(h, z)
+
+    def __call__(
+        self, carry: Carry, local: LocalView, *, key: Key[Array, ""]
+    ) -> tuple[Carry, Int[Array, "B n"]]:
+        carry, q = self.values(carry, local)
+        return carry, epsilon_greedy(q, local.legal, self.epsilon, key=key)
 
 
 class _Localised(FullPolicy):

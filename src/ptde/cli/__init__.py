@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from ptde.cli.compare import compare_command
+from ptde.cli.export import export_command
 from ptde.cli.listing import list_command
 from ptde.cli.runs import (
     configured,
@@ -25,6 +26,7 @@ USAGE = """usage: ptde COMMAND [OPTIONS]      (ptde COMMAND --help says more)
   evaluate RUN      test teacher, student and baseline on the same battles
   resume RUN        go on with a run that was stopped or killed
   replay RUN        draw a battle as an animated GIF, or (--early-late) two moments of it
+  export RUN        carry the team off: a folder that plays without ptde or JAX
   rank RUN FILE     rank a LETOR file with a team that was taught to, in TREC's format
   compare PLAN      methods x maps x seeds: a table of the paper, or a plan in a file
   check WORLD       is a world of yours (module:callable) what it should be?
@@ -81,6 +83,7 @@ COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {
     "evaluate": evaluate_command,
     "resume": resume_command,
     "replay": replay_command,
+    "export": export_command,
     "rank": rank_command,
     "compare": compare_command,
     "check": check_command,

@@ -40,6 +40,16 @@ class AbstractWorld(ABC):
         """Episodes of a test: ``asked``, unless the world has so many and no more."""
         return asked
 
+    def observation_names(self) -> tuple[str, ...]:
+        """What each entry of an observation is, in their order; for whoever feeds a team
+        elsewhere.
+        """
+        return tuple(f"obs[{i}]" for i in range(self.spec.obs_dim))
+
+    def action_names(self) -> tuple[str, ...]:
+        """What each action is, in their order."""
+        return tuple(f"action {i}" for i in range(self.spec.n_actions))
+
     def keep(self, folder: Path) -> None:  # noqa: B027
         """Writes what a team needs beside its networks to be used elsewhere."""
 

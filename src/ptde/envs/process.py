@@ -57,6 +57,12 @@ class ProcessWorld(AbstractWorld):
         maker = replace(self.maker, kwargs=json.dumps(kwargs))
         return ProcessWorld(self.spec.name, maker, self.config, copies=1)
 
+    def observation_names(self) -> tuple[str, ...]:
+        return self.sizes.observation_names or super().observation_names()
+
+    def action_names(self) -> tuple[str, ...]:
+        return self.sizes.action_names or super().action_names()
+
     def close(self) -> None:
         if self._pool is not None:
             self._pool.close()

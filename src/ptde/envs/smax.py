@@ -30,6 +30,8 @@ MOVES = jnp.array([[0.0, 1.0], [1.0, 0.0], [0.0, -1.0], [-1.0, 0.0]])
 """Directions of the actions 0 .. 3; 4 is stop, 5 + j attacks enemy j."""
 STOP = 4
 STALKER, ZEALOT = 2, 3
+UNITS = ("marine", "marauder", "stalker", "zealot", "zergling", "hydralisk")
+"""Unit types by SMAX's numbers."""
 
 
 def _versus(allies: list[int], enemies: list[int]) -> Scenario:
@@ -138,6 +140,32 @@ class Smax(AbstractEnv):
         teams = units[: scenario.num_allies], units[scenario.num_allies :]
         mixed = any(len(set(team)) > 1 for team in teams)
         return tuple(sorted(set(units))) if mixed else ()
+
+    def observation_names(self) -> tuple[str, ...]:
+        """Of ``_smac`` or ``_native``; "other ally 0" is the first of those but oneself.
+        What an agent does not see, and all that the dead would see, is 0.
+        """
+        if self.config.observation == "native":
+            unit = ["last move x", "last move y", "last target", "cooldown / longest"]
+            unit += [f"is {name}" for name in UNITS]
+            seen = ["health / full", "dx / sight", "dy / sight", *unit]
+            parts = {f"other ally {i}": seen for i in range(self.n - 1)}
+            parts |= {f"enemy {j}": seen for j in range(self.units - self.n)}
+            parts["own"] = ["health / full", "x / width", "y / height", *unit[3:]]
+        else:
+            types = [f"is {UNITS[t]}" for t in self.types]
+            seen = ["distance / sight", "dx / sight", "dy / sight", "health / full", *types]
+            enemy, ally = ["attackable", *seen], ["visible", *seen]
+            parts = {"can": list(self.action_names()[:STOP])}
+            parts |= {f"enemy {j}": enemy for j in range(self.units - self.n)}
+            parts |= {f"other ally {i}": ally for i in range(self.n - 1)}
+            parts["own"] = ["health / full", *types]
+        return tuple(f"{who}: {what}" for who, whats in parts.items() for what in whats)
+
+    def action_names(self) -> tuple[str, ...]:
+        moves = [f"move {way}" for way in ("north (+y)", "east (+x)", "south", "west")]
+        shots = [f"attack enemy {j}" for j in range(self.units - self.n)]
+        return (*moves, "stop", *shots)
 
     def reset_env(self, *, key: Key[Array, ""]) -> tuple[EnvState, TimeStep]:
         _, battle = self.battle.reset(key)

@@ -43,7 +43,8 @@ class ProcessEnv(Protocol):
     """A world: write these two methods, and nothing else is needed.
 
     Optional attributes: ``time_limit``, the longest episode in joint steps; ``measure``,
-    what the mean of ``won`` is called; ``notes``, what a user must be told. Optional
+    what the mean of ``won`` is called; ``notes``, what a user must be told;
+    ``observation_names`` and ``action_names``, which an exported team tells. Optional
     methods: ``close()``; ``frame()``, a picture of now, [height, width, 3] uint8, from
     which `ptde replay` makes an animation; ``replay()``, which keeps the game's own record
     of the episode that ended, and returns its path.
@@ -73,6 +74,8 @@ class Sizes:
     """It has ``frame()``."""
     replays: bool = False
     """It has ``replay()``."""
+    observation_names: tuple[str, ...] = ()
+    action_names: tuple[str, ...] = ()
     memory: int = field(default=0, compare=False)
     """Bytes that the process of one copy takes."""
 
@@ -116,6 +119,8 @@ def measured(env: ProcessEnv, step: ProcessStep, time_limit: int = 0) -> Sizes:
         score=step.score is not None,
         pictures=callable(getattr(env, "frame", None)),
         replays=callable(getattr(env, "replay", None)),
+        observation_names=tuple(map(str, getattr(env, "observation_names", ()))),
+        action_names=tuple(map(str, getattr(env, "action_names", ()))),
     )
 
 

@@ -85,6 +85,23 @@ class Ranking(AbstractEnv):
         lists = Lists(features, labels)
         return cls(RankingData("blank", lists, lists, preparation), config)
 
+    @classmethod
+    def kept(cls, folder: Path, config: RankingConfig) -> "Ranking":
+        """The same from what ``keep`` wrote."""
+        data = json.loads((folder / PREPARATION).read_text())
+        return cls.blank(Preparation.from_json(data), config)
+
+    def observation_names(self) -> tuple[str, ...]:
+        p = self.data.preparation
+        heavy = zip(p.kept, p.logarithmic, strict=True)
+        return tuple(
+            f"feature {i + 1}, {'log(1 + x), ' if log else ''}standardised"
+            for i, log in heavy
+        )
+
+    def action_names(self) -> tuple[str, ...]:
+        return tuple(f"score {i}" for i in range(SCORES))
+
     def held_out(self) -> "Ranking":
         return Ranking(self.data, self.config, test=True)
 

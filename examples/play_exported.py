@@ -1,0 +1,35 @@
+"""A team that was carried off plays a PettingZoo world: without ptde, and without JAX.
+
+ptde run env:mpe2.simple_spread_v3:parallel_env --out runs/spread
+ptde export runs/spread --out team
+python examples/play_exported.py team [EPISODES]      (needs numpy, pettingzoo, mpe2)
+"""
+
+import sys
+
+import numpy as np
+from mpe2 import simple_spread_v3
+
+
+def play(folder, episodes):
+    sys.path.insert(0, folder)
+    from player import Player  # the folder's own player.py
+
+    player = Player(folder)
+    env = simple_spread_v3.parallel_env()
+    agents = env.possible_agents  # the team's agents, in this order
+    legal = np.ones((len(agents), player.u), bool)  # every action, always
+    for episode in range(episodes):
+        player.reset()
+        seen, _ = env.reset(seed=episode)
+        total = 0.0
+        while env.agents:
+            obs = np.stack([seen[agent] for agent in agents])
+            actions = player.act(obs, legal)
+            seen, rewards, *_ = env.step(dict(zip(agents, actions, strict=True)))
+            total += sum(rewards.values())
+        print(f"episode {episode}: return {total:.4f}")
+
+
+if __name__ == "__main__":
+    play(sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 5)

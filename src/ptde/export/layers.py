@@ -1,0 +1,168 @@
+"""A team's networks as a list of layers: what the player and the ONNX file are made from.
+
+Three kinds of layers are enough for every network and student of ours:
+
+=========== ======================================================================
+``linear``  [inputs put side by side] W + b
+``norm``    mean 0 and variance 1, then a scale and an offset
+``gru``     a gated recurrent unit; its hidden state is a part of the team's memory
+=========== ======================================================================
+"""
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import jax
+import numpy as np
+
+from ptde.agents.actor import ActorNetwork
+from ptde.agents.base import AbstractNetwork
+from ptde.agents.utility import UtilityNetwork
+from ptde.algos.base import Team
+from ptde.distill.students import GruStudent, MlpStudent, NoStudent
+from ptde.info.base import AbstractStudent
+from ptde.nn.linear import MLP, LayerNorm, Linear
+from ptde.nn.recurrent import GRU
+
+LOCAL = "local"
+"""What the first layers read: O_i = [observation, one-hot last action, one-hot agent]."""
+ACTIVATIONS = {jax.nn.relu: "relu", jax.nn.leaky_relu: "leaky_relu"}
+"""Those that players know, by what a network applies."""
+
+
+class Layers:
+    """Layers in the order in which they are computed, and their weights.
+
+    Each method adds one and returns its name, which a later one reads. A layer's weights
+    are called after it: ``network.head.weight``.
+    """
+
+    def __init__(self) -> None:
+        self.list: list[dict[str, Any]] = []
+        """What ``team.json`` says of each: name, kind, what it reads, what is applied."""
+        self.weights: dict[str, np.ndarray] = {}
+        self.memory = 0
+        """Width of what an agent remembers from step to step."""
+
+    def linear(self, name: str, layer: Linear, *reads: str, then: str = "") -> str:
+        """A linear layer on what it reads, side by side; ``then`` an activation."""
+        self._keep(name, weight=layer.weight, bias=layer.bias)
+        return self._add(name, "linear", reads, **({"then": then} if then else {}))
+
+    def norm(self, name: str, layer: LayerNorm, reads: str) -> str:
+        """A layer norm."""
+        self._keep(name, scale=layer.scale, offset=layer.offset)
+        return self._add(name, "norm", (reads,))
+
+    def gru(self, name: str, layer: GRU, reads: str) -> str:
+        """A GRU, whose hidden state gets a place in the memory."""
+        weights = {
+            "weight_x": layer.project.weight,
+            "bias_x": layer.project.bias,
+            "weight_h": layer.weight_h,
+            "bias_h": layer.bias_h,
+        }
+        self._keep(name, **weights)
+        start, self.memory = self.memory, self.memory + layer.hidden
+        return self._add(name, "gru", (reads,), memory=[start, self.memory])
+
+    def mlp(self, name: str, mlp: MLP, *reads: str) -> str:
+        """Linear layers one after another. ValueError for an activation without a name."""
+        for i, layer in enumerate(mlp.layers):
+            then = ""
+            if i < len(mlp.activations):
+                then = ACTIVATIONS.get(mlp.activations[i], "")
+                if not then:
+                    raise ValueError(
+                        f"{name} applies {mlp.activations[i]}, which players do not know: "
+                        "take jax.nn.relu or jax.nn.leaky_relu"
+                    )
+            reads = (self.linear(f"{name}.{i}", layer, *reads, then=then),)
+        return reads[0]
+
+    def _keep(self, name: str, **arrays: Any) -> None:
+        named = {f"{name}.{part}": np.asarray(x) for part, x in arrays.items()}
+        self.weights.update(named)
+
+    def _add(self, name: str, kind: str, reads: tuple[str, ...], **more: Any) -> str:
+        self.list.append({"name": name, "kind": kind, "reads": list(reads), **more})
+        return name
+
+
+def _mlp_student(student: MlpStudent, layers: Layers) -> tuple[str, ...]:
+    return (layers.mlp("student.mlp", student.mlp, LOCAL),)
+
+
+def _gru_student(student: GruStudent, layers: Layers) -> tuple[str, ...]:
+    x = layers.linear("student.encoder", student.encoder, LOCAL, then="relu")
+    m = layers.gru("student.rnn", student.rnn, x)
+    return (layers.mlp("student.mlp", student.mlp, m, LOCAL),)
+
+
+def _no_student(student: NoStudent, layers: Layers) -> tuple[str, ...]:
+    return ()
+
+
+def _utility(network: UtilityNetwork, layers: Layers, *z: str) -> str:
+    x = layers.linear("network.encoder", network.encoder, LOCAL, then="relu")
+    h = layers.gru("network.rnn", network.rnn, x)
+    return _informed(network.bridge, network.head, layers, h, *z)
+
+
+def _actor(network: ActorNetwork, layers: Layers, *z: str) -> str:
+    body = network.body
+    x = layers.norm("network.norm.0", body.norms[0], LOCAL)
+    for i, layer in enumerate(body.layers):
+        x = layers.linear(f"network.layer.{i}", layer, x, then="relu")
+        x = layers.norm(f"network.norm.{i + 1}", body.norms[i + 1], x)
+    h = layers.gru("network.rnn", body.rnn, x)
+    h = layers.norm("network.norm.3", body.norms[3], h)
+    return _informed(network.bridge, network.head, layers, h, *z)
+
+
+def _informed(bridge: Linear | None, head: Linear, layers: Layers, h: str, *z: str) -> str:
+    if bridge is None:
+        return layers.linear("network.head", head, h)
+    h = layers.linear("network.bridge", bridge, h, then="relu")
+    return layers.linear("network.head", head, h, *z)
+
+
+AddStudent: TypeAlias = Callable[[Any, Layers], tuple[str, ...]]
+AddNetwork: TypeAlias = Callable[..., str]
+
+STUDENTS: dict[type[AbstractStudent], AddStudent] = {
+    MlpStudent: _mlp_student,
+    GruStudent: _gru_student,
+    NoStudent: _no_student,
+}
+"""How a student's layers are listed: ``f(student, layers) -> (name of the last one,)``.
+Add a student of your own here."""
+
+NETWORKS: dict[type[AbstractNetwork], AddNetwork] = {
+    UtilityNetwork: _utility,
+    ActorNetwork: _actor,
+}
+"""How a network's are: ``f(network, layers, *z) -> name of the last one``, where ``z``
+names the student's last layer, if it has one. Add a network of your own here."""
+
+
+def layers_of(team: Team) -> Layers:
+    """The layers of one team, without a leading axis of seeds; the last one's numbers are
+    the actions' values. ValueError says what to write for networks of a user's own.
+    """
+    layers = Layers()
+    z = _known(team.student, STUDENTS, "STUDENTS")(team.student, layers)
+    _known(team.network, NETWORKS, "NETWORKS")(team.network, layers, *z)
+    return layers
+
+
+def _known(part: Any, table: dict[Any, Callable], name: str) -> Callable:
+    """By its very class: one that inherits may compute something else."""
+    if type(part) in table:
+        return table[type(part)]
+    kind, example = type(part).__name__, next(iter(table)).__name__
+    raise ValueError(
+        f"{kind} is not a part of ptde, so its layers are not known: write a function that "
+        f"lists them, as ptde/export/layers.py does for {example}, and add it as "
+        f"ptde.export.{name}[{kind}] = your_function before you call ptde.export_run"
+    )

@@ -1,0 +1,64 @@
+"""A team as StableHLO, for programs that have JAX but not ptde (``jax.export``)."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import jax
+import jax.numpy as jnp
+from jax import export
+
+from ptde.algos.base import Team
+from ptde.ops.select import greedy
+from ptde.types import EnvSpec, LocalView
+
+PLATFORMS = ("cpu", "cuda", "tpu")
+
+
+def stablehlo(team: Team, spec: EnvSpec) -> bytes:
+    """``(obs, legal, last_action, memory) -> (action, memory)``, of a symbolic number of
+    teams; actions are int32. The weights are constants in it.
+    """
+    policy = team.policy()
+    n = spec.n_agents
+    carry = jax.eval_shape(lambda: policy.start(1, n))
+    leaves, structure = jax.tree.flatten(_ordered(carry))
+    ends = [sum(x.shape[-1] for x in leaves[: i + 1]) for i in range(len(leaves))]
+
+    def step(obs, legal, last_action, memory):
+        parts = jnp.split(memory, ends[:-1], axis=-1)
+        carry = _ordered(jax.tree.unflatten(structure, parts))
+        alive = jnp.ones(last_action.shape, bool)  # no policy reads it
+        view = LocalView(obs, legal, last_action, alive)
+        carry, values = policy.values(carry, view)
+        after = jax.tree.leaves(_ordered(carry))
+        return greedy(values, legal), jnp.concatenate(after, axis=-1)
+
+    (batch,) = export.symbolic_shape("batch")
+    shape = jax.ShapeDtypeStruct
+    inputs = (
+        shape((batch, n, spec.obs_dim), jnp.float32),
+        shape((batch, n, spec.n_actions), jnp.bool_),
+        shape((batch, n), jnp.int32),
+        shape((batch, n, ends[-1]), jnp.float32),
+    )
+    with _without_places():
+        made = export.export(jax.jit(step), platforms=PLATFORMS)(*inputs)
+        return bytes(made.serialize())
+
+
+@contextmanager
+def _without_places() -> Iterator[None]:
+    """Within, JAX does not write into a program which file each operation comes from."""
+    option = "jax_traceback_in_locations_limit"
+    before = getattr(jax.config, option)
+    jax.config.update(option, 0)
+    try:
+        yield
+    finally:
+        jax.config.update(option, before)
+
+
+def _ordered(carry):
+    """A carry with the student's part first, as the memory of the other formats has it."""
+    first, second = carry
+    return second, first
