@@ -19,6 +19,7 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 demo: setup
 	@test ! -e $(DEMO) || mv --backup=numbered -T $(DEMO) $(DEMO).old
 	$(BIN)/ptde run --preset demo --out $(DEMO)
+	@echo "to be opened in a browser:" && $(BIN)/ptde report $(DEMO)
 
 # Google Research Football: builds the engine once, and keeps its wheel.
 football: setup

@@ -102,6 +102,19 @@ class RunFolder:
         self._write(self.path, run, {"goal": self.meta["goal"], **meta})
         self.run, self.meta = load_run(self.path)
 
+    @property
+    def expected(self) -> list[str]:
+        """The roles that the run is to have, in the order in which they are taught."""
+        run, whole = self.run, self.meta["goal"] == "run"
+        student = run.online_distillation or (whole and run.distils)
+        asked = {
+            "teacher": True,
+            "student": student,
+            "finetuned": whole and run.finetunes,
+            "baseline": run.baseline,
+        }
+        return [role for role, wanted in asked.items() if wanted]
+
     def has(self, role: str) -> bool:
         """Whether the role's networks are finished."""
         return (self.path / role / "model").is_dir()
@@ -209,3 +222,15 @@ def for_role(config: Run, role: str) -> Run:
     return dataclasses.replace(
         config, info="none", teacher_sight="own", online_distillation=False
     )
+
+
+def name_of(run: Run, role: str) -> str:
+    """A role's team by the paper's name where it has one: QMIX_GIP, QMIX_KD, QMIX."""
+    method = for_role(run, role).method
+    if role == "finetuned":
+        return f"{method}, fine-tuned"
+    if role != "student":
+        return method
+    if run.info == "gip" and run.distils and run.student.papers:
+        return f"{method.removesuffix('_GIP')}_KD"
+    return f"{method}, student"

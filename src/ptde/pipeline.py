@@ -22,12 +22,13 @@ from ptde.config import Run
 from ptde.envs.base import AbstractWorld
 from ptde.envs.process import ProcessWorld
 from ptde.envs.ranking import Ranking
-from ptde.folder import ROLES, Goal, RunFolder, default_folder, for_role
+from ptde.folder import ROLES, Goal, RunFolder, default_folder, for_role, name_of
 from ptde.jobs.distill import distill
 from ptde.jobs.progress import console
 from ptde.jobs.record import Record, Row
 from ptde.jobs.teach import last_state, replayed, teach
 from ptde.ops.keys import new_key
+from ptde.report.palette import look_of
 from ptde.report.ranking import TABLE, report_ranking
 from ptde.report.result import Result, Score
 from ptde.rollout.cache import use_compilation_cache
@@ -156,14 +157,7 @@ def _check_budget(folder: RunFolder, new: Run) -> None:
 def _continue(folder: RunFolder, env: AbstractWorld) -> Outcome:
     config = folder.run
     env.keep(folder.path)
-    roles = ["teacher"]
-    if config.online_distillation or (folder.meta["goal"] == "run" and config.distils):
-        roles.append("student")
-    if folder.meta["goal"] == "run" and config.finetunes:
-        roles.append("finetuned")
-    if config.baseline:
-        roles.append("baseline")
-    for role in roles:
+    for role in folder.expected:
         if folder.has(role):
             continue
         if role == "student" and config.distils:
@@ -290,7 +284,8 @@ def _draw(folder: RunFolder, result: Result, records: Mapping[str, list[Row]]) -
     finals = {role: score.win_rate for role, score in result.scores.items()}
     title = f"{result.method} on {result.world}"
     path, how = folder.path / "curves.png", folder.run.student
-    draw_curves(records, finals, path, title, result.measure, how)
+    looks = {role: look_of(name_of(folder.run, role), role) for role in ROLES}
+    draw_curves(records, finals, path, title, result.measure, how, looks)
 
 
 def replay_run(

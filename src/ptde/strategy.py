@@ -8,7 +8,7 @@ from jaxtyping import Array, Key
 
 from ptde import build
 from ptde.envs.process import ProcessWorld
-from ptde.folder import RunFolder, for_role
+from ptde.folder import RunFolder, name_of
 from ptde.jobs.progress import console
 from ptde.pipeline import replay_key, team_policy
 from ptde.report.moments import Battle, draw_moments
@@ -26,15 +26,8 @@ class Side:
 
     @property
     def name(self) -> str:
-        """By the paper's name where it has one: QMIX_GIP, QMIX_KD, QMIX."""
-        run = for_role(self.folder.run, self.role)
-        if self.role == "finetuned":
-            return f"{run.method}, fine-tuned"
-        if self.role != "student":
-            return run.method
-        if run.info == "gip" and run.distils and run.student.papers:
-            return f"{run.method.removesuffix('_GIP')}_KD"
-        return f"{run.method}, student"
+        """By the paper's name where it has one."""
+        return name_of(self.folder.run, self.role)
 
 
 def early_late(

@@ -155,7 +155,9 @@ class StudentPolicy(LocalPolicy):
         return carry, epsilon_greedy(q, local.legal, self.epsilon, key=key)
 
 
-class _Localised(FullPolicy):
+class Localised(FullPolicy):
+    """A local policy, which is handed the local part of every step and nothing else."""
+
     policy: LocalPolicy
 
     def start(self, copies: int, n_agents: int) -> Carry:
@@ -170,4 +172,4 @@ class _Localised(FullPolicy):
 
 def localise(policy: LocalPolicy) -> FullPolicy:
     """A local policy where a full one is asked for: the only bridge between them."""
-    return _Localised(policy)
+    return Localised(policy)

@@ -160,6 +160,27 @@ def replay_command(words: Sequence[str]) -> None:
     print(replay_run(p.run, p.role, p.episode, p.seed, p.out))
 
 
+def report_command(words: Sequence[str]) -> None:
+    """`ptde report RUN`."""
+    from ptde.page import write_page
+    from ptde.validation import check_range
+
+    @dataclass(frozen=True)
+    class Command:
+        """Writes one HTML file: curves, tables, battles to watch, how to run it again."""
+
+        run: RunPath
+        """The folder of a run, or of a comparison."""
+        battles: int = 2
+        """How many battles are recorded to be watched, >= 0; the page stays below 2 MB."""
+        out: Path | None = None
+        """The file to write; the default is report.html in the folder."""
+
+    p = parse(Command, words, "report")
+    check_range("battles", p.battles, 0, example=2)
+    print(write_page(p.run, p.out, p.battles))
+
+
 def rank_command(words: Sequence[str]) -> None:
     """`ptde rank RUN FILE`."""
     from ptde.rank import rank_file

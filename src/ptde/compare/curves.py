@@ -15,13 +15,16 @@ from ptde.jobs.record import joined
 from ptde.methods import METHODS
 from ptde.report.curves import smooth
 from ptde.report.distillation import Distilled, series
-from ptde.report.statistics import rate_interval, t_interval
+from ptde.report.palette import Look, look_of
+from ptde.report.panels import draw_curve, groups
 
 
 def draw_comparison(
     entries: Entries, maps: Sequence[str], path: Path, measure: str = WINS
 ) -> Path:
-    """Test win rates and returns of stage 1, mean over seeds with Student's 95 % interval.
+    """Test win rates and returns of stage 1: the mean over seeds, and few seeds themselves
+    as thin lines; of more, Student's 95 % interval. More than five methods are dealt to
+    several rows of panels.
 
     In a world that measures something else, ``measure`` names it, and stands alone.
 
@@ -30,33 +33,56 @@ def draw_comparison(
     shown = {"win_rate": measure, "return": "return"}
     if measure != WINS:
         del shown["return"]
-    height, width = len(shown), len(maps)
+    parts = groups(list(entries)) or [[]]
+    rows = [(column, part) for column in shown for part in parts]
+    height, width = len(rows), len(maps)
     figure, axes = plt.subplots(
         height,
         width,
         figsize=(5.2 * width, 3.6 * height + 0.3),
         squeeze=False,
-        sharey="row",
     )
-    for row, (column, title) in zip(axes, shown.items(), strict=True):
+    for row, (column, part) in zip(axes, rows, strict=True):
         for axis, where in zip(row, maps, strict=True):
-            for number, (name, by_map) in enumerate(entries.items()):
-                if where in by_map:
-                    _line(axis, by_map[where], name, number, column)
-            if title == WINS:
-                axis.set_ylim(-0.02, 1.02)
+            for name in part:
+                if where in entries[name]:
+                    _line(axis, entries[name][where], name, column)
             axis.xaxis.set_major_formatter(matplotlib.ticker.EngFormatter(sep=""))
             axis.grid(alpha=0.25)
             axis.spines[["top", "right"]].set_visible(False)
-        row[0].set_ylabel(f"test {title}")
+        row[0].set_ylabel(f"test {shown[column]}")
+        handles = {
+            label: handle
+            for axis in row
+            for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)
+        }
+        row[-1].legend(
+            handles.values(),
+            handles.keys(),
+            frameon=False,
+            loc="center left",
+            bbox_to_anchor=(1.0, 0.5),
+        )
+    for column, title in shown.items():
+        same = [
+            x for row, (c, _) in zip(axes, rows, strict=True) if c == column for x in row
+        ]
+        _same_heights(same, title)
     for top, bottom, where in zip(axes[0], axes[-1], maps, strict=True):
         top.set_title(where)
         bottom.set_xlabel("joint steps")
-    axes[0, -1].legend(frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
     figure.tight_layout()
     figure.savefig(path, dpi=120)
     plt.close(figure)
     return path
+
+
+def _same_heights(axes: Sequence[plt.Axes], title: str) -> None:
+    """Panels of the same measure can be compared."""
+    ends = np.array([axis.get_ylim() for axis in axes])
+    low, high = (-0.02, 1.02) if title == WINS else (ends[:, 0].min(), ends[:, 1].max())
+    for axis in axes:
+        axis.set_ylim(low, high)
 
 
 def distilled(entries: Entries, maps: Sequence[str]) -> list[Distilled]:
@@ -67,6 +93,7 @@ def distilled(entries: Entries, maps: Sequence[str]) -> list[Distilled]:
             joined(by_map[where].distillations),
             float(np.mean(by_map[where].teacher)),
             by_map[where].student,
+            {"student": look_of(METHODS[name].name), "teacher": _teacher(name)},
         )
         for where in maps
         for name, by_map in entries.items()
@@ -74,20 +101,20 @@ def distilled(entries: Entries, maps: Sequence[str]) -> list[Distilled]:
     ]
 
 
-def _line(axis: plt.Axes, entry: Entry, name: str, number: int, column: str) -> None:
-    colour, style = f"C{number % 10}", "-" if number < 10 else "-."
+def _teacher(student: str) -> Look:
+    """The look of a student method's teacher."""
+    run = METHODS[student].run
+    teacher = METHODS.get(f"{run}_teacher", METHODS.get(run, METHODS[student]))
+    return look_of(teacher.name)
+
+
+def _line(axis: plt.Axes, entry: Entry, name: str, column: str) -> None:
     title, wins = METHODS[name].name, column == "win_rate"
+    look = look_of(title)
     rows = joined([rows for _, rows in entry.records])
     if not rows:
         end = float(np.mean(entry.seeds if wins else entry.returns))
-        axis.axhline(end, color=colour, linestyle="--", label=f"{title}, final")
+        axis.axhline(end, color=look.colour, linestyle="--", label=f"{title}, final")
         return
     steps, values = series(rows, column)
-    values = smooth(values)
-    axis.plot(steps, values.mean(1), color=colour, linestyle=style, label=title)
-    if values.shape[1] > 1:
-        interval = rate_interval if wins else t_interval
-        band = np.array([interval(at) for at in values])
-        axis.fill_between(
-            steps, band[:, 0], band[:, 1], color=colour, alpha=0.15, linewidth=0
-        )
+    draw_curve(axis, steps, smooth(values), look, title, rates=wins)

@@ -1,11 +1,14 @@
 """The scenes of one SMAX battle."""
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Key
+from jaxtyping import Array, Key, PyTree
 
 from ptde.agents.policy import FullPolicy
+from ptde.agents.watch import thought_of
 from ptde.envs.smax import Smax
 from ptde.report.replay import Scene
 
@@ -15,6 +18,19 @@ EVERY = 2
 
 def battle_scenes(env: Smax, policy: FullPolicy, *, key: Key[Array, ""]) -> list[Scene]:
     """Plays one battle and shows it moment by moment."""
+    return scenes_of(env, *player(env, policy)(key)[:2])
+
+
+def player(
+    env: Smax, policy: FullPolicy
+) -> Callable[[Key[Array, ""]], tuple[PyTree, bool, PyTree]]:
+    """What plays a battle, compiled once for all of them.
+
+    Returns:
+        from a key, which decides all that is drawn: the units at 8 moments of every joint
+        step, [steps, 8, ...]; whether it was won; what the policy thought at every step,
+        [steps, ...], if it is watched (``agents.watch``).
+    """
     battle = env.battle
 
     def play(scene, key):
@@ -26,7 +42,8 @@ def battle_scenes(env: Smax, policy: FullPolicy, *, key: Key[Array, ""]) -> list
         actions = dict(zip(battle.agents, action, strict=True))
         moments = battle.step_env(key_env, state[0], actions, True)
         state, step, last = env.step_env(state, action, key=key_env)
-        return (state, step, memory), (moments, last, step.won)
+        thought = jax.tree.map(lambda x: x[0], thought_of(policy, memory))
+        return (state, step, memory), (moments, last, step.won, thought)
 
     @jax.jit
     def roll(key):
@@ -35,10 +52,19 @@ def battle_scenes(env: Smax, policy: FullPolicy, *, key: Key[Array, ""]) -> list
         keys = jax.random.split(key_steps, env.spec.time_limit)
         return jax.lax.scan(play, start, keys)[1]
 
-    moments, last, won = jax.tree.map(np.asarray, roll(key))
-    length = int(np.argmax(last)) + 1 if last.any() else len(last)
-    end = "won" if won[length - 1] else "not won"
-    scenes = []
+    def played(key):
+        moments, last, won, thought = jax.tree.map(np.asarray, roll(key))
+        length = int(np.argmax(last)) + 1 if last.any() else len(last)
+        moments, thought = jax.tree.map(lambda x: x[:length], (moments, thought))
+        return moments, bool(won[length - 1]), thought
+
+    return played
+
+
+def scenes_of(env: Smax, moments: PyTree, won: bool) -> list[Scene]:
+    """A battle as pictures: of its moments one in ``EVERY``, and its last."""
+    battle, scenes = env.battle, []
+    length = len(moments.unit_health)
     for t in range(length):
         for moment in range(0, 8, EVERY):
             units = jax.tree.map(lambda x, t=t, m=moment: x[t, m], moments)
@@ -47,7 +73,7 @@ def battle_scenes(env: Smax, policy: FullPolicy, *, key: Key[Array, ""]) -> list
             scenes.append(_scene(env, units, seconds, caption))
     units = jax.tree.map(lambda x: x[length - 1, -1], moments)
     seconds = length * 8 * battle.time_per_step
-    caption = f"{env.map_name}   {seconds:4.1f} s   {end}"
+    caption = f"{env.map_name}   {seconds:4.1f} s   {'won' if won else 'not won'}"
     return [*scenes, _scene(env, units, seconds, caption)]
 
 

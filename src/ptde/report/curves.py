@@ -13,12 +13,13 @@ import numpy as np
 from ptde.distill.config import DistillConfig
 from ptde.jobs.record import Row, beside
 from ptde.report.distillation import (
-    COLOURS,
     finish_panel,
     loss_panel,
     series,
     student_panel,
 )
+from ptde.report.palette import ROLES, Look
+from ptde.report.panels import draw_curve
 
 
 def draw_curves(
@@ -28,9 +29,10 @@ def draw_curves(
     title: str,
     measure: str = "win rate",
     config: DistillConfig | None = None,
+    looks: Mapping[str, Look] | None = None,
 ) -> Path:
-    """Win rate and return over the joint steps of all stages, one line a role, seeds as a
-    band (min to max).
+    """Win rate and return over the joint steps of all stages, one line a role, few seeds as
+    thin lines.
 
     Stage 2 gets two panels of its own, as in Paper Fig. 7: the distillation's loss, and the
     student's win rate, over its own steps.
@@ -42,8 +44,10 @@ def draw_curves(
         measure: what the win rates are in this world.
         finals: final win rates, drawn as dashed lines on the student's axis.
         config: how a student of stage 2 learnt; None is the paper's way.
+        looks: of roles; None is as of a run that is no method of the paper's.
     """
-    stages = [role for role in COLOURS if records.get(role)]
+    looks = looks or {role: Look(colour) for role, colour in ROLES.items()}
+    stages = [role for role in ROLES if records.get(role)]
     learns_beside = beside(records.get("teacher", []))
     student = records.get("student")
     height = 1 + bool(student)
@@ -51,16 +55,16 @@ def draw_curves(
     values = {"win_rate": measure, "return": "return"}
     for axis, (value, name) in zip(axes[0], values.items(), strict=True):
         for role in stages:
-            _line(axis, records[role], value, role)
+            _line(axis, records[role], value, role, looks[role])
         if learns_beside:
-            _line(axis, learns_beside, value, "student")
+            _line(axis, learns_beside, value, "student", looks["student"])
         axis.set_xlabel("joint steps")
         axis.set_ylabel(f"test {name}")
     if student:
         others = {role: final for role, final in finals.items() if role != "student"}
         config = config or DistillConfig()
         loss_panel(axes[1, 0], student, config)
-        student_panel(axes[1, 1], student, others, measure, config)
+        student_panel(axes[1, 1], student, others, measure, config, looks)
     for axis in axes.flat:
         finish_panel(axis)
     figure.suptitle(title)
@@ -70,16 +74,12 @@ def draw_curves(
     return path
 
 
-def _line(axis: plt.Axes, rows: list[Row], value: str, role: str) -> None:
+def _line(axis: plt.Axes, rows: list[Row], value: str, role: str, look: Look) -> None:
     steps, values = series(rows, value, "joint_steps")
     if len(set(steps)) == 1:  # its steps are gradient steps: it costs no more joint steps
-        axis.plot(steps[-1], values[-1].mean(), "D", color=COLOURS[role], label=role)
+        axis.plot(steps[-1], values[-1].mean(), "D", color=look.colour, label=role)
         return
-    seeds = smooth(values)
-    axis.plot(steps, seeds.mean(axis=1), color=COLOURS[role], label=role)
-    if seeds.shape[1] > 1:
-        low, high = seeds.min(axis=1), seeds.max(axis=1)
-        axis.fill_between(steps, low, high, color=COLOURS[role], alpha=0.2, linewidth=0)
+    draw_curve(axis, steps, smooth(values), look, role, rates=value == "win_rate")
 
 
 def smooth(values: np.ndarray, width: int = 5) -> np.ndarray:

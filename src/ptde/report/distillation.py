@@ -14,18 +14,12 @@ from jaxtyping import Float, Int
 
 from ptde.distill.config import DistillConfig
 from ptde.jobs.record import Row
+from ptde.report.palette import LOSSES, ROLES, Look
+from ptde.report.panels import draw_curve
 
-COLOURS = {
-    "teacher": "#1b6ca8",
-    "student": "#d1495b",
-    "finetuned": "#2a9d6f",
-    "baseline": "#7a7a7a",
-}
-PAPER_COLOURS = {"student": "#1b6ca8", "teacher": "red"}
-"""Those of Fig. 7: its dashed line, the teacher's, is red."""
-LOSSES = {"loss": ("training", "#5b3c88"), "held_out_loss": ("held out", "#e08e0b")}
-"""Values of a row of the student's record: what they are, and their colour. The loss in
-training is the mean since the test before."""
+LOSS_NAMES = {"loss": "training", "held_out_loss": "held out"}
+"""Values of a row of the student's record: what they are. The loss in training is the mean
+since the test before."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +33,8 @@ class Distilled:
     """Final win rate of the teachers, mean over seeds."""
     student: DistillConfig = field(default_factory=DistillConfig)
     """How the students learnt: what the rows' steps and losses are."""
+    looks: Mapping[str, Look] | None = None
+    """Of the student and its teacher."""
 
 
 def series(
@@ -53,12 +49,11 @@ def series(
 
 def loss_panel(axis: plt.Axes, rows: Sequence[Row], student: DistillConfig) -> None:
     """The student's objective in training and on held-out data."""
-    for value, (label, colour) in LOSSES.items():
-        _lines(axis, rows, value, colour, label)
+    for value, label in LOSS_NAMES.items():
+        _lines(axis, rows, value, LOSSES[label], label)
     axis.set_ylim(bottom=0)
-    axis.set_xlabel(_steps(student))
-    what = "Eq. 6" if student.objective == "z" else "action values and policy"
-    axis.set_ylabel(f"loss ({what})")
+    axis.set_xlabel(steps_of(student))
+    axis.set_ylabel(loss_of(student))
 
 
 def student_panel(
@@ -67,30 +62,42 @@ def student_panel(
     finals: Mapping[str, float],
     measure: str,
     student: DistillConfig,
-    colours: Mapping[str, str] = COLOURS,
+    looks: Mapping[str, Look] | None = None,
 ) -> None:
-    """The student's tests; final win rates of others, dashed."""
-    _lines(axis, rows, "win_rate", colours["student"], "student")
+    """The student's tests; final win rates of others, dashed.
+
+    Args:
+        axis: to draw on.
+        rows: of the students' records.
+        finals: of other roles.
+        measure: what the win rates are in this world.
+        student: how the students learnt.
+        looks: of roles; None is as of a run that is no method of the paper's.
+    """
+    looks = looks or {role: Look(colour) for role, colour in ROLES.items()}
+    _lines(axis, rows, "win_rate", looks["student"], "student")
     for role, final in finals.items():
-        axis.axhline(final, color=colours[role], linestyle="--", label=f"{role}, final")
-    axis.set_xlabel(_steps(student))
+        colour = looks[role].colour
+        axis.axhline(final, color=colour, linestyle="--", label=f"{role}, final")
+    axis.set_xlabel(steps_of(student))
     axis.set_ylabel(f"test {measure}")
 
 
-def _steps(student: DistillConfig) -> str:
+def loss_of(student: DistillConfig) -> str:
+    """What the losses of a stage 2 are."""
+    what = "Eq. 6" if student.objective == "z" else "action values and policy"
+    return f"loss ({what})"
+
+
+def steps_of(student: DistillConfig) -> str:
+    """What the steps of a stage 2 are."""
     if student.data == "own":
         return "joint steps of the student's own battles"
     return "gradient steps of the distillation"
 
 
-def _lines(
-    axis: plt.Axes, rows: Sequence[Row], value: str, colour: str, label: str
-) -> None:
-    """The mean over seeds, and every seed as a thin line."""
-    steps, values = series(rows, value)
-    if values.shape[1] > 1:
-        axis.plot(steps, values, color=colour, linewidth=0.7, alpha=0.5)
-    axis.plot(steps, values.mean(axis=1), color=colour, linewidth=1.8, label=label)
+def _lines(axis: plt.Axes, rows: Sequence[Row], value: str, look: Look, label: str) -> None:
+    draw_curve(axis, *series(rows, value), look, label, rates=value == "win_rate")
     axis.set_xlim(left=0)
 
 
@@ -111,7 +118,7 @@ def draw_figure7(cells: Sequence[Distilled], path: Path, measure: str = "win rat
     for (left, right), cell in zip(axes, cells, strict=True):
         loss_panel(left, cell.rows, cell.student)
         finals = {"teacher": cell.teacher}
-        student_panel(right, cell.rows, finals, measure, cell.student, PAPER_COLOURS)
+        student_panel(right, cell.rows, finals, measure, cell.student, cell.looks)
         for axis in (left, right):
             axis.set_title(cell.title)
             finish_panel(axis)

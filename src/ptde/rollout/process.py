@@ -5,7 +5,7 @@ Python loop here: the worlds step, one compiled call decides for all copies that
 Rollouts and returns are the same, and nothing that follows knows.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 import jax
@@ -16,6 +16,7 @@ from jaxtyping import Array, Key, PyTree
 from ptde.agents.policy import FullPolicy
 from ptde.algos.base import AbstractAlgorithm
 from ptde.envs.process import ProcessWorld
+from ptde.info.base import Carry
 from ptde.processes import WorldFailed
 from ptde.rollout.collect import RolloutState, forget, train_win_rate
 from ptde.rollout.evaluate import Returns
@@ -236,20 +237,31 @@ def film(
         a picture of every step, none if the world makes none; and the path of the game's
         own record, if it keeps one.
     """
+    pictures = [
+        world.pool.ask(0, "frame")
+        for _ in episode(policy, world, seed, key=key)
+        if world.sizes.pictures
+    ]
+    return pictures, world.pool.ask(0, "replay") if world.sizes.replays else None
+
+
+def episode(
+    policy: FullPolicy, world: ProcessWorld, seed: int, *, key: Key[Array, ""]
+) -> Iterator[tuple[TimeStep, Carry]]:
+    """One episode of a world with a single copy: every step as it is shown, [1, ...], and
+    what the team remembers of the steps before.
+    """
     pool, players = world.pool, Players(policy, world, key=key)
     pool.begin([0], [seed], on=False)
-    pictures = []
     while True:
         pool.ready(1)
         if pool.lost:
             raise WorldFailed(pool.reasons[-1])
         step = players.steps()
-        if world.sizes.pictures:
-            pictures.append(pool.ask(0, "frame"))
+        yield step, players.memory
         if players.last[0]:
-            break
+            return
         players.act(step, np.ones(1, bool))
-    return pictures, pool.ask(0, "replay") if world.sizes.replays else None
 
 
 def episode_seeds(key: Key[Array, ""], count: int) -> list[int]:

@@ -32,7 +32,15 @@ PLAYERS = {
 }
 """Players on the left, who are ours, and on the right, keepers included."""
 
-ACTIONS = 19
+ACTION_NAMES = (
+    "idle",
+    *("left", "top left", "top", "top right"),
+    *("right", "bottom right", "bottom", "bottom left"),
+    *("long pass", "high pass", "short pass", "shot", "sprint"),
+    *("stand", "stop sprint", "slide", "dribble", "stop dribble"),
+)
+"""gfootball's "default" actions, in its order."""
+ACTIONS = len(ACTION_NAMES)
 ROLES = 10
 LINES = 10
 """Lines on the way to the goal that ``checkpoints`` rewards, 0.1 each."""
@@ -165,6 +173,20 @@ def state(raw: dict[str, Any]) -> np.ndarray:
     parts.append(one_hot(raw["ball_owned_team"], (0, -1, 1)))
     parts.append(one_hot(raw["ball_owned_player"], (*range(BIGGEST), -1)))
     return np.concatenate(parts).astype(np.float32)
+
+
+def places(shown: np.ndarray, scenario: str) -> tuple[np.ndarray, np.ndarray]:
+    """Where everyone is, from the state [s] as ``state`` makes it.
+
+    Returns:
+        players [left + right, 2] and the ball [3], in the engine's units: the pitch is 2.0
+        long and 0.84 wide.
+    """
+    players, at = [], 0
+    for count in PLAYERS[scenario]:
+        players.append(shown[at : at + 2 * count].reshape(count, 2))
+        at += count * (4 + 1 + ROLES)
+    return np.concatenate(players), shown[at : at + 3]
 
 
 def sizes(scenario: str) -> tuple[int, int]:

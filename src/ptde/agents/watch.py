@@ -1,0 +1,75 @@
+"""Looking over a policy's shoulder: what it thinks of every action, with z and without."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Key
+
+from ptde.agents.policy import FullPolicy, Localised, StudentPolicy, TeacherPolicy
+from ptde.info.base import Carry
+from ptde.ops.local import information, local_information
+from ptde.types import PolicyOutput, TimeStep
+
+
+class Thought(eqx.Module):
+    """What every agent thought of its actions at one step."""
+
+    values: Float[Array, "B n u"]
+    """Action values, or MAPPO's logits."""
+    without: Float[Array, "B n u"]
+    """What they would have been, had z been 0 at this step. Heads are affine in z, so
+    ``values - without`` is z's own part."""
+    legal: Bool[Array, "B n u"]
+
+
+class Watched(FullPolicy):
+    """Acts as ``policy`` does, and carries its last thought beside what it remembers."""
+
+    policy: FullPolicy
+    n_actions: int = eqx.field(static=True)
+
+    def start(self, copies: int, n_agents: int) -> Carry:
+        nothing = jnp.zeros((copies, n_agents, self.n_actions))
+        thought = Thought(nothing, nothing, nothing.astype(bool))
+        return self.policy.start(copies, n_agents), thought
+
+    def __call__(
+        self, carry: Carry, step: TimeStep, *, key: Key[Array, ""]
+    ) -> tuple[Carry, PolicyOutput]:
+        before, _ = carry
+        after, output = self.policy(before, step, key=key)
+        return (after, self._thought(before, after, step, key)), output
+
+    def _thought(
+        self, before: Carry, after: Carry, step: TimeStep, key: Key[Array, ""]
+    ) -> Thought:
+        """As the policies in ``agents/policy.py`` come to their values."""
+        policy = self.policy
+        if isinstance(policy, TeacherPolicy):
+            key_z, _ = jax.random.split(key)
+            local = information(step, policy.sight)
+            shape = local.shape[:-1]
+            noise = policy.info.draw(shape, key=key_z) if policy.sample_z else None
+            told = policy.info.step(before.info, local, step.state, noise=noise)[1]
+            network, h, z = policy.network, after.h, told.z
+        else:
+            assert isinstance(policy, Localised) and isinstance(
+                policy.policy, StudentPolicy
+            )
+            local = local_information(step.local)
+            z = policy.policy.student.step(before[1], local)[1]
+            network, h = policy.policy.network, after[0]
+        values, without = network.values(h, z), network.values(h, jnp.zeros_like(z))
+        return Thought(values, without, step.local.legal)
+
+
+def watched(policy: FullPolicy, n_actions: int) -> FullPolicy:
+    """The policy, watched if it is one of ptde's; others keep their thoughts."""
+    inner = policy.policy if isinstance(policy, Localised) else policy
+    ours = isinstance(inner, TeacherPolicy | StudentPolicy)
+    return Watched(policy, n_actions) if ours else policy
+
+
+def thought_of(policy: FullPolicy, carry: Carry) -> Thought | None:
+    """What a watched policy thought in the step that left this carry."""
+    return carry[1] if isinstance(policy, Watched) else None

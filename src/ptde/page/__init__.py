@@ -1,0 +1,38 @@
+"""A run or a comparison as one HTML file that needs nothing else: `ptde report`."""
+
+from pathlib import Path
+
+REPORT = "report.html"
+"""In the folder that it tells of."""
+
+
+def write_page(path: Path | str, out: Path | str | None = None, battles: int = 2) -> Path:
+    """Writes the page of a run or of a comparison.
+
+    Of what is not finished it shows what there is, and says so.
+
+    Args:
+        path: the run folder, or the folder of a comparison.
+        out: the file to write; None is ``report.html`` in the folder.
+        battles: how many are recorded to be watched, each from another beginning, as far
+            as the page stays below 2 MB. >= 0.
+
+    Raises:
+        ValueError: the folder is neither, or has nothing to show yet.
+    """
+    from ptde.page.comparison import comparison_page, is_comparison
+    from ptde.page.run import run_page
+
+    path = Path(path)
+    if (path / "run.json").is_file():
+        page = run_page(path, battles)
+    elif is_comparison(path):
+        page = comparison_page(path, battles)
+    else:
+        raise ValueError(
+            f"{path} is neither a run folder nor one of a comparison: type the path that "
+            "`ptde run` or `ptde compare` printed, e.g. runs/smax-3m-qmix_gip-0"
+        )
+    target = Path(out) if out is not None else path / REPORT
+    target.write_text(page, encoding="utf-8")
+    return target

@@ -1,0 +1,193 @@
+"""Learning curves as the page draws them: numbers, names and looks."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ptde.distill.config import DistillConfig
+from ptde.jobs.record import Row, beside
+from ptde.report.curves import smooth
+from ptde.report.distillation import LOSS_NAMES, loss_of, series, steps_of
+from ptde.report.palette import LOSSES, Look
+from ptde.report.panels import FEW, spread
+
+POINTS = 160
+"""Tests of a curve that are shown, at most."""
+JOINT_STEPS = "joint steps"
+
+
+@dataclass(frozen=True)
+class Curve:
+    """What one method did in one panel."""
+
+    name: str
+    look: Look
+    steps: np.ndarray
+    """[tests]."""
+    values: np.ndarray
+    """[tests, seeds]."""
+
+    def thinned(self) -> "Curve":
+        """At most ``POINTS`` tests, first and last among them."""
+        at = np.unique(np.linspace(0, len(self.steps) - 1, POINTS).round().astype(int))
+        return Curve(self.name, self.look, self.steps[at], self.values[at])
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Curves that share their axes."""
+
+    title: str
+    x: str
+    y: str
+    curves: Sequence[Curve]
+    levels: Sequence[tuple[str, Look, float]] = ()
+    """Dashed lines at a height: name, look, height."""
+    rates: bool = False
+    """The values are in [0, 1]."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Curves on common steps; null where a curve has no test."""
+        curves = [curve.thinned() for curve in self.curves if len(curve.steps)]
+        steps = np.unique(np.concatenate([curve.steps for curve in curves]))
+        return {
+            "title": self.title,
+            "x": self.x,
+            "y": self.y,
+            "rates": self.rates,
+            "steps": steps.astype(int).tolist(),
+            "curves": [self._curve(curve, steps) for curve in curves],
+            "levels": [
+                {"name": name, **_look(look), "value": _short(value)}
+                for name, look, value in self.levels
+            ],
+        }
+
+    def _curve(self, curve: Curve, steps: np.ndarray) -> dict[str, Any]:
+        place = {step: i for i, step in enumerate(curve.steps.tolist())}
+
+        def on_all(column: np.ndarray) -> list[float | None]:
+            at = [place.get(step) for step in steps.tolist()]
+            return [None if i is None else _short(column[i]) for i in at]
+
+        few = curve.values.shape[1] <= FEW
+        band = spread(curve.values, self.rates)
+        return {
+            "name": curve.name,
+            **_look(curve.look),
+            "mean": on_all(curve.values.mean(axis=1)),
+            "low": None if band is None else on_all(band[:, 0]),
+            "high": None if band is None else on_all(band[:, 1]),
+            "seeds": [on_all(seed) for seed in curve.values.T] if few else [],
+            "count": curve.values.shape[1],
+        }
+
+
+def _look(look: Look) -> dict[str, Any]:
+    return {"colour": look.colour, "dash": list(look.dash)}
+
+
+def _short(value: float) -> float | None:
+    return float(f"{value:.4g}") if np.isfinite(value) else None
+
+
+def tests(
+    records: Mapping[str, Sequence[list[Row]]],
+    looks: Mapping[str, Look],
+    value: str,
+    axis: str = "joint_steps",
+) -> list[Curve]:
+    """A curve for each name that has rows: the mean of up to five tests at each.
+
+    Of runs that are not equally far, the seeds go on where their mean stops.
+
+    Args:
+        records: of each name, the rows of each run.
+        looks: of each name.
+        value: what is drawn.
+        axis: the steps that it is drawn over, of all stages or of one (``steps``).
+    """
+    curves = []
+    for name, runs in records.items():
+        seen = [series(rows, value, axis) for rows in runs if rows]
+        if not seen:
+            continue
+        longest = max((steps for steps, _ in seen), key=len)
+        if len(set(longest.tolist())) == 1:  # gradient steps: it costs no more joint steps
+            longest, seen = longest[-1:], [(s[-1:], values[-1:]) for s, values in seen]
+        seeds = [
+            np.pad(
+                smooth(values),
+                ((0, len(longest) - len(values)), (0, 0)),
+                constant_values=np.nan,
+            )
+            for _, values in seen
+        ]
+        curves.append(Curve(name, looks[name], longest, np.concatenate(seeds, axis=1)))
+    return curves
+
+
+def distillation(
+    title: str,
+    rows: Sequence[Row],
+    student: DistillConfig,
+    look: Look,
+    levels: Sequence[tuple[str, Look, float]],
+    measure: str,
+) -> list[Panel]:
+    """Stage 2: the loss, and the student's tests."""
+    if not rows:
+        return []
+    losses = [
+        Curve(label, LOSSES[label], *series(rows, value))
+        for value, label in LOSS_NAMES.items()
+        if value in rows[0]
+    ]
+    x = steps_of(student)
+    won = Curve("student", look, *series(rows, "win_rate"))
+    panels = [Panel(f"{title}: loss", x, loss_of(student), losses)] if losses else []
+    return [
+        *panels,
+        Panel(f"{title}: {measure}", x, f"test {measure}", [won], levels, rates=True),
+    ]
+
+
+def run_panels(
+    records: Mapping[str, list[Row]],
+    looks: Mapping[str, Look],
+    finals: Mapping[str, float],
+    measure: str,
+    student: DistillConfig,
+) -> list[Panel]:
+    """All stages of a run.
+
+    Args:
+        records: rows by role.
+        looks: by role.
+        finals: final results by role, as far as they are known.
+        measure: what win rates are in this world.
+        student: how its student learnt.
+    """
+    taught = {role: [rows] for role, rows in records.items()}
+    if online := beside(records.get("teacher", [])):
+        taught["student"] = [online]
+    panels = [
+        Panel(
+            f"all stages: {name}",
+            JOINT_STEPS,
+            f"test {name}",
+            tests(taught, looks, value),
+            rates=value == "win_rate",
+        )
+        for value, name in {"win_rate": measure, "return": "return"}.items()
+    ]
+    levels = [
+        (f"{role}, final", looks[role], value)
+        for role, value in finals.items()
+        if role != "student"
+    ]
+    rows = records.get("student", [])
+    stage2 = distillation("stage 2", rows, student, looks["student"], levels, measure)
+    return [panel for panel in [*panels, *stage2] if panel.curves]

@@ -1,0 +1,190 @@
+"""The page of a comparison."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from ptde.compare.curves import distilled
+from ptde.compare.outcome import WINS, Entries, gather, measure_of
+from ptde.compare.tables import markdown
+from ptde.config import load_run
+from ptde.folder import RunFolder, name_of
+from ptde.jobs.record import Row, beside
+from ptde.methods import METHODS
+from ptde.page.again import command, plan
+from ptde.page.charts import JOINT_STEPS, Panel, distillation, tests
+from ptde.page.document import (
+    MOST_BYTES,
+    Section,
+    code,
+    folded,
+    from_markdown,
+    paragraph,
+    render,
+    table,
+)
+from ptde.page.run import (
+    OTHERS,
+    charts_here,
+    diagnosis,
+    records_of,
+    result_of,
+    scenes_here,
+    unfinished,
+)
+from ptde.page.scenes import record
+from ptde.report.palette import look_of
+from ptde.report.panels import groups
+from ptde.rollout.cache import use_compilation_cache
+from ptde.strategy import Side
+
+TEAMS = 4
+"""Teams of a comparison that play side by side."""
+
+
+def is_comparison(path: Path) -> bool:
+    """Run folders are where `ptde compare` puts them: ``MAP/RUN/SEEDS``."""
+    return any(path.glob("*/*/*/run.json"))
+
+
+def comparison_page(path: Path, battles: int) -> str:
+    """The HTML of a comparison's folder. ValueError if no run of it was recorded."""
+    folders = sorted(
+        (RunFolder(file.parent) for file in path.glob("*/*/*/run.json")),
+        key=lambda folder: (folder.run.map, folder.path.parent.name, folder.run.seed),
+    )
+    entries = _entries(folders)
+    maps = list(dict.fromkeys(folder.run.map for folder in folders))
+    charts = [panel.to_json() for panel in _panels(folders, entries, maps)]
+    if not charts:
+        raise ValueError(
+            f"{path} has nothing to show yet: wait for the first test of its first run"
+        )
+    room = MOST_BYTES - OTHERS - len(json.dumps(charts))
+    use_compilation_cache()
+    sides = _sides(folders)
+    scenes, remark = record(sides, battles, room)
+    if scenes:
+        remark = f"{sides[0].folder.run.map}. {remark}"
+    missing = [
+        text for folder in folders if (text := unfinished(folder, records_of(folder)))
+    ]
+    lead = []
+    if missing:
+        text = f"{len(missing)} of {len(folders)} runs have not ended: "
+        text += "the tables hold those that have, the curves all."
+        listed = "".join(paragraph(line, "note") for line in missing)
+        lead = [paragraph(text, "unfinished"), folded("which", listed)]
+    sections = [
+        Section(
+            "result", "Result", from_markdown(markdown(entries, maps)) if entries else ""
+        ),
+        Section("diagnosis", "Diagnosis", diagnosis(path)),
+        Section("curves", "Learning curves", charts_here(True)),
+        Section("battles", "To be watched", scenes_here(bool(scenes), remark)),
+        Section("ranking", "Ranking", _ranking(path, maps)),
+        Section("again", "What was run, and how to run it again", _again(folders)),
+    ]
+    data = {"charts": charts, "scenes": scenes}
+    return render(f"Comparison {path.name}", lead, sections, data)
+
+
+def _methods(folder: RunFolder) -> list[str]:
+    """The methods that a run of a comparison is, by the name of its folder."""
+    run = folder.path.parent.name
+    return [
+        name
+        for name, method in METHODS.items()
+        if method.run == run and method.role in folder.expected
+    ]
+
+
+def _entries(folders: Sequence[RunFolder]) -> Entries:
+    """Of the runs that have ended, in the order of ``METHODS``."""
+    found: dict[str, list[tuple[str, Path]]] = {}
+    for name in METHODS:
+        for folder in folders:
+            ended = METHODS[name].role in result_of(folder.path)
+            if ended and name in _methods(folder):
+                found.setdefault(name, []).append((folder.run.map, folder.path))
+    return gather(found)
+
+
+def _panels(
+    folders: Sequence[RunFolder], entries: Entries, maps: Sequence[str]
+) -> list[Panel]:
+    """Every map over the joint steps of all stages, at most five methods a panel; and every
+    stage 2 over its own.
+    """
+    measure = measure_of(entries)
+    shown = {"win_rate": measure, "return": "return"}
+    if measure != WINS:
+        del shown["return"]
+    panels = []
+    for where in maps:
+        taught = _records([folder for folder in folders if folder.run.map == where])
+        looks = {name: look_of(name) for name in taught}
+        for value, title in shown.items():
+            for part in groups(list(taught)):
+                rows = {name: taught[name] for name in part}
+                curves, rates = tests(rows, looks, value), value == "win_rate"
+                name = f"{where}: {title}"
+                panels.append(Panel(name, JOINT_STEPS, f"test {title}", curves, (), rates))
+    for cell in distilled(entries, maps):
+        cells = cell.looks or {}
+        levels = [("teacher, final", cells["teacher"], cell.teacher)]
+        panels += distillation(
+            cell.title, cell.rows, cell.student, cells["student"], levels, measure
+        )
+    return [panel for panel in panels if panel.curves]
+
+
+def _records(folders: Sequence[RunFolder]) -> Mapping[str, list[list[Row]]]:
+    """The tests of every method, by the paper's name: the rows of each of its runs."""
+    found: dict[str, list[list[Row]]] = {}
+    for name, method in METHODS.items():
+        for folder in folders:
+            if name in _methods(folder):
+                records = records_of(folder)
+                rows = records[method.role]
+                if method.role == "student" and not rows:
+                    rows = beside(records["teacher"])
+                found.setdefault(method.name, []).extend([rows] if rows else [])
+    return {name: records for name, records in found.items() if records}
+
+
+def _sides(folders: Sequence[RunFolder]) -> list[Side]:
+    """Teams that play: on the first map that has any, those with a student first."""
+    for where in dict.fromkeys(folder.run.map for folder in folders):
+        here = [f for f in folders if f.run.map == where and f.has("teacher")]
+        here.sort(key=lambda folder: not folder.has("student"))
+        sides: dict[str, Side] = {}
+        for folder in here:
+            for role in ("teacher", "student", "finetuned"):
+                if folder.has(role):
+                    side = Side(folder, role, folder.run.seed)
+                    sides.setdefault(name_of(folder.run, role), side)
+        if sides:
+            return list(sides.values())[:TEAMS]
+    return []
+
+
+def _ranking(path: Path, maps: Sequence[str]) -> str:
+    files = [path / f"ranking-{where}.md" for where in maps]
+    return "".join(from_markdown(f.read_text()) for f in files if f.is_file())
+
+
+def _again(folders: Sequence[RunFolder]) -> str:
+    names = {name for folder in folders for name in _methods(folder)}
+    methods = [name for name in METHODS if name in names]
+    runs = [folder.run for folder in folders]
+    rows = [
+        [str(folder.path), command(folder.run, folder.meta["goal"])] for folder in folders
+    ]
+    made = sorted({str(load_run(folder.path)[1].get("ptde", "?")) for folder in folders})
+    return (
+        paragraph("As a plan, for `ptde compare plan.toml`:")
+        + code(plan(runs, methods))
+        + paragraph(f"It was made with ptde {', '.join(made)}.")
+        + folded("every run by itself", table(["folder", "command"], rows))
+    )

@@ -1,0 +1,113 @@
+"""The HTML of a page: its sections, the scripts and styles, and the data they draw."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from importlib.metadata import version
+from importlib.resources import files
+from typing import Any
+
+MOST_BYTES = 2_000_000
+"""No page is larger."""
+_SCRIPTS = ("uPlot.iife.min.js", "charts.js", "views.js", "player.js")
+_STYLES = ("uPlot.min.css", "style.css")
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the page, with a heading and a link at the top."""
+
+    key: str
+    """Its anchor."""
+    title: str
+    html: str
+
+
+def paragraph(text: str, kind: str = "") -> str:
+    """Plain text; ``kind`` is a class of ``style.css``."""
+    mark = f' class="{kind}"' if kind else ""
+    return f"<p{mark}>{escape(text)}</p>"
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Plain text in cells; numbers stand to the right."""
+    cells = lambda row, kind: "".join(  # noqa: E731
+        f"<{kind}{_to_the_right(cell) if kind == 'td' else ''}>{escape(cell)}</{kind}>"
+        for cell in row
+    )
+    lines = "".join(f"<tr>{cells(row, 'td')}</tr>" for row in rows)
+    top = f"<thead><tr>{cells(head, 'th')}</tr></thead>"
+    return f'<div class="scroll"><table>{top}<tbody>{lines}</tbody></table></div>'
+
+
+def _to_the_right(cell: str) -> str:
+    return ' class="number"' if cell[:1] in "+-0123456789" and cell else ""
+
+
+def code(text: str) -> str:
+    """What is to be typed."""
+    return f'<pre class="scroll"><code>{escape(text)}</code></pre>'
+
+
+def folded(title: str, html: str) -> str:
+    """Hidden until it is asked for."""
+    return f"<details><summary>{escape(title)}</summary>{html}</details>"
+
+
+def from_markdown(text: str) -> str:
+    """Tables and paragraphs, as ptde's own tables are written."""
+    html: list[str] = []
+    rows: list[list[str]] = []
+    for line in [*text.splitlines(), ""]:
+        if line.startswith("|"):
+            rows.append([cell.strip() for cell in line.strip("|").split("|")])
+            continue
+        if rows:
+            html.append(table(rows[0], rows[2:]))
+            rows = []
+        if line:
+            html.append(paragraph(line, "note"))
+    return "".join(html)
+
+
+def render(
+    title: str,
+    lead: Sequence[str],
+    sections: Sequence[Section],
+    data: Mapping[str, Any],
+) -> str:
+    """The whole page.
+
+    Args:
+        title: its name.
+        lead: HTML below it.
+        sections: those without HTML are left out.
+        data: what the scripts draw.
+    """
+    shown = [section for section in sections if section.html]
+    links = "".join(f'<a href="#{s.key}">{escape(s.title)}</a>' for s in shown)
+    body = "".join(
+        f'<section id="{s.key}"><h2>{escape(s.title)}</h2>{s.html}</section>' for s in shown
+    )
+    # "</script>" in a name must not end the script.
+    plain = json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
+    parts = {
+        "title": escape(title),
+        "lead": "".join(lead),
+        "links": links,
+        "body": body,
+        "style": "\n".join(map(_asset, _STYLES)),
+        "licence": _asset("uPlot.LICENSE"),
+        "script": "\n".join(map(_asset, _SCRIPTS)),
+        "version": escape(version("ptde")),
+        "data": plain,
+    }
+    page = _asset("template.html")
+    for name, part in parts.items():
+        page = page.replace(f"{{{{{name}}}}}", part)
+    return page
+
+
+def _asset(name: str) -> str:
+    return (files("ptde.page") / "assets" / name).read_text(encoding="utf-8")

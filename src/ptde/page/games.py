@@ -1,0 +1,114 @@
+"""Games of worlds that are programs, recorded to be watched: pitches and films."""
+
+import base64
+import io
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from typing import Any
+
+import jax
+import numpy as np
+from jaxtyping import Array, Key
+from PIL import Image
+
+from ptde.agents.watch import thought_of, watched
+from ptde.envs.base import AbstractWorld
+from ptde.envs.process import ProcessWorld
+from ptde.page.scenes import Scenes, pack, start_of_side, thoughts
+from ptde.pipeline import replay_key, team_policy
+from ptde.processes.games.football import ACTION_NAMES, PLAYERS, places
+from ptde.rollout.process import episode, episode_seeds
+from ptde.strategy import Side
+from ptde.types import TimeStep
+
+FRAMES = 40
+"""Pictures of a film, at most."""
+WIDTH = 360
+"""Pixels across of a film, at most."""
+
+
+def can_be_shown(world: ProcessWorld) -> bool:
+    """It is football, or draws pictures of itself."""
+    return _scenario(world) is not None or world.sizes.pictures
+
+
+def _scenario(world: ProcessWorld) -> str | None:
+    """Football's scenario; None of another world."""
+    family, _, name = world.spec.name.partition("/")
+    return name if family == "football" and name in PLAYERS else None
+
+
+def record_games(
+    env: AbstractWorld, sides: Sequence[Side], battles: int
+) -> Iterator[Scenes]:
+    """Each game with all teams, from the same seed."""
+    assert isinstance(env, ProcessWorld)
+    scenario = _scenario(env)
+    numbers = range(env.spec.n_actions)
+    with closing(env.recording(None)) as one:
+        for number in range(battles):
+            key = replay_key(sides[0].seed, number)
+            yield {
+                "kind": "pitch" if scenario else "film",
+                "title": f"game {number + 1}",
+                "actions": list(ACTION_NAMES) if scenario else [f"{u}" for u in numbers],
+                "left": PLAYERS[scenario][0] if scenario else 0,
+                "sides": [_side(one, side, scenario, key) for side in sides],
+            }
+
+
+def _side(
+    world: ProcessWorld, side: Side, scenario: str | None, key: Key[Array, ""]
+) -> dict[str, Any]:
+    policy = team_policy(side.folder, world, side.role, side.seed)
+    policy = watched(policy, world.spec.n_actions)
+    steps: list[TimeStep] = []
+    pictures, thought = [], []
+    for step, memory in episode(policy, world, episode_seeds(key, 1)[0], key=key):
+        if steps:
+            thought.append(jax.tree.map(lambda x: x[0], thought_of(policy, memory)))
+        steps.append(jax.tree.map(lambda x: x[0], step))
+        if scenario is None:
+            pictures.append(world.pool.ask(0, "frame"))
+    together = jax.tree.map(lambda *x: np.stack(x), *thought)
+    return {
+        **start_of_side(side),
+        "end": _end(steps[-1]),
+        "steps": len(steps) - 1,
+        **(_pitch(steps, scenario) if scenario else {"frames": _film(pictures)}),
+        **thoughts(together),
+    }
+
+
+def _end(last: TimeStep) -> str:
+    if last.score is not None:
+        return f"goal difference {float(last.score):+.0f}"
+    won = float(last.won)
+    return {0.0: "not won", 1.0: "won"}.get(won, f"result {won:.2f}")
+
+
+def _pitch(steps: Sequence[TimeStep], scenario: str) -> dict[str, Any]:
+    """Players and ball at every step, [steps, players], and whom each agent controls."""
+    shown = [places(np.asarray(step.state), scenario) for step in steps]
+    players, balls = (np.stack(x) for x in zip(*shown, strict=True))
+    width = PLAYERS[scenario][0]  # an observation ends with a one-hot of the player
+    controlled = [np.argmax(step.local.obs[:, -width:], axis=-1) for step in steps]
+    return {
+        "x": pack(players[..., 0], fine=True),
+        "y": pack(players[..., 1], fine=True),
+        "ball": pack(balls, fine=True),
+        "controlled": pack(np.stack(controlled)),
+    }
+
+
+def _film(pictures: Sequence[np.ndarray]) -> list[str]:
+    """Some of the pictures, small, as addresses of data."""
+    at = np.unique(np.linspace(0, len(pictures) - 1, FRAMES).round().astype(int))
+    frames = []
+    for i in at.tolist():
+        image = Image.fromarray(pictures[i])
+        image.thumbnail((WIDTH, WIDTH))
+        out = io.BytesIO()
+        image.save(out, "WEBP", quality=60)
+        frames.append("data:image/webp;base64," + base64.b64encode(out.getvalue()).decode())
+    return frames

@@ -1,0 +1,64 @@
+"""Held-out lists as teams rank them, recorded to be looked at."""
+
+from collections.abc import Iterator, Sequence
+
+import jax
+import numpy as np
+
+from ptde.agents.watch import thought_of, watched
+from ptde.envs.base import AbstractWorld
+from ptde.envs.ranking import Ranking
+from ptde.ops.keys import new_key
+from ptde.page.scenes import Scenes, start_of_side, thoughts
+from ptde.pipeline import team_policy
+from ptde.report.ranking import CUTS, ORDER, list_ndcg
+from ptde.rollout.collect import start
+from ptde.strategy import Side
+
+LISTS = 4
+"""Lists that are shown for each battle that would be."""
+
+
+def record_lists(
+    env: AbstractWorld, sides: Sequence[Side], battles: int
+) -> Iterator[Scenes]:
+    """The same lists, in the same order of documents, ranked by all teams."""
+    assert isinstance(env, Ranking)
+    test = env.held_out()
+    ranked = [_ranked(test, side) for side in sides]
+    labels = ranked[0][0]
+    count = min(len(labels), LISTS * battles)
+    for at in np.linspace(0, len(labels) - 1, count).round().astype(int).tolist():
+        yield {
+            "kind": "ranking",
+            "title": f"list {at + 1} of {len(labels)}",
+            "actions": [f"score {u}" for u in range(test.spec.n_actions)],
+            "labels": labels[at].tolist(),
+            "sides": [
+                {
+                    **start_of_side(side),
+                    "end": f"NDCG@{CUTS[-1]} {ndcg[at, -1]:.3f}",
+                    "steps": 1,
+                    "scores": scores[at].tolist(),
+                    **thoughts(jax.tree.map(lambda x, at=at: x[at, None], thought)),
+                }
+                for side, (_, scores, ndcg, thought) in zip(sides, ranked, strict=True)
+            ],
+        }
+
+
+def _ranked(env: Ranking, side: Side):
+    """Labels and scores [lists, docs], NDCG [lists, cuts], thoughts [lists, docs, u]."""
+    policy = watched(
+        team_policy(side.folder, env, side.role, side.seed), env.spec.n_actions
+    )
+    key_start, key_policy = jax.random.split(jax.random.fold_in(new_key(0), ORDER))
+
+    @jax.jit
+    def act(policy):
+        cursor = start(policy, env, len(env.features), key=key_start)
+        memory, decision = policy(cursor.memory, cursor.step, key=key_policy)
+        return cursor.env_state[0][1], decision.action, thought_of(policy, memory)
+
+    labels, scores, thought = jax.tree.map(np.asarray, act(policy))
+    return labels, scores, list_ndcg(scores, labels), thought

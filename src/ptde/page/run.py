@@ -1,0 +1,203 @@
+"""The page of one run."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ptde.folder import ROLES, RunFolder, name_of
+from ptde.jobs.record import Record, Row
+from ptde.page.again import command
+from ptde.page.charts import run_panels
+from ptde.page.document import (
+    MOST_BYTES,
+    Section,
+    code,
+    folded,
+    from_markdown,
+    paragraph,
+    render,
+    table,
+)
+from ptde.page.scenes import record
+from ptde.report.palette import look_of
+from ptde.report.panels import spread
+from ptde.report.ranking import TABLE
+from ptde.rollout.cache import use_compilation_cache
+from ptde.strategy import Side
+
+OTHERS = 150_000
+"""Bytes that are kept for scripts, styles and texts."""
+CURVES_SAY = (
+    "Tests of stage 1 are the mean of up to five at each point. The thick line is the mean "
+    "over seeds; up to five seeds are thin lines, of more the band is Student's 95 % "
+    "interval of the mean. Drag across a chart to zoom, double-click or press reset to "
+    "zoom out; a name in a legend hides its curve."
+)
+BATTLES_SAY = (
+    "All teams begin alike. Choose an agent to see what it thinks of its actions: the bar "
+    "is the value, the mark is what it would have been had z been 0 at that step. A dashed "
+    "ring is an agent that z made choose otherwise."
+)
+
+
+def run_page(path: Path, battles: int) -> str:
+    """The HTML of a run folder. ValueError if nothing of it has been recorded."""
+    folder = RunFolder(path)
+    run = folder.run
+    records = records_of(folder)
+    result = result_of(path)
+    if not any(records.values()) and not result:
+        raise ValueError(
+            f"{path} has nothing to show yet: wait for its first test, or "
+            f"`ptde resume {path}` goes on with it"
+        )
+    looks = {role: look_of(name_of(run, role), role) for role in ROLES}
+    measure = result.get("measure", "win rate")
+    finals = {role: result[role]["win_rate"] for role in ROLES if role in result}
+    panels = run_panels(records, looks, finals, measure, run.student)
+    charts = [panel.to_json() for panel in panels]
+    room = MOST_BYTES - OTHERS - len(json.dumps(charts))
+    missing = unfinished(folder, records)
+    use_compilation_cache()
+    there = [role for role in ROLES if folder.has(role)]
+    sides = [Side(folder, role, run.seed) for role in there]
+    scenes, remark = record(sides, battles, room)
+    sections = [
+        Section("result", "Result", results(folder, result, records, measure)),
+        Section("diagnosis", "Diagnosis", diagnosis(path)),
+        Section("curves", "Learning curves", charts_here(bool(charts))),
+        Section("battles", "To be watched", scenes_here(bool(scenes), remark)),
+        Section("ranking", "Ranking", _ranking(path)),
+        Section("again", "What was run, and how to run it again", _again(folder)),
+    ]
+    title = f"{run.method} on {run.world}/{run.map}"
+    lead = [paragraph(missing, "unfinished")] if missing else []
+    return render(title, lead, sections, {"charts": charts, "scenes": scenes})
+
+
+def records_of(folder: RunFolder) -> dict[str, list[Row]]:
+    """The rows of every role; none of one that has not begun."""
+    return {role: Record(folder.path / role / "record.jsonl").rows() for role in ROLES}
+
+
+def result_of(path: Path) -> dict[str, Any]:
+    """What a run came to, by role; empty while it has not ended."""
+    file = path / "result.json"
+    return json.loads(file.read_text()) if file.is_file() else {}
+
+
+def unfinished(folder: RunFolder, records: Mapping[str, list[Row]]) -> str:
+    """What a run still lacks, and how to end it; "" of one that has ended."""
+    left = []
+    for role in folder.expected:
+        if not folder.has(role):
+            rows = records[role]
+            so_far = f"step {rows[-1]['steps']:,}" if rows else "waits"
+            left.append(f"{role} ({so_far})")
+    if not left and result_of(folder.path):
+        return ""
+    what = f"not yet finished: {', '.join(left)}" if left else "not yet evaluated"
+    return f"This run has not ended ({what}). `ptde resume {folder.path}` ends it."
+
+
+def results(
+    folder: RunFolder,
+    result: Mapping[str, Any],
+    records: Mapping[str, list[Row]],
+    measure: str,
+) -> str:
+    """The table of roles; of one without a final result, its last test, marked."""
+    head = ["role", "team", "execution", measure, "95 % interval", "return", "seeds"]
+    head += ["episodes", "told"]
+    rows, early = [], False
+    for role in ROLES:
+        score, tests = result.get(role), records[role]
+        central = role == "teacher" and folder.run.centralised
+        row = [role, name_of(folder.run, role)]
+        row.append("centralised" if central else "decentralised")
+        if score:
+            told = score.get("communication", 0.0)
+            row += [
+                f"{score['win_rate']:.3f}",
+                f"{score['low']:.3f} to {score['high']:.3f}",
+            ]
+            row += [f"{score['return']:.2f}", ", ".join(f"{x:.3f}" for x in score["seeds"])]
+            row += [f"{score['episodes']}", f"{told:.0%} of steps" if told else ""]
+        elif tests:
+            early, seeds = True, np.array([tests[-1]["win_rate"]])
+            band = spread(seeds, rates=True)
+            row += [f"{seeds.mean():.3f} (so far)"]
+            row += ["" if band is None else f"{band[0, 0]:.3f} to {band[0, 1]:.3f}"]
+            row += [f"{np.mean(tests[-1]['return']):.2f}"]
+            row += [", ".join(f"{x:.3f}" for x in seeds[0]), "", ""]
+        else:
+            continue
+        rows.append(row)
+    html = table(head, rows)
+    if early:
+        html += paragraph(
+            "(so far): the last test while learning, no final result.", "note"
+        )
+    if result.get("prr") is not None:
+        text = f"PRR {result['prr']:.1%}: the student's {measure} / the teacher's."
+        html += paragraph(text)
+    return html
+
+
+def diagnosis(path: Path) -> str:
+    """``diagnosis.json`` as a table and a sentence; "" without one that can be read."""
+    try:
+        found = json.loads((path / "diagnosis.json").read_text())
+    except (OSError, ValueError):
+        return ""
+    parts = list(found.values()) if isinstance(found, dict) else [found]
+    lists = [part for part in parts if isinstance(part, list)]
+    rows = [
+        [_cell(row.get(name)) for name in ("name", "value", "text")]
+        for part in lists
+        for row in part
+        if isinstance(row, dict)
+    ]
+    texts = [part for part in parts if isinstance(part, str)]
+    html = "".join(paragraph(text) for text in texts)
+    return html + (table(["what", "value", "what it means"], rows) if rows else "")
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.3g}"
+    if isinstance(value, list):
+        return ", ".join(map(_cell, value))
+    return "" if value is None else str(value)
+
+
+def charts_here(any_there: bool) -> str:
+    """Where ``charts.js`` draws."""
+    return f'{paragraph(CURVES_SAY, "note")}<div id="charts"></div>' if any_there else ""
+
+
+def scenes_here(any_there: bool, remark: str) -> str:
+    """Where ``player.js`` plays."""
+    note = paragraph(remark, "note") if remark else ""
+    where = f'{paragraph(BATTLES_SAY, "note")}<div id="player"></div>'
+    return (where if any_there else "") + note
+
+
+def _ranking(path: Path) -> str:
+    file = path / TABLE
+    return from_markdown(file.read_text()) if file.is_file() else ""
+
+
+def _again(folder: RunFolder) -> str:
+    run, meta = folder.run, folder.meta
+    values = json.dumps(run.to_json(), indent=1)
+    made = f"ptde {meta.get('ptde', '?')}, JAX {meta.get('jax', '?')}."
+    return (
+        paragraph("The same run, bit for bit on the same machine and versions:")
+        + code(command(run, meta["goal"]))
+        + paragraph(f"It was made with {made}")
+        + folded("every option", code(values))
+    )

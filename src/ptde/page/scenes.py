@@ -1,0 +1,117 @@
+"""What can be watched, of every kind of world, from the same beginning for all teams."""
+
+import base64
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from typing import Any
+
+import numpy as np
+
+from ptde import build
+from ptde.agents.watch import Thought
+from ptde.envs.base import AbstractWorld
+from ptde.envs.process import ProcessWorld
+from ptde.envs.ranking import Ranking
+from ptde.report.palette import look_of
+from ptde.strategy import Side
+
+Scenes = dict[str, Any]
+"""One battle, game or list, as ``views.js`` draws it: ``kind``, ``title``, ``actions`` and
+``sides``, one for each team."""
+Recorder = Callable[[AbstractWorld, Sequence[Side], int], Iterator[Scenes]]
+"""From a world, the teams and how many are asked for."""
+
+
+def record(sides: Sequence[Side], battles: int, room: int) -> tuple[list[Scenes], str]:
+    """Battles of teams of one world.
+
+    Args:
+        sides: the teams, the first decides the beginnings.
+        battles: how many.
+        room: bytes of JSON that they may take.
+
+    Returns:
+        those that fit, and a remark on what there is not; "" where all is there.
+    """
+    if not sides or not battles:
+        return [], ""
+    with closing(build.world(sides[0].folder.run)) as env:
+        recorder = _recorder(env)
+        if recorder is None:
+            return [], f"{env.spec.name} draws nothing: battles, games and lists do."
+        kept: list[Scenes] = []
+        for scenes in recorder(env, sides, battles):
+            size = len(json.dumps(scenes, separators=(",", ":")))
+            if size > room and not kept:
+                for side in scenes["sides"]:
+                    side["values"] = side["without"] = None
+                size = len(json.dumps(scenes, separators=(",", ":")))
+            if size > room:
+                remark = f"{len(kept)} of {battles} fit into a page of 2 MB."
+                return kept, remark
+            kept.append(scenes)
+            room -= size
+        return kept, ""
+
+
+def _recorder(env: AbstractWorld) -> Recorder | None:
+    if isinstance(env, ProcessWorld):
+        from ptde.page.games import can_be_shown, record_games
+
+        return record_games if can_be_shown(env) else None
+    if isinstance(env, Ranking):
+        from ptde.page.lists import record_lists
+
+        return record_lists
+    from ptde.envs.smax import Smax  # imports jaxmarl, which other worlds do without
+
+    if isinstance(env, Smax):
+        from ptde.page.battles import record_battles
+
+        return record_battles
+    return None
+
+
+def start_of_side(side: Side) -> dict[str, Any]:
+    """What the page says of a team."""
+    return {
+        "name": side.name,
+        "role": side.role,
+        "colour": look_of(side.name, side.role).colour,
+    }
+
+
+def thoughts(thought: Thought | None) -> dict[str, Any]:
+    """Action values with z and without, [steps, n, u]; illegal ones are left out."""
+    if thought is None:
+        return {"values": None, "without": None}
+    values, without = (
+        np.where(thought.legal, x, np.nan) for x in (thought.values, thought.without)
+    )
+    told = not np.array_equal(values, without, equal_nan=True)
+    return {"values": pack(values), "without": pack(without) if told else None}
+
+
+def pack(values: np.ndarray, fine: bool = False) -> dict[str, Any]:
+    """An array in few bytes: whole steps between its least and largest number.
+
+    Args:
+        values: any shape; NaN is kept.
+        fine: 65,534 steps instead of 254.
+    """
+    values = np.asarray(values, dtype=float)
+    top = 65_535 if fine else 255
+    known = values[np.isfinite(values)]
+    low = float(known.min()) if known.size else 0.0
+    span = float(known.max()) - low if known.size else 0.0
+    step = span / (top - 1) or 1.0
+    codes = np.full(values.shape, top, dtype="<u2" if fine else "u1")
+    codes[np.isfinite(values)] = np.rint((known - low) / step)
+    return {
+        "low": low,
+        "step": step,
+        "bytes": 2 if fine else 1,
+        "shape": list(values.shape),
+        "data": base64.b64encode(codes.tobytes()).decode(),
+    }
