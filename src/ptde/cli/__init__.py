@@ -27,11 +27,8 @@ USAGE = """usage: ptde COMMAND [OPTIONS]      (ptde COMMAND --help says more)
   evaluate RUN      test teacher, student and baseline on the same battles
   resume RUN        go on with a run that was stopped or killed
   replay RUN        draw a battle as an animated GIF, or (--early-late) two moments of it
-<<<<<<< ours
   export RUN        carry the team off: a folder that plays without ptde or JAX
-=======
   report RUN        one HTML file of a run or a comparison: curves, tables, battles to watch
->>>>>>> theirs
   rank RUN FILE     rank a LETOR file with a team that was taught to, in TREC's format
   compare PLAN      methods x maps x seeds: a table of the paper, or a plan in a file
   check WORLD       is a world of yours (module:callable) what it should be?
@@ -88,11 +85,8 @@ COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {
     "evaluate": evaluate_command,
     "resume": resume_command,
     "replay": replay_command,
-<<<<<<< ours
     "export": export_command,
-=======
     "report": report_command,
->>>>>>> theirs
     "rank": rank_command,
     "compare": compare_command,
     "check": check_command,
