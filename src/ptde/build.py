@@ -182,7 +182,7 @@ def finetuning(run: Run, env: AbstractWorld, handed: Handed | None) -> Training:
 def _finetuner(run: Run, spec: EnvSpec, plan: Schedule) -> AbstractLearner:
     """Stage 1's learner, with stage 3's values."""
     f = run.finetune
-    waits = round(f.warm_up * plan.collections)
+    waits = round(f.warm_up * plan.collections)  # collections
     if run.algo == "mappo":
         config = replace(run.mappo.on(run.map), lr=f.lr)
         return MappoLearner(_given, config, waits, f.parts)
@@ -197,7 +197,11 @@ def _finetuner(run: Run, spec: EnvSpec, plan: Schedule) -> AbstractLearner:
         epsilon_end=f.epsilon,
     )
     return ValueLearner(
-        _given, value, total=plan.total, warm_up=waits * run.envs, trains=f.parts
+        _given,
+        value,
+        total=plan.total,
+        warm_up=min(waits * run.envs, value.buffer),
+        trains=f.parts,
     )
 
 

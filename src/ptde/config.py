@@ -186,7 +186,8 @@ class Run(Options):
     @property
     def distils(self) -> bool:
         """A stage 2 follows stage 1."""
-        return self.info != "none" and not self.online_distillation
+        online = self.algo == "value" and self.online_distillation
+        return self.info != "none" and not online
 
     @property
     def finetunes(self) -> bool:
@@ -200,12 +201,15 @@ class Run(Options):
         """
         if not self.distils:
             return Stages(self.steps, 0, 0)
-        shared = round(self.student.share * self.steps) if self.rolls_data else 0
-        tuned = round(self.finetune.share * self.steps)
+        shared = self._share(self.student.share) if self.rolls_data else 0
+        tuned = self._share(self.finetune.share)
         left = max(1, self.steps - shared - tuned)
         beside = self.rolls_data and not shared and not self.student.segments
         own = self.student.data_steps if beside else shared
         return Stages(left, own, tuned or self.finetune.steps)
+
+    def _share(self, share: float) -> int:
+        return max(1, round(share * self.steps)) if share else 0
 
     @property
     def rolls_data(self) -> bool:

@@ -39,9 +39,9 @@ _ALWAYS |= {"test_every", "test_episodes", "checkpoint_every", "episodes", "base
 """Options that every run reads, whoever learns and wherever."""
 
 _CHOICES: dict[str, Iterable[Any]] = {
+    "online_distillation": (False, True),
     "algo": ("value", "mappo"),
     "mixer": MIXERS,
-    "online_distillation": (False, True),
     "teacher_sight": ("own", "all"),
     "info": INFOS,
     "segment": (0,),
@@ -199,7 +199,7 @@ def _read_by_stage_3(algo: Any, finetune: FinetuneConfig) -> set[str]:
         return _learn(third.algo, key, jax.tree.map(lambda x: x[0], handed))
 
     jax.eval_shape(tune, new_key(0))
-    return notes
+    return {name for name in notes if name.startswith("finetune.")}
 
 
 @lru_cache
