@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -207,6 +207,19 @@ class Run(Options):
         beside = self.rolls_data and not shared and not self.student.segments
         own = self.student.data_steps if beside else shared
         return Stages(left, own, tuned or self.finetune.steps)
+
+    @property
+    def apart(self) -> "Run":
+        """The same stages, with joint steps of their own instead of shares of --steps: so
+        one of them can be made anew with others while the rest stand.
+        """
+        if not self.distils:
+            return self
+        teach, distil, tune = self.stages
+        student = replace(self.student, share=0.0)
+        student = replace(student, data_steps=distil) if distil else student
+        finetune = replace(self.finetune, share=0.0, steps=tune)
+        return replace(self, steps=teach, student=student, finetune=finetune)
 
     def _share(self, share: float) -> int:
         return max(1, round(share * self.steps)) if share else 0

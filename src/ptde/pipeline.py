@@ -110,7 +110,7 @@ def distill_run(path: Path | str, config: Run | None = None) -> Outcome:
             f"{path} has nothing to distil, because {why}: teach another with "
             "`ptde teach --info gip`"
         )
-    new = folder.run if config is None else config
+    new = folder.run.apart if config is None else config
     _check_budget(folder, new)
     check_read(new, folder.run)
     with closing(build.world(new)) as env, folder.alone():
@@ -129,7 +129,7 @@ def finetune_run(path: Path | str, config: Run | None = None) -> Outcome:
             f"{path} has no distilled student to fine-tune: `ptde distill {path}` makes "
             "one, of a teacher with an information module (--info gip)"
         )
-    new = folder.run if config is None else config
+    new = folder.run.apart if config is None else config
     if not new.finetunes:
         raise ValueError(
             "stage 3 has no joint steps: type --finetune.steps, e.g. "
@@ -150,7 +150,7 @@ def _check_budget(folder: RunFolder, new: Run) -> None:
     if before != after:
         raise ValueError(
             f"the shares leave {after:,} joint steps for a teacher who has had {before:,}: "
-            "type --student.data-steps and --finetune.steps, which come beside them"
+            "type --student.data-steps or --finetune.steps instead of a share"
         )
 
 

@@ -233,9 +233,11 @@ def test_the_learning_rate_falls_to_the_end_of_the_run():
     assert rates == [1.0, 0.75, 0.5, 0.5]
     state = learner_and_state()[1]
     grad = jax.tree.map(jnp.ones_like, state.learnt.online)
-    step = lambda rate: learner._step(
-        grad, state.learnt.optimiser, state.learnt.online, rate
-    )[0]  # noqa: E731
+
+    def step(rate):
+        learnt = state.learnt
+        return learner._step(grad, learnt.optimiser, learnt.online, rate)[0]
+
     moved = [
         np.abs(
             jax.tree.leaves(step(rate))[0] - jax.tree.leaves(state.learnt.online)[0]

@@ -50,7 +50,7 @@ def distill_command(words: Sequence[str]) -> None:
 
     # The run's own options are what an option that is not typed stays at.
     folders = [Path(word) for word in words if (Path(word) / "run.json").is_file()]
-    saved = load_run(folders[0])[0].student if folders else DistillConfig()
+    saved = load_run(folders[0])[0].apart.student if folders else DistillConfig()
 
     @dataclass(frozen=True)
     class Command:
@@ -61,7 +61,7 @@ def distill_command(words: Sequence[str]) -> None:
         student: DistillConfig = saved
 
     parsed = parse(Command, words, "distill")
-    config = dataclasses.replace(load_run(parsed.run)[0], student=parsed.student)
+    config = dataclasses.replace(load_run(parsed.run)[0].apart, student=parsed.student)
     distill_run(parsed.run, config).show()
 
 
@@ -72,7 +72,7 @@ def finetune_command(words: Sequence[str]) -> None:
     from ptde.pipeline import finetune_run
 
     folders = [Path(word) for word in words if (Path(word) / "run.json").is_file()]
-    saved = load_run(folders[0])[0].finetune if folders else FinetuneConfig()
+    saved = load_run(folders[0])[0].apart.finetune if folders else FinetuneConfig()
 
     @dataclass(frozen=True)
     class Command:
@@ -83,7 +83,7 @@ def finetune_command(words: Sequence[str]) -> None:
         finetune: FinetuneConfig = saved
 
     parsed = parse(Command, words, "finetune")
-    config = dataclasses.replace(load_run(parsed.run)[0], finetune=parsed.finetune)
+    config = dataclasses.replace(load_run(parsed.run)[0].apart, finetune=parsed.finetune)
     finetune_run(parsed.run, config).show()
 
 
