@@ -45,8 +45,8 @@ class Cell:
 
     @property
     def goal(self) -> Literal["teach", "run"]:
-        """Stage 1 alone, if nobody asks for its student."""
-        return "run" if "student" in self.roles else "teach"
+        """Stage 1 alone, if nobody asks for its students."""
+        return "run" if self.roles & {"student", "finetuned"} else "teach"
 
     @property
     def folder(self) -> Path:
