@@ -1,0 +1,5 @@
+"""`python -m ptde` is `ptde`."""
+
+from ptde.cli import entry
+
+entry()
