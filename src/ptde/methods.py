@@ -12,6 +12,7 @@ from typing import Any, Literal
 import jax
 
 from ptde import build
+from ptde.algos.registry import ALGOS
 from ptde.config import Run
 from ptde.distill.config import DistillConfig
 from ptde.info import make_info
@@ -108,10 +109,9 @@ def parameters(run: Run, spec: EnvSpec) -> int:
     """Parameters that the run's teacher uses: network and information module."""
 
     def teacher(key):
-        if run.algo == "mappo":
-            actor, _ = build.mappo_models(run, spec, key=key)
-            return actor.network, actor.info
-        model = build.value_model(run, spec, key=key)
+        make = ALGOS[run.algo].networks
+        assert make is not None
+        model = make(run, spec, key=key)
         return model.network, model.info
 
     return _count(jax.eval_shape(teacher, new_key(0)))

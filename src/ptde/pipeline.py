@@ -206,8 +206,7 @@ def _distil(folder: RunFolder, env: AbstractWorld, beside: Team | None = None) -
 def _finetune(folder: RunFolder, env: AbstractWorld) -> Team:
     """Stage 3."""
     config = folder.run
-    leash = config.finetune.held(config.algo)
-    held = folder.teacher("teacher", config, env) if leash else None
+    held = folder.teacher("teacher", config, env) if build.leash(config) else None
     team, central = folder.team("student", config, env), folder.central(config, env)
     task = build.finetuning(config, env, Handed(team, central, held))
     tuned = teach(task, folder.path / "finetuned").team

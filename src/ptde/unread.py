@@ -19,6 +19,7 @@ from jaxtyping import Array, Key
 from ptde import build, validation
 from ptde.algos.base import AbstractAlgorithm, Team
 from ptde.algos.finetune import FinetuneConfig, Handed
+from ptde.algos.registry import ALGOS
 from ptde.config import Run
 from ptde.distill.config import DistillConfig
 from ptde.distill.students import STUDENTS
@@ -40,7 +41,7 @@ _ALWAYS |= {"test_every", "test_episodes", "checkpoint_every", "episodes", "base
 
 _CHOICES: dict[str, Iterable[Any]] = {
     "online_distillation": (False, True),
-    "algo": ("value", "mappo"),
+    "algo": ALGOS,
     "mixer": MIXERS,
     "teacher_sight": ("own", "all"),
     "info": INFOS,
@@ -195,7 +196,7 @@ def _read_by_stage_3(algo: Any, finetune: FinetuneConfig) -> set[str]:
     def tune(key):
         teacher, _, central = taught(first.algo, first.start().learner)
         team = Team(teacher.network, second.start(teacher).student)
-        handed = Handed(team, central, teacher if finetune.held(algo) else None)
+        handed = Handed(team, central, teacher if build.leash(run) else None)
         return _learn(third.algo, key, jax.tree.map(lambda x: x[0], handed))
 
     jax.eval_shape(tune, new_key(0))

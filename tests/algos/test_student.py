@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from tests.students import NO_STAGE_3
 
-from ptde import build
 from ptde.algos import Teacher, ValueConfig
+from ptde.algos.registry import value_model
 from ptde.algos.student import SharedPolicy, label
 from ptde.config import Run
 from ptde.distill.config import DistillConfig
@@ -63,7 +63,7 @@ def task(**changes):
 
 @pytest.fixture(scope="module")
 def teacher():
-    model = build.value_model(TINY, ENV.spec, key=jax.random.key(0))
+    model = value_model(TINY, ENV.spec, key=jax.random.key(0))
     return jax.tree.map(lambda x: x[None], Teacher(model.network, model.info))
 
 

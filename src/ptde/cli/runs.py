@@ -5,7 +5,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ptde.cli.arguments import FilePath, Role, RunPath, parse, start_of, take, world_words
+from ptde.cli.arguments import (
+    FilePath,
+    Role,
+    RunPath,
+    parse,
+    show_own_parts,
+    start_of,
+    take,
+    world_words,
+)
 
 
 def configured(command: str, summary: str) -> Callable[[Sequence[str]], None]:
@@ -18,6 +27,7 @@ def configured(command: str, summary: str) -> Callable[[Sequence[str]], None]:
         from ptde.unread import without_unread
 
         words, start = start_of(world_words(words))
+        show_own_parts(words)
         words, method = take("method", words, METHODS)
 
         @dataclass(frozen=True)
