@@ -25,6 +25,7 @@ SMALL = """
 import dataclasses, os, runpy, sys
 import ptde, ptde.presets
 from ptde.jobs.distill import DistillConfig
+from ptde.unread import without_unread
 from ptde.algos import ValueConfig
 from ptde.algos.finetune import FinetuneConfig
 
@@ -42,7 +43,7 @@ def run(config, *args):
     config = dataclasses.replace(config, **tiny, steps=min(config.steps, 16))
     if config.world == "smax":
         config = dataclasses.replace(config, world="probe", map="state")
-    return full(config, "run")
+    return full(without_unread(config, config), "run")
 ptde.run = run
 sys.argv = [script, "16"]
 sys.path[0] = os.path.dirname(script)  # as `python SCRIPT` does

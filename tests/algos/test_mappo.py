@@ -202,7 +202,7 @@ def test_advantages_are_generalised_advantage_estimates():
     learner, state, batch = played("none")
     _, advantages = jax.jit(learner.advantages)(state, batch)
     steps, c = batch.steps, learner.config
-    values = jax.jit(state.critic)
+    values = jax.jit(lambda steps: state.critic(steps))
     v = np.asarray(values(steps))
     first, reward = np.asarray(steps.first), np.asarray(steps.reward)
     discount = c.gamma * np.asarray(steps.discount)
