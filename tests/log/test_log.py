@@ -11,6 +11,7 @@ from ptde.cli import main
 from ptde.jobs.record import Record
 from ptde.log import LOGGERS, AbstractLogger, RunLog, check_log, log_row
 
+PROBE = ["run", "--world", "probe", "--map", "personal", *TINY]
 RUN = {"seed": 3, "world": "probe"}
 OWN = """
 import json
@@ -165,7 +166,7 @@ class Absent(AbstractLogger):
 def test_the_line_to_type_comes_before_anything_is_written(tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(LOGGERS, "absent", Absent)
     words = ["--log", "absent", "--out", str(tmp_path / "run")]
-    assert main(["run", *TINY, *words]) == 2
+    assert main([*PROBE, *words]) == 2
     assert "pip install 'ptde[absent]'" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
 
@@ -180,7 +181,7 @@ def test_the_extras_have_the_loggers_names():
 
 def test_a_run_is_logged_whole(mine):
     """From the command: teacher and student, as many rows as their records have."""
-    assert main(["run", *TINY, "--log", "my_log:Lines", "--out", "run"]) == 0
+    assert main([*PROBE, "--log", "my_log:Lines", "--out", "run"]) == 0
     heard = [row for row in lines(mine / "run") if "joint_steps" in row]
     for role in ("teacher", "student"):
         rows = Record(mine / "run" / role / "record.jsonl").rows()
@@ -241,12 +242,15 @@ def test_tensorboards_rows_outlive_a_kill(tmp_path):
 
 def test_wandb_keeps_rows_without_a_network(tmp_path, monkeypatch):
     """Offline, as on a cluster; a run that goes on is the same run of W&B's."""
-    pytest.importorskip("wandb", reason="wandb is not installed: pip install 'ptde[wandb]'")
+    wandb = pytest.importorskip(
+        "wandb", reason="wandb is not installed: pip install 'ptde[wandb]'"
+    )
     monkeypatch.setenv("WANDB_MODE", "offline")
     monkeypatch.setenv("WANDB_SILENT", "true")
     for steps in (16, 32):
         with RunLog(tmp_path, RUN, ["wandb"]) as log:
             tell(log, tmp_path, "teacher", row_at(steps, 0.5))
+    wandb.teardown()  # waits for its process, which writes the files
     files = sorted((tmp_path / "wandb").glob("offline-run-*/*.wandb"))
     name = (tmp_path / "wandb-id").read_text()
     assert len(files) == 2 and all(file.stem == f"run-{name}" for file in files)
