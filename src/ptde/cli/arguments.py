@@ -10,6 +10,9 @@ Role = Literal["teacher", "student", "finetuned", "baseline"]
 RunPath = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
 FilePath = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="FILE")]
 PlanWord = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="PLAN")]
+LogNames = Annotated[
+    tuple[str, ...], tyro.conf.UseAppendAction, tyro.conf.arg(metavar="NAME")
+]
 WorldWord = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="WORLD")]
 
 
