@@ -26,7 +26,10 @@ from ptde.nn.recurrent import GRU
 
 LOCAL = "local"
 """What the first layers read: O_i = [observation, one-hot last action, one-hot agent]."""
-ACTIVATIONS = {jax.nn.relu: "relu", jax.nn.leaky_relu: "leaky_relu"}
+ACTIVATIONS: dict[Callable[..., Any], str] = {
+    jax.nn.relu: "relu",
+    jax.nn.leaky_relu: "leaky_relu",
+}
 """Those that players know, by what a network applies."""
 
 
@@ -110,13 +113,13 @@ def _utility(network: UtilityNetwork, layers: Layers, *z: str) -> str:
 
 
 def _actor(network: ActorNetwork, layers: Layers, *z: str) -> str:
-    body = network.body
-    x = layers.norm("network.norm.0", body.norms[0], LOCAL)
-    for i, layer in enumerate(body.layers):
+    torso = network.torso
+    x = layers.norm("network.norm.0", torso.norms[0], LOCAL)
+    for i, layer in enumerate(torso.layers):
         x = layers.linear(f"network.layer.{i}", layer, x, then="relu")
-        x = layers.norm(f"network.norm.{i + 1}", body.norms[i + 1], x)
-    h = layers.gru("network.rnn", body.rnn, x)
-    h = layers.norm("network.norm.3", body.norms[3], h)
+        x = layers.norm(f"network.norm.{i + 1}", torso.norms[i + 1], x)
+    h = layers.gru("network.rnn", torso.rnn, x)
+    h = layers.norm("network.norm.3", torso.norms[3], h)
     return _informed(network.bridge, network.head, layers, h, *z)
 
 
@@ -153,7 +156,21 @@ def layers_of(team: Team) -> Layers:
     layers = Layers()
     z = _known(team.student, STUDENTS, "STUDENTS")(team.student, layers)
     _known(team.network, NETWORKS, "NETWORKS")(team.network, layers, *z)
+    _check_memory(team, layers.memory)
     return layers
+
+
+def _check_memory(team: Team, listed: int) -> None:
+    """ValueError if layers remember less, or more, than the team that they are to be."""
+    memory = jax.eval_shape(lambda: team.policy().start(1, 1))
+    widths = [sum(x.shape[-1] for x in jax.tree.leaves(part)) for part in memory]
+    if sum(widths) != listed:
+        network, student = type(team.network).__name__, type(team.student).__name__
+        raise ValueError(
+            f"{network} remembers {widths[0]} numbers of an episode and {student} "
+            f"{widths[1]}, and their layers {listed}: list each that remembers with "
+            "layers.gru. A team with a memory is not exported as one without"
+        )
 
 
 def _known(part: Any, table: dict[Any, Callable], name: str) -> Callable:

@@ -7,6 +7,7 @@ actions = player.act(obs, legal)     # [n, o] and [n, u] -> [n]; or many teams, 
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -31,6 +32,8 @@ class Player:
     """A team, or some of its agents: ``Player(folder, agents=[2])`` is agent 2 alone."""
 
     def __init__(self, folder, engine="numpy", agents=None):
+        if engine not in ("numpy", "onnx"):
+            raise ValueError(f"unknown engine {engine!r}: type 'numpy' or 'onnx'")
         folder = Path(folder)
         self.team = json.loads((folder / "team.json").read_text())
         self.n, self.u = self.team["agents"], self.team["actions"]
@@ -50,7 +53,8 @@ class Player:
 
     def reset(self):
         """Forgets everything: an episode starts."""
-        self.memory = self.last_action = None
+        self.memory: Any = None
+        self.last_action: Any = None
 
     def act(self, obs, legal):
         """The agents' actions. ValueError for arrays that are not of the team's sizes."""

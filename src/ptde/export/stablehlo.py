@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import accumulate, pairwise
 
 import jax
 import jax.numpy as jnp
@@ -22,16 +23,17 @@ def stablehlo(team: Team, spec: EnvSpec) -> bytes:
     n = spec.n_agents
     carry = jax.eval_shape(lambda: policy.start(1, n))
     leaves, structure = jax.tree.flatten(_ordered(carry))
-    ends = [sum(x.shape[-1] for x in leaves[: i + 1]) for i in range(len(leaves))]
+    ends = [0, *accumulate(x.shape[-1] for x in leaves)]
 
     def step(obs, legal, last_action, memory):
-        parts = jnp.split(memory, ends[:-1], axis=-1)
+        parts = [memory[..., i:j] for i, j in pairwise(ends)]
         carry = _ordered(jax.tree.unflatten(structure, parts))
         alive = jnp.ones(last_action.shape, bool)  # no policy reads it
         view = LocalView(obs, legal, last_action, alive)
         carry, values = policy.values(carry, view)
         after = jax.tree.leaves(_ordered(carry))
-        return greedy(values, legal), jnp.concatenate(after, axis=-1)
+        action, none = greedy(values, legal), memory[..., :0]
+        return action, jnp.concatenate([none, *after], axis=-1)
 
     (batch,) = export.symbolic_shape("batch")
     shape = jax.ShapeDtypeStruct

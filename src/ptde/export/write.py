@@ -6,7 +6,7 @@ from contextlib import closing
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import jax
 import numpy as np
@@ -20,10 +20,9 @@ from ptde.envs.ranking.lists import LIMIT
 from ptde.export import player
 from ptde.export.alike import check_alike
 from ptde.export.layers import Layers, layers_of
-from ptde.folder import RunFolder
+from ptde.folder import RunFolder, for_role
 from ptde.validation import check_choice
 
-Format = Literal["onnx", "numpy", "stablehlo"]
 FORMATS: dict[str, tuple[str, ...]] = {
     "numpy": (),
     "onnx": ("onnx", "onnxruntime"),
@@ -45,38 +44,45 @@ FILES = (
 
 def export_run(
     path: Path | str,
-    to: Format = "onnx",
+    to: str = "onnx",
     seed: int | None = None,
     out: Path | str | None = None,
+    role: str | None = None,
 ) -> Path:
     """Writes the run's decentralised team as a folder, and returns the folder.
 
-    The team is that of the run's last stage: its student, fine-tuned if it was, or the
-    teacher of a run without information.
+    The team is that of the last stage that is finished: the student, fine-tuned if it was,
+    or the teacher of a run without information. ``role`` asks for another.
 
     Args:
         path: the run folder.
         to: ``numpy`` writes weights, description and a player in NumPy; ``onnx`` and
             ``stablehlo`` a graph beside them.
         seed: which of the run's seeds; None is its first.
-        out: the folder to write; None is ``export`` in the run folder. An earlier export
-            there is replaced.
+        out: the folder to write; None is ``export`` in the run folder, or
+            ``export-ROLE`` where a role is asked for. An earlier export there is replaced.
+        role: ``student``, ``finetuned``, ``baseline``, or ``teacher`` if it acts on local
+            information.
 
     Raises:
-        ValueError: the run has no decentralised team, a network is not a part of ptde, a
-            package is missing, or ``out`` is something else.
+        ValueError: the run has no decentralised team, or the role is not one; a network is
+            not a part of ptde; a package is missing; ``out`` is something else.
     """
     check_choice("to", to, FORMATS)
     _check_installed(to)
     folder = RunFolder(Path(path))
-    role = _role(folder)
+    name = "export" if role is None else f"export-{role}"
+    role = _role(folder, role)
     index = folder.index_of(seed)
-    target = Path(out) if out is not None else folder.path / "export"
+    target = Path(out) if out is not None else folder.path / name
     with closing(_world(folder)) as world:
         model = jax.tree.map(lambda x: x[index], folder.model(role, world))
         team = model if isinstance(model, Team) else Team(model.network, NoStudent())
-        about = {"method": folder.run.method, "role": role}
-        about["seed"] = folder.run.seed + index
+        about = {
+            "method": for_role(folder.run, role).method,
+            "role": role,
+            "seed": folder.run.seed + index,
+        }
         return export_team(team, world, target, to, about)
 
 
@@ -84,7 +90,7 @@ def export_team(
     team: Team,
     world: AbstractWorld,
     out: Path,
-    to: Format = "onnx",
+    to: str = "onnx",
     about: dict[str, Any] | None = None,
 ) -> Path:
     """Writes a team without a leading axis of seeds as a folder; see ``export_run``.
@@ -96,6 +102,7 @@ def export_team(
         to: the format.
         about: what ``team.json`` is to say of it besides, such as ``method`` and ``seed``.
     """
+    check_choice("to", to, FORMATS)
     _check_installed(to)
     if out.exists() and not (out / "team.json").is_file():
         raise ValueError(f"{out} exists and is left as it is: type another --out")
@@ -128,22 +135,36 @@ def _check_installed(to: str) -> None:
         )
 
 
-def _role(folder: RunFolder) -> str:
-    """The role that is decentralised. ValueError says how to get one."""
+def awaited(folder: RunFolder) -> str:
+    """The decentralised team that the run is still to make, the last one; "" if none."""
+    teams = [role for role in folder.expected if role in ("student", "finetuned")]
+    return teams[-1] if teams and not folder.has(teams[-1]) else ""
+
+
+def _role(folder: RunFolder, asked: str | None) -> str:
+    """The role to export. ValueError says how to get one that is decentralised."""
     run, path = folder.run, folder.path
-    role = folder.decentralised
+    if asked is not None:
+        folder.check_has(asked)
+    role = asked or folder.decentralised
     if role != "teacher" or (folder.has(role) and not run.centralised):
         return role
-    if not folder.has("teacher") or run.online_distillation:
-        advice = f"`ptde resume {path}` ends it"
+    instead = [r for r in ("finetuned", "student", "baseline") if folder.has(r)]
+    if not folder.has("teacher"):
+        raise ValueError(f"{path} has no finished team: `ptde resume {path}` ends it")
+    if instead:
+        advice = f"type --role {' or '.join(instead)}"
     elif run.distils:
-        advice = f"its teacher reads the state; `ptde distill {path}` makes a student of it"
+        advice = f"`ptde distill {path}` makes a student of it"
     else:
         advice = (
-            "its teacher has unlimited sight; teach another with `ptde run --info none "
-            "--teacher-sight all --online-distillation`"
+            "teach one with a student: `ptde run --info none --teacher-sight all "
+            "--online-distillation`"
         )
-    raise ValueError(f"{path} has no decentralised team: {advice}")
+    reads = "reads the global state" if run.info != "none" else "has unlimited sight"
+    raise ValueError(
+        f"the teacher of {path} {reads}, so it has no decentralised team: {advice}"
+    )
 
 
 def _world(folder: RunFolder) -> AbstractWorld:
@@ -199,8 +220,20 @@ def _described(
         },
         "local": {
             "width": spec.local_dim,
-            "meaning": "what each agent's layers read as 'local': its row of obs, its last "
-            "action one-hot (zeros for -1), its number, which is its row's, one-hot",
+            "meaning": "what each agent's layers read as 'local': the parts side by side",
+            "parts": [
+                {"name": "obs", "width": spec.obs_dim, "meaning": "its row of obs"},
+                {
+                    "name": "last_action",
+                    "width": spec.n_actions,
+                    "meaning": "its last action, one-hot; zeros for -1",
+                },
+                {
+                    "name": "agent",
+                    "width": n,
+                    "meaning": "its number, which is its row's, one-hot",
+                },
+            ],
         },
         "layers": layers.list,
     }
@@ -219,7 +252,7 @@ def _names(method: str, names: tuple[str, ...], width: int) -> list[str]:
     return list(names)
 
 
-def _write(folder: Path, team: dict[str, Any], layers: Layers, to: Format) -> None:
+def _write(folder: Path, team: dict[str, Any], layers: Layers, to: str) -> None:
     from safetensors.numpy import save_file
 
     (folder / "team.json").write_text(json.dumps(team, indent=1))
@@ -234,7 +267,7 @@ def _write(folder: Path, team: dict[str, Any], layers: Layers, to: Format) -> No
         (folder / "team.onnx").write_bytes(graph.SerializeToString())
 
 
-def _readme(team: dict[str, Any], to: Format) -> str:
+def _readme(team: dict[str, Any], to: str) -> str:
     n, o = team["inputs"]["obs"]["shape"]
     u, m = team["actions"], team["inputs"]["memory"]["shape"][-1]
     graphs = {
