@@ -15,10 +15,11 @@ import ptde.export.write as write
 from ptde.agents.utility import UtilityNetwork
 from ptde.algos.base import Team
 from ptde.cli import main
-from ptde.distill.students import MlpStudent
+from ptde.distill.students import GruStudent, MlpStudent
 from ptde.envs.ranking.env import Ranking
 from ptde.envs.settings import RankingConfig
 from ptde.export import NETWORKS, STUDENTS, export_run, export_team
+from ptde.export.layers import LOCAL
 from ptde.folder import RunFolder
 from ptde.info import AbstractStudent, InfoSizes
 from ptde.jobs import checkpoint
@@ -72,7 +73,8 @@ def test_the_command_writes_one_folder_and_says_where(folder, capsys):
     assert [x["shape"] for x in inputs.values()] == [[2, 5], [2, 2], [2], [2, 8]]
     assert about["local"]["width"] == 5 + 2 + 2
     assert all(x["meaning"] for x in (*inputs.values(), *about["outputs"].values()))
-    assert "obs [2, 5]" in (place / "README.md").read_text()
+    readme = (place / "README.md").read_text()
+    assert "floats [2, 5], booleans [2, 2] -> [2]" in readme and "obs [b, 2, 5]" in readme
     action = exported_player(place).Player(place).act(np.ones((2, 5)), np.ones((2, 2)))
     assert action.shape == (2,)
 
@@ -125,7 +127,7 @@ def test_a_ranking_team_goes_without_its_data(tmp_path, monkeypatch):
 def test_a_run_without_a_decentralised_team_is_told_how_to_get_one(tmp_path, monkeypatch):
     runs = tmp_path / "runs"
     only = made_folder(monkeypatch, runs / "taught", TINY, "teacher")
-    with pytest.raises(ValueError, match=f"reads the state; `ptde distill {only.path}`"):
+    with pytest.raises(ValueError, match=f"the global state, .*`ptde distill {only.path}`"):
         export_run(only.path)
     stopped = made_folder(monkeypatch, runs / "stopped", TINY)
     with pytest.raises(ValueError, match=f"`ptde resume {stopped.path}` ends it"):
@@ -140,9 +142,8 @@ def test_a_run_without_a_decentralised_team_is_told_how_to_get_one(tmp_path, mon
 def test_words_that_mean_nothing(folder, tmp_path, capsys):
     with pytest.raises(ValueError, match="unknown to 'onxx': did you mean --to onnx"):
         export_run(folder.path, "onxx")
-    with pytest.raises(SystemExit) as told:
-        main(["export", str(folder.path), "--to", "onxx"])
-    assert told.value.code == 2 and "onnx" in capsys.readouterr().err
+    assert main(["export", str(folder.path), "--to", "onxx"]) == 2
+    assert "did you mean --to onnx?" in capsys.readouterr().err
     assert main(["export", str(folder.path), "--seed", "9"]) == 2
     assert "--seed 9 is not in this run: 4 to 5 are" in capsys.readouterr().err
     (tmp_path / "thesis").mkdir()
@@ -150,6 +151,13 @@ def test_words_that_mean_nothing(folder, tmp_path, capsys):
     assert "left as it is: type another --out" in capsys.readouterr().err
     assert main(["export", str(tmp_path)]) == 2
     assert "not a run folder" in capsys.readouterr().err
+
+
+def test_a_folder_of_an_older_ptde(folder, capsys):
+    file = folder.path / "run.json"
+    file.write_text(file.read_text().replace('"format": 3', '"format": 2'))
+    assert main(["export", str(folder.path)]) == 2
+    assert "has format 2, this ptde reads format 3: use the" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -210,6 +218,22 @@ def test_a_student_of_ones_own_says_what_its_layers_are(tmp_path, monkeypatch):
     assert not (tmp_path / "team").exists()
     monkeypatch.setitem(STUDENTS, Doubled, _twice)
     assert export_team(mine, env, tmp_path / "team", "numpy").exists()
+
+
+def test_a_student_with_a_memory_is_not_exported_as_one_without(tmp_path, monkeypatch):
+    class Remembers(GruStudent):
+        pass
+
+    def as_if_it_had_none(student, layers):
+        return (layers.mlp("student.mlp", student.mlp, LOCAL, LOCAL),)
+
+    env = Noise()
+    one = team(env.spec, "value", "gru")
+    own = Remembers(env.spec.local_dim, 4, 5, key=jax.random.key(0))
+    monkeypatch.setitem(STUDENTS, Remembers, as_if_it_had_none)
+    with pytest.raises(ValueError, match=r"remembers 5 numbers .* layers 0: a student"):
+        export_team(dataclasses.replace(one, student=own), env, tmp_path / "t", "numpy")
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_network_that_inherits_is_not_taken_for_its_parent(tmp_path):

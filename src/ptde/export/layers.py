@@ -155,21 +155,21 @@ def layers_of(team: Team) -> Layers:
     """
     layers = Layers()
     z = _known(team.student, STUDENTS, "STUDENTS")(team.student, layers)
+    _check_memory(team.student, layers.memory)
     _known(team.network, NETWORKS, "NETWORKS")(team.network, layers, *z)
-    _check_memory(team, layers.memory)
     return layers
 
 
-def _check_memory(team: Team, listed: int) -> None:
-    """ValueError if layers remember less, or more, than the team that they are to be."""
-    memory = jax.eval_shape(lambda: team.policy().start(1, 1))
-    widths = [sum(x.shape[-1] for x in jax.tree.leaves(part)) for part in memory]
-    if sum(widths) != listed:
-        network, student = type(team.network).__name__, type(team.student).__name__
+def _check_memory(student: AbstractStudent, listed: int) -> None:
+    """ValueError if a student that remembers is listed as one that does not."""
+    memory = jax.tree.leaves(jax.eval_shape(lambda: student.start(1, 1)))
+    width = sum(x.shape[-1] for x in memory)
+    if width != listed:
+        name = type(student).__name__
         raise ValueError(
-            f"{network} remembers {widths[0]} numbers of an episode and {student} "
-            f"{widths[1]}, and their layers {listed}: list each that remembers with "
-            "layers.gru. A team with a memory is not exported as one without"
+            f"{name} remembers {width} numbers of each agent's episode and its layers "
+            f"{listed}: a student with a memory cannot be exported as one without. List "
+            "each layer that remembers with layers.gru"
         )
 
 

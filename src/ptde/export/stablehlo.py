@@ -15,15 +15,24 @@ from ptde.types import EnvSpec, LocalView
 PLATFORMS = ("cpu", "cuda", "tpu")
 
 
-def stablehlo(team: Team, spec: EnvSpec) -> bytes:
+def stablehlo(team: Team, spec: EnvSpec, memory: int) -> bytes:
     """``(obs, legal, last_action, memory) -> (action, memory)``, of a symbolic number of
     teams; actions are int32. The weights are constants in it.
+
+    Raises:
+        ValueError: an agent's memory is not ``memory`` wide, as its layers say.
     """
     policy = team.policy()
     n = spec.n_agents
     carry = jax.eval_shape(lambda: policy.start(1, n))
     leaves, structure = jax.tree.flatten(_ordered(carry))
     ends = [0, *accumulate(x.shape[-1] for x in leaves)]
+    if ends[-1] != memory:
+        raise ValueError(
+            f"the layers of {type(team.network).__name__} list a memory of {memory} numbers "
+            f"and its hidden state has {ends[-1]}: --to stablehlo needs all of it, so type "
+            "--to onnx"
+        )
 
     def step(obs, legal, last_action, memory):
         parts = [memory[..., i:j] for i, j in pairwise(ends)]

@@ -115,7 +115,7 @@ def export_team(
     if to == "stablehlo":
         from ptde.export.stablehlo import stablehlo
 
-        (part / "team.stablehlo").write_bytes(stablehlo(team, world.spec))
+        (part / "team.stablehlo").write_bytes(stablehlo(team, world.spec, layers.memory))
     check_alike(team, world.spec, part, to)
     out.mkdir(exist_ok=True)
     for name in FILES:
@@ -273,9 +273,9 @@ def _readme(team: dict[str, Any], to: str) -> str:
     graphs = {
         "numpy": "",
         "onnx": f"""
-`team.onnx` is the same as a graph, for any ONNX runtime and b teams at once. In:
-`obs [b, {n}, {o}]`, `legal [b, {n}, {u}]`, `last_action [b, {n}]`, `memory [b, {n}, {m}]`. Out:
-`action` and `next_memory`. `Player("FOLDER", "onnx")` plays it with onnxruntime.
+`team.onnx` is the same as a graph, for any ONNX runtime and b teams at once. In go
+`obs [b, {n}, {o}]`, `legal [b, {n}, {u}]`, `last_action [b, {n}]` and
+`memory [b, {n}, {m}]`, out come `action` and `next_memory`. `Player("FOLDER", "onnx")` plays it with onnxruntime.
 """,
         "stablehlo": """
 `team.stablehlo` is the same for JAX and b teams at once: `jax.export.deserialize(bytes)
@@ -295,7 +295,7 @@ player.reset()                      # before each episode
 actions = player.act(obs, legal)    # floats [{n}, {o}], booleans [{n}, {u}] -> [{n}]
 ```
 
-The player remembers what its agents did and saw. `Player("FOLDER", agents=[0])` is one agent
-alone: it takes and gives one row. `team.json` names every entry of an observation and every
-action, and lists the layers, whose weights are in `model.safetensors`.
+The player remembers what its agents did and saw. `Player("FOLDER", agents=[0])` is one
+agent alone: it takes and gives one row. `team.json` names every entry of an observation and
+every action, and lists the layers, whose weights are in `model.safetensors`.
 {graphs[to]}"""

@@ -170,9 +170,9 @@ def observation_names(scenario: str) -> tuple[str, ...]:
     """
     left, right = PLAYERS[scenario]
     moves = ("velocity x", "velocity y")
-    parts = {"own": ("x", "y", *moves)}
+    parts: dict[str, tuple[str, ...]] = {"own": ("x", "y", *moves)}
     players = [*(f"left {i}" for i in range(left)), *(f"right {i}" for i in range(right))]
-    parts |= {player: ("dx", "dy", *moves) for player in players}
+    parts |= dict.fromkeys(players, ("dx", "dy", *moves))
     parts["ball"] = ("x", "y", "z", "left has it", "nobody has it", "right has it")
     parts["own number"] = tuple(f"is {i}" for i in range(min(left, BIGGEST)))
     return tuple(f"{who}: {what}" for who, whats in parts.items() for what in whats)
