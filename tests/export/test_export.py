@@ -1,13 +1,13 @@
 """`ptde export`: what it writes, and what it refuses."""
 
 import dataclasses
-import json
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from tests.export.folders import PLAIN, described, made_folder
 from tests.export.teams import Noise, exported_player, lists, team
 from tests.test_pipeline import TINY
 
@@ -20,40 +20,15 @@ from ptde.envs.ranking.env import Ranking
 from ptde.envs.settings import RankingConfig
 from ptde.export import NETWORKS, STUDENTS, export_run, export_team
 from ptde.export.layers import LOCAL
-from ptde.folder import RunFolder
-from ptde.info import AbstractStudent, InfoSizes
-from ptde.jobs import checkpoint
-from ptde.jobs.distill import DistillConfig
+from ptde.info import AbstractStudent
 
 SMALL = dataclasses.replace(TINY, seed=4, seeds=2)
-PLAIN = {"info": "none", "info_config": InfoSizes(), "student": DistillConfig()}
-
-
-def made_folder(monkeypatch, path, run, *roles):
-    """A run folder whose finished networks nobody taught: random numbers."""
-    path.parent.mkdir(exist_ok=True)
-    folder = RunFolder.create(run, path, "run")
-    shapes = {}
-    load = lambda path, like: shapes.setdefault(path.parts[-2], like)  # noqa: E731
-    draw = np.random.default_rng(0)
-    with monkeypatch.context() as patch:
-        patch.setattr(checkpoint, "load", load)
-        for role in roles:
-            folder.model(role, write._world(folder))
-    for role in roles:
-        fill = lambda x: jnp.asarray(draw.normal(size=x.shape), x.dtype)  # noqa: E731
-        folder.finish(role, jax.tree.map(fill, shapes[role]))
-    return folder
 
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """A run on personal with teachers and students."""
     return made_folder(monkeypatch, tmp_path / "run", SMALL, "teacher", "student")
-
-
-def described(place):
-    return json.loads((place / "team.json").read_text())
 
 
 def test_the_command_writes_one_folder_and_says_where(folder, capsys):

@@ -5,7 +5,7 @@ import dataclasses
 import jax
 import numpy as np
 import pytest
-from tests.export.test_export import PLAIN, described, made_folder
+from tests.export.folders import PLAIN, described, made_folder
 from tests.test_pipeline import TINY
 
 import ptde.export.write as write
@@ -34,7 +34,7 @@ KINDS = {
     ),
     "mappo": ({"algo": "mappo", "student": GRU}, "student", None, "student", "MAPPO_GIP"),
 }
-"""Options, roles that are finished, the role that is asked for; role and method exported."""
+"""Options, finished roles, the role that is asked for; role and method of the export."""
 
 
 @pytest.mark.parametrize("kind", KINDS)

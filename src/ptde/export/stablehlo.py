@@ -29,9 +29,9 @@ def stablehlo(team: Team, spec: EnvSpec, memory: int) -> bytes:
     ends = [0, *accumulate(x.shape[-1] for x in leaves)]
     if ends[-1] != memory:
         raise ValueError(
-            f"the layers of {type(team.network).__name__} list a memory of {memory} numbers "
-            f"and its hidden state has {ends[-1]}: --to stablehlo needs all of it, so type "
-            "--to onnx"
+            f"the layers of {type(team.network).__name__} list a memory of {memory} "
+            f"numbers and its hidden state has {ends[-1]}: --to stablehlo needs all of it, "
+            "so type --to onnx"
         )
 
     def step(obs, legal, last_action, memory):

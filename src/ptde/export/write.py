@@ -275,7 +275,8 @@ def _readme(team: dict[str, Any], to: str) -> str:
         "onnx": f"""
 `team.onnx` is the same as a graph, for any ONNX runtime and b teams at once. In go
 `obs [b, {n}, {o}]`, `legal [b, {n}, {u}]`, `last_action [b, {n}]` and
-`memory [b, {n}, {m}]`, out come `action` and `next_memory`. `Player("FOLDER", "onnx")` plays it with onnxruntime.
+`memory [b, {n}, {m}]`, out come `action` and `next_memory`.
+`Player("FOLDER", "onnx")` plays it with onnxruntime.
 """,
         "stablehlo": """
 `team.stablehlo` is the same for JAX and b teams at once: `jax.export.deserialize(bytes)
