@@ -140,8 +140,8 @@ def in_jax(team: Team, seen) -> np.ndarray:
 
     def act(carry, now):
         obs, legal, first = now
-        clear = lambda x: jnp.where(first[:, None, None], 0.0, x)
-        memory = jax.tree.map(clear, carry[0])
+        fresh = first[:, None, None]
+        memory = jax.tree.map(lambda x: jnp.where(fresh, 0.0, x), carry[0])
         last = jnp.where(first[:, None], -1, carry[1])
         alive = jnp.ones(last.shape, bool)
         memory, values = policy.values(memory, LocalView(obs, legal, last, alive))
