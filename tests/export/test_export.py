@@ -109,7 +109,7 @@ def test_a_run_without_a_decentralised_team_is_told_how_to_get_one(tmp_path, mon
         export_run(stopped.path)
     wide = dataclasses.replace(TINY, **PLAIN, teacher_sight="all")
     seeing = made_folder(monkeypatch, runs / "seeing", wide, "teacher")
-    with pytest.raises(ValueError, match=r"unlimited sight; .*--online-distillation"):
+    with pytest.raises(ValueError, match=r"unlimited sight, .*--online-distillation"):
         export_run(seeing.path)
     assert not list(runs.glob("*/export"))
 

@@ -6,6 +6,7 @@ actions = player.act(obs, legal)     # [n, o] and [n, u] -> [n]; or many teams, 
 """
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -111,7 +112,8 @@ class Player:
     def _onnx(self, obs, legal):
         given = {"obs": obs, "legal": legal, "last_action": self.last_action}
         given["memory"] = self.memory
-        axes = obs.ndim - 1
-        rows = {k: x.reshape(-1, self.n, *x.shape[axes:]) for k, x in given.items()}
+        lead, axes = obs.shape[:-2], obs.ndim - 1  # any leading axes become one
+        shape = math.prod(lead), self.n
+        rows = {k: x.reshape(*shape, *x.shape[axes:]) for k, x in given.items()}
         action, memory = self.session.run(None, rows)
         return action.reshape(obs.shape[:-1]), memory.reshape(self.memory.shape)
