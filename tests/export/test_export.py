@@ -54,6 +54,11 @@ def test_the_command_writes_one_folder_and_says_where(folder, capsys):
     assert action.shape == (2,)
 
 
+def test_every_file_may_be_read_by_those_who_may_read_the_others(folder):
+    place = export_run(folder.path)
+    assert len({path.stat().st_mode for path in place.iterdir()}) == 1
+
+
 def test_an_earlier_export_is_replaced_and_nothing_else(folder, tmp_path):
     place = export_run(folder.path, "onnx", out=tmp_path / "team")
     first = (place / "model.safetensors").read_bytes()

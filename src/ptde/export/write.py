@@ -149,18 +149,21 @@ def _role(folder: RunFolder, asked: str | None) -> str:
     role = asked or folder.decentralised
     if role != "teacher" or (folder.has(role) and not run.centralised):
         return role
-    instead = [r for r in ("finetuned", "student", "baseline") if folder.has(r)]
     if not folder.has("teacher"):
         raise ValueError(f"{path} has no finished team: `ptde resume {path}` ends it")
-    if instead:
-        advice = f"type --role {' or '.join(instead)}"
+    if folder.decentralised != "teacher":
+        advice = f"type --role {folder.decentralised}"
     elif run.distils:
         advice = f"`ptde distill {path}` makes a student of it"
+    elif run.online_distillation:
+        advice = f"`ptde resume {path}` goes on with its student"
     else:
         advice = (
             "teach one with a student: `ptde run --info none --teacher-sight all "
             "--online-distillation`"
         )
+    if folder.has("baseline"):
+        advice += "; or type --role baseline"
     reads = "reads the global state" if run.info != "none" else "has unlimited sight"
     raise ValueError(
         f"the teacher of {path} {reads}, so it has no decentralised team: {advice}"
@@ -253,11 +256,12 @@ def _names(method: str, names: tuple[str, ...], width: int) -> list[str]:
 
 
 def _write(folder: Path, team: dict[str, Any], layers: Layers, to: str) -> None:
-    from safetensors.numpy import save_file
+    from safetensors.numpy import save
 
     (folder / "team.json").write_text(json.dumps(team, indent=1))
     weights = {name: np.ascontiguousarray(x) for name, x in layers.weights.items()}
-    save_file(weights, folder / "model.safetensors", metadata={"format": "np"})
+    # Not save_file, which makes a file that others may not read.
+    (folder / "model.safetensors").write_bytes(save(weights, {"format": "np"}))
     shutil.copyfile(player.__file__, folder / "player.py")
     (folder / "README.md").write_text(_readme(team, to))
     if to == "onnx":
