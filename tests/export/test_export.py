@@ -47,6 +47,8 @@ def test_the_command_writes_one_folder_and_says_where(folder, capsys):
     assert inputs["legal"]["entries"] == ["action 0", "action 1"]
     assert [x["shape"] for x in inputs.values()] == [[2, 5], [2, 2], [2], [2, 8]]
     assert about["local"]["width"] == 5 + 2 + 2
+    parts = [(part["name"], part["width"]) for part in about["local"]["parts"]]
+    assert parts == [("obs", 5), ("last_action", 2), ("agent", 2)]
     assert all(x["meaning"] for x in (*inputs.values(), *about["outputs"].values()))
     readme = (place / "README.md").read_text()
     assert "floats [2, 5], booleans [2, 2] -> [2]" in readme and "obs [b, 2, 5]" in readme

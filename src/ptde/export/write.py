@@ -3,7 +3,6 @@
 import json
 import shutil
 from contextlib import closing
-from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -16,9 +15,9 @@ from ptde.algos.base import Team
 from ptde.distill.students import NoStudent
 from ptde.envs.base import AbstractWorld
 from ptde.envs.ranking import Ranking
-from ptde.envs.ranking.lists import LIMIT
 from ptde.export import player
 from ptde.export.alike import check_alike
+from ptde.export.describe import described, readme
 from ptde.export.layers import Layers, layers_of
 from ptde.folder import RunFolder, for_role
 from ptde.validation import check_choice
@@ -30,8 +29,6 @@ FORMATS: dict[str, tuple[str, ...]] = {
 }
 """What ``--to`` may be, and the packages that each needs. The player in NumPy is always
 there, whatever else is."""
-VERSION = 1
-"""Of what ``team.json`` holds."""
 FILES = (
     "team.json",
     "model.safetensors",
@@ -107,11 +104,11 @@ def export_team(
     if out.exists() and not (out / "team.json").is_file():
         raise ValueError(f"{out} exists and is left as it is: type another --out")
     layers = layers_of(team)
-    described = _described(world, layers, {"method": "", **(about or {})})
+    about_team = described(world, layers, {"method": "", **(about or {})})
     part = out.with_name(f".{out.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
-    _write(part, described, layers, to)
+    _write(part, about_team, layers, to)
     if to == "stablehlo":
         from ptde.export.stablehlo import stablehlo
 
@@ -166,7 +163,7 @@ def _role(folder: RunFolder, asked: str | None) -> str:
         advice += "; or type --role baseline"
     reads = "reads the global state" if run.info != "none" else "has unlimited sight"
     raise ValueError(
-        f"the teacher of {path} {reads}, so it has no decentralised team: {advice}"
+        f"the teacher of {path} {reads}, so it cannot be carried off: {advice}"
     )
 
 
@@ -177,84 +174,6 @@ def _world(folder: RunFolder) -> AbstractWorld:
     return build.world(folder.run)
 
 
-def _described(
-    world: AbstractWorld, layers: Layers, about: dict[str, Any]
-) -> dict[str, Any]:
-    """What ``team.json`` says."""
-    spec = world.spec
-    n, m = spec.n_agents, layers.memory
-    entries = _names("observation_names", world.observation_names(), spec.obs_dim)
-    actions = _names("action_names", world.action_names(), spec.n_actions)
-
-    def array(shape: list[int], dtype: str, meaning: str, **more: Any) -> dict[str, Any]:
-        return {"shape": shape, "dtype": dtype, "meaning": meaning, **more}
-
-    kept = "next_memory of the step before; zeros at an episode's first step"
-    described = {
-        "format": VERSION,
-        "made_by": f"ptde {version('ptde')}",
-        "world": spec.name,
-        **about,
-        "agents": n,
-        "actions": spec.n_actions,
-        "inputs": {
-            "obs": array(
-                [n, spec.obs_dim],
-                "float32",
-                "what each agent sees; the entries of a row, in their order",
-                entries=entries,
-            ),
-            "legal": array(
-                [n, spec.n_actions],
-                "bool",
-                "which actions each agent may take, at least one; the entries of a row",
-                entries=actions,
-            ),
-            "last_action": array(
-                [n], "int64", "each agent's previous action; -1 at an episode's first step"
-            ),
-            "memory": array([n, m], "float32", kept),
-        },
-        "outputs": {
-            "action": array(
-                [n], "int64", "the legal action of the greatest value; the first of equals"
-            ),
-            "next_memory": array([n, m], "float32", "the memory of the next step"),
-        },
-        "local": {
-            "width": spec.local_dim,
-            "meaning": "what each agent's layers read as 'local': the parts side by side",
-            "parts": [
-                {"name": "obs", "width": spec.obs_dim, "meaning": "its row of obs"},
-                {
-                    "name": "last_action",
-                    "width": spec.n_actions,
-                    "meaning": "its last action, one-hot; zeros for -1",
-                },
-                {
-                    "name": "agent",
-                    "width": n,
-                    "meaning": "its number, which is its row's, one-hot",
-                },
-            ],
-        },
-        "layers": layers.list,
-    }
-    if isinstance(world, Ranking):
-        preparation = world.data.preparation.to_json()
-        described["preparation"] = {**preparation, "limit": LIMIT}
-    return described
-
-
-def _names(method: str, names: tuple[str, ...], width: int) -> list[str]:
-    if len(names) != width:
-        raise ValueError(
-            f"the world's {method}() gives {len(names)} names for {width} entries: give "
-            "one for each"
-        )
-    return list(names)
-
-
 def _write(folder: Path, team: dict[str, Any], layers: Layers, to: str) -> None:
     from safetensors.numpy import save
 
@@ -263,44 +182,9 @@ def _write(folder: Path, team: dict[str, Any], layers: Layers, to: str) -> None:
     # Not save_file, which makes a file that others may not read.
     (folder / "model.safetensors").write_bytes(save(weights, {"format": "np"}))
     shutil.copyfile(player.__file__, folder / "player.py")
-    (folder / "README.md").write_text(_readme(team, to))
+    (folder / "README.md").write_text(readme(team, to))
     if to == "onnx":
         from ptde.export.onnx_graph import onnx_graph
 
         graph = onnx_graph(team, layers.weights)
         (folder / "team.onnx").write_bytes(graph.SerializeToString())
-
-
-def _readme(team: dict[str, Any], to: str) -> str:
-    n, o = team["inputs"]["obs"]["shape"]
-    u, m = team["actions"], team["inputs"]["memory"]["shape"][-1]
-    graphs = {
-        "numpy": "",
-        "onnx": f"""
-`team.onnx` is the same as a graph, for any ONNX runtime and b teams at once. In go
-`obs [b, {n}, {o}]`, `legal [b, {n}, {u}]`, `last_action [b, {n}]` and
-`memory [b, {n}, {m}]`, out come `action` and `next_memory`.
-`Player("FOLDER", "onnx")` plays it with onnxruntime.
-""",
-        "stablehlo": """
-`team.stablehlo` is the same for JAX and b teams at once: `jax.export.deserialize(bytes)
-.call(obs, legal, last_action, memory)` gives actions (int32) and the next memory. JAX
-promises to read such a file for six months; the weights last.
-""",
-    }
-    return f"""# A team of {n} agents for {team["world"]}
-
-Made by {team["made_by"]}. Every agent acts on what it sees itself: no global state goes in.
-
-```python
-from player import Player           # this folder's player.py; it needs NumPy alone
-
-player = Player("FOLDER")
-player.reset()                      # before each episode
-actions = player.act(obs, legal)    # floats [{n}, {o}], booleans [{n}, {u}] -> [{n}]
-```
-
-The player remembers what its agents did and saw. `Player("FOLDER", agents=[0])` is one
-agent alone: it takes and gives one row. `team.json` names every entry of an observation and
-every action, and lists the layers, whose weights are in `model.safetensors`.
-{graphs[to]}"""
