@@ -13,6 +13,7 @@ from ptde.jobs.record import Row, beside
 from ptde.methods import METHODS
 from ptde.page.again import command, plan
 from ptde.page.charts import JOINT_STEPS, Panel, distillation, tests
+from ptde.page.diagnosis import diagnosis
 from ptde.page.document import (
     MOST_BYTES,
     Section,
@@ -26,7 +27,6 @@ from ptde.page.document import (
 from ptde.page.run import (
     OTHERS,
     charts_here,
-    diagnosis,
     records_of,
     result_of,
     scenes_here,

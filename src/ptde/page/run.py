@@ -11,6 +11,7 @@ from ptde.folder import ROLES, RunFolder, name_of
 from ptde.jobs.record import Record, Row
 from ptde.page.again import command
 from ptde.page.charts import run_panels
+from ptde.page.diagnosis import diagnosis
 from ptde.page.document import (
     MOST_BYTES,
     Section,
@@ -111,7 +112,7 @@ def results(
 ) -> str:
     """The table of roles; of one without a final result, its last test, marked."""
     head = ["role", "team", "execution", measure, "95 % interval", "return", "seeds"]
-    head += ["episodes", "told"]
+    head += ["episodes", "told of the state"]
     rows, early = [], False
     for role in ROLES:
         score, tests = result.get(role), records[role]
@@ -145,33 +146,6 @@ def results(
         text = f"PRR {result['prr']:.1%}: the student's {measure} / the teacher's."
         html += paragraph(text)
     return html
-
-
-def diagnosis(path: Path) -> str:
-    """``diagnosis.json`` as a table and a sentence; "" without one that can be read."""
-    try:
-        found = json.loads((path / "diagnosis.json").read_text())
-    except (OSError, ValueError):
-        return ""
-    parts = list(found.values()) if isinstance(found, dict) else [found]
-    lists = [part for part in parts if isinstance(part, list)]
-    rows = [
-        [_cell(row.get(name)) for name in ("name", "value", "text")]
-        for part in lists
-        for row in part
-        if isinstance(row, dict)
-    ]
-    texts = [part for part in parts if isinstance(part, str)]
-    html = "".join(paragraph(text) for text in texts)
-    return html + (table(["what", "value", "what it means"], rows) if rows else "")
-
-
-def _cell(value: Any) -> str:
-    if isinstance(value, float):
-        return f"{value:.3g}"
-    if isinstance(value, list):
-        return ", ".join(map(_cell, value))
-    return "" if value is None else str(value)
 
 
 def charts_here(any_there: bool) -> str:

@@ -12,6 +12,18 @@ function make(tag, attributes = {}, ...children) {
   return node;
 }
 
+// Calls back now and whenever the width of a place is another; heights follow from it.
+function onWidth(place, act) {
+  let width = null;
+  const look = () => {
+    if (place.clientWidth === width) return;
+    width = place.clientWidth;
+    act();
+  };
+  look();
+  new ResizeObserver(look).observe(place);
+}
+
 function short(x) {
   const size = Math.abs(x);
   const of = (y) => String(+y.toFixed(2));
@@ -73,7 +85,9 @@ function said(curve) {
 function zoom(u, factor) {
   const { min, max } = u.scales.x;
   const half = ((max - min) / 2) * factor, middle = (min + max) / 2;
-  u.setScale("x", { min: middle - half, max: middle + half });
+  const steps = u.data[0], first = steps[0], last = steps[steps.length - 1];
+  if (factor > 1 && 2 * half >= last - first) u.setData(u.data, true); // no further out than all
+  else u.setScale("x", { min: middle - half, max: middle + half });
 }
 
 function drawChart(panel) {
@@ -122,9 +136,7 @@ function drawChart(panel) {
     place);
   document.getElementById("charts").append(card);
   u = new uPlot(options, data, place);
-  const fit = () => u.setSize({ width: wide(), height: 260 });
-  fit();
-  new ResizeObserver(fit).observe(place);
+  onWidth(place, () => u.setSize({ width: wide(), height: 260 }));
 }
 
 if (DATA.charts.length) DATA.charts.forEach(drawChart);

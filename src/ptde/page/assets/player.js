@@ -79,7 +79,7 @@ class Player {
       press("step ▶", "one step on", () => this.step(1)), this.slider, this.time, this.pace, this.circles);
     place.append(make("div", { class: "controls" }, this.which), this.clock, this.agents, this.sides);
     this.open(0);
-    new ResizeObserver(() => this.draw()).observe(place);
+    onWidth(place, () => this.draw());
   }
 
   open(number) {
@@ -103,7 +103,8 @@ class Player {
 
   pane(side) {
     const share = side.share === null ? "" : `; z changed ${(100 * side.share).toFixed(0)} % of its choices`;
-    const canvas = make(this.ranks ? "ol" : "canvas", this.ranks ? { class: "ranked" } : {});
+    const canvas = this.ranks ? make("ol", { class: "ranked" }) : make("canvas",
+      { role: "img", "aria-label": `${this.scene.title} of ${side.name} (${side.role}): ${side.end}` });
     const values = make("div", { class: "values" });
     const title = make("h3", {}, `${side.name} (${side.role})`);
     const node = make("div", { class: "side" }, title,
