@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from ptde.distill.config import DistillConfig
-from ptde.page.charts import POINTS, Curve, Panel, run_panels, tests
+from ptde.page.charts import POINTS, Curve, Panel, curves_of, run_panels
 from ptde.report.palette import LOOKS, ROLES, Look
 
 BLUE = Look("#0072B2")
@@ -74,20 +74,20 @@ def test_a_long_curve_is_thinned_and_keeps_its_ends():
 
 def test_a_run_that_is_behind_ends_where_it_is():
     records = {"QMIX": [rows([10, 20, 30], 1), rows([10], 1, 0.7)]}
-    (curve,) = tests(records, {"QMIX": LOOKS["QMIX"]}, "win_rate")
+    (curve,) = curves_of(records, {"QMIX": LOOKS["QMIX"]}, "win_rate")
     shown = Panel("t", "x", "y", [curve], rates=True).to_json()["curves"][0]
     assert shown["mean"] == [0.6, None, None]
     assert shown["seeds"] == [[0.5, 0.5, 0.5], [0.7, None, None]]
 
 
 def test_what_has_no_rows_has_no_curve():
-    assert tests({"QMIX": [[]]}, {}, "win_rate") == []
+    assert curves_of({"QMIX": [[]]}, {}, "win_rate") == []
     assert run_panels({}, LOOK_OF, {}, "win rate", DistillConfig()) == []
 
 
 @pytest.mark.parametrize("value", [0.5, 0.123456789])
 def test_numbers_are_short(value):
-    (curve,) = tests({"a": [rows([1], 1, value)]}, {"a": BLUE}, "win_rate")
+    (curve,) = curves_of({"a": [rows([1], 1, value)]}, {"a": BLUE}, "win_rate")
     (shown,) = Panel("t", "x", "y", [curve]).to_json()["curves"]
     assert shown["mean"] == [pytest.approx(value, rel=1e-3)]
     assert len(str(shown["mean"][0])) <= 6

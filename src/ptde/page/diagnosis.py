@@ -34,7 +34,7 @@ def _html(value: Any, title: str = "") -> str:
     elif _has_parts(value):
         html = _rows(value)
     else:
-        html = paragraph(_cell(value)) if value not in (None, "") else ""
+        html = paragraph(_cell(value)) if value not in (None, "", []) else ""
     return heading(title) + html if title and html else html
 
 

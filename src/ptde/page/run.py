@@ -143,7 +143,8 @@ def results(
             "(so far): the last test while learning, no final result.", "note"
         )
     if result.get("prr") is not None:
-        text = f"PRR {result['prr']:.1%}: the student's {measure} / the teacher's."
+        team = "finetuned" if "finetuned" in result else "student"
+        text = f"PRR {result['prr']:.1%}: {measure} of the {team} team / of the teacher."
         html += paragraph(text)
     return html
 

@@ -97,7 +97,8 @@ function drawChart(panel) {
   const levels = panel.levels.filter((level) => level.value !== null);
   const data = [steps, ...panel.curves.map((c) => c.mean), ...levels.map((l) => flat(l.value))];
   const wide = () => Math.max(240, place.clientWidth);
-  const heights = panel.curves.flatMap((c) => [c.mean, c.low || [], c.high || [], ...c.seeds]).flat()
+  const drawn = (c) => (c.seeds.length ? c.seeds : [c.low || [], c.high || []]);
+  const heights = panel.curves.flatMap((c) => [c.mean, ...drawn(c)]).flat()
     .concat(levels.map((l) => l.value)).filter((y) => y !== null);
   const top = Math.max(...heights), bottom = Math.min(...heights, panel.rates ? 0 : Infinity);
   const pad = (top - bottom) * 0.05 || 1;
@@ -124,6 +125,7 @@ function drawChart(panel) {
         value: () => short(l.value),
       })),
     ],
+    legend: { markers: { dash: (u, i) => ((u.series[i].dash || []).length ? "dashed" : "solid") } },
     hooks: { drawAxes: [below(panel)] },
   };
   const press = (text, name, act) => make("button", { type: "button", "aria-label": name, title: name, onclick: act }, text);
