@@ -8,7 +8,7 @@ import pytest
 from tests.page.conftest import STAGES
 
 from ptde.cli import main
-from ptde.folder import RunFolder
+from ptde.folder import ROLES, RunFolder
 from ptde.jobs.record import Record
 from ptde.page import write_page
 from ptde.page.diagnosis import FILE
@@ -35,7 +35,7 @@ def test_the_page_needs_nothing_else(finished, page):
 
 def test_every_stage_is_in_the_table_with_its_interval(finished, page):
     result = json.loads((finished / "result.json").read_text())
-    for role in ("teacher", "student", "finetuned", "baseline"):
+    for role in ROLES:
         score = result[role]
         row = re.search(rf"<tr><td>{role}</td>.*?</tr>", page)[0]
         assert f">{score['win_rate']:.3f}<" in row
@@ -48,9 +48,7 @@ def test_every_stage_is_in_the_table_with_its_interval(finished, page):
 
 def test_every_stage_is_on_the_axis_of_joint_steps(finished, page):
     won, returns, loss, _ = data_of(page)["charts"]
-    assert [c["name"] for c in won["curves"]] == list(
-        ("teacher", "student", "finetuned", "baseline")
-    )
+    assert [c["name"] for c in won["curves"]] == list(ROLES)
     for curve in won["curves"]:
         rows = Record(finished / curve["name"] / "record.jsonl").rows()
         last = max(
