@@ -73,7 +73,7 @@ def test_a_film_shows_every_team_from_the_same_beginning(film):
             assert len(side["frames"]) == steps + 1  # before the first step, and after each
             assert side["frames"][0].startswith("data:image/webp;base64,")
             assert side["values"]["shape"][0] == steps
-            assert side["end"].startswith("goal difference")
+            assert side["end"] == f"score +{steps}"
     teacher, _, baseline = kept[0]["sides"]
     assert teacher["without"] is not None  # z has a part in it
     assert baseline["without"] is None

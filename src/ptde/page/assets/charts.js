@@ -111,7 +111,7 @@ function drawChart(panel) {
     },
     axes: [
       { label: panel.x, labelSize: 22, size: 34, values: (u, all) => all.map(short) },
-      { label: panel.y, labelSize: 22, size: 48, values: (u, all) => all.map(short) },
+      { label: panel.y, labelSize: 22, size: 56, values: (u, all) => all.map(short) },
     ],
     series: [
       { label: panel.x, value: (u, v) => (v === null ? "" : short(v)) },
