@@ -1,5 +1,6 @@
 import base64
 import dataclasses
+import shutil
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from tests.test_pipeline import TINY
 from tests.test_process_pipeline import LINE
 
 from ptde.agents.watch import Thought
+from ptde.folder import RunFolder
 from ptde.page.scenes import pack, record, thoughts
 from ptde.strategy import Side
 
@@ -91,3 +93,12 @@ def test_a_world_that_draws_nothing_is_told(tmp_path):
     assert kept == []
     assert remark.startswith("probe/personal draws nothing")
     assert record([], 1, ROOM) == record(sides(folder), 0, ROOM) == ([], "")
+
+
+def test_a_world_that_is_not_here_leaves_the_rest_of_the_page(film, tmp_path):
+    folder = RunFolder(shutil.copytree(film.path, tmp_path / "moved"))
+    folder.rewrite(dataclasses.replace(folder.run, map="tests.processes.worlds:Gone"))
+    kept, remark = record(sides(folder), 1, ROOM)
+    assert kept == []
+    assert remark.startswith("Nothing could be played here: ")
+    assert "Gone" in remark

@@ -2,11 +2,14 @@
 
 import json
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ptde import build
+from ptde.config import Run
 from ptde.folder import ROLES, RunFolder, name_of
 from ptde.jobs.record import Record, Row
 from ptde.page.again import command
@@ -23,9 +26,11 @@ from ptde.page.document import (
     table,
 )
 from ptde.page.scenes import record
+from ptde.processes import WorldFailed
 from ptde.report.palette import look_of
 from ptde.report.panels import spread
 from ptde.report.ranking import TABLE
+from ptde.report.result import Result
 from ptde.rollout.cache import use_compilation_cache
 from ptde.strategy import Side
 
@@ -56,7 +61,7 @@ def run_page(path: Path, battles: int) -> str:
             f"`ptde resume {path}` goes on with it"
         )
     looks = {role: look_of(name_of(run, role), role) for role in ROLES}
-    measure = result.get("measure", "win rate")
+    measure = result.get("measure") or _measure(folder.run)
     finals = {role: result[role]["win_rate"] for role in ROLES if role in result}
     panels = run_panels(records, looks, finals, measure, run.student)
     charts = [panel.to_json() for panel in panels]
@@ -88,6 +93,15 @@ def result_of(path: Path) -> dict[str, Any]:
     """What a run came to, by role; empty while it has not ended."""
     file = path / "result.json"
     return json.loads(file.read_text()) if file.is_file() else {}
+
+
+def _measure(run: Run) -> str:
+    """What win rates are in a run's world, as far as the world can be made here."""
+    try:
+        with closing(build.world(run)) as env:
+            return env.spec.measure
+    except (ValueError, OSError, WorldFailed):
+        return Result.measure
 
 
 def unfinished(folder: RunFolder, records: Mapping[str, list[Row]]) -> str:
