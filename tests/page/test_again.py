@@ -5,13 +5,12 @@ import json
 import shlex
 
 import pytest
-from tests.compare.test_compare import PLAN
 from tests.test_pipeline import TINY
 
 from ptde import pipeline
 from ptde.cli import main
 from ptde.cli.arguments import parse
-from ptde.compare.plan import read_plan
+from ptde.compare.plan import Plan, read_plan
 from ptde.config import Run
 from ptde.envs.settings import ProcessConfig
 from ptde.page.again import command, plan
@@ -55,16 +54,15 @@ def test_a_command_makes_the_same_run(name, goal, monkeypatch):
     [["qmix", "qmix_gip", "qmix_kd"], ["vdn"], ["online_teacher", "online"], ["qmix_ptde"]],
 )
 def test_a_plan_makes_the_same_comparison(methods, tmp_path):
-    text = PLAN.replace('["qmix", "online_teacher", "online"]', json.dumps(methods))
-    text = text.replace("seeds = 2", "seeds = [3, 4]")
+    start = Run(world="probe")
 
-    def cells(text):
-        path = tmp_path / "plan.toml"
-        path.write_text(text)
-        found = read_plan(path, lambda words: parse(Run, words, "run")).cells()
-        start = Run(world="probe")
-        return {cell.folder: without_unread(cell.run, start) for cell in found}
+    def runs(asked):
+        return {cell.folder: without_unread(cell.run, start) for cell in asked.cells()}
 
-    wanted = cells(text)
+    steps = {"personal": 96, "recoverable": 64}
+    base = dataclasses.replace(TINY, seed=3, seeds=2)
+    wanted = runs(Plan(tuple(methods), tuple(steps), steps, base))
     assert len(wanted) >= 2
-    assert cells(plan(list(wanted.values()), methods)) == wanted
+    path = tmp_path / "plan.toml"
+    path.write_text(plan(list(wanted.values()), methods))
+    assert runs(read_plan(path, lambda words: parse(Run, words, "run"))) == wanted

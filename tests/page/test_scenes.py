@@ -2,6 +2,7 @@ import base64
 import dataclasses
 import shutil
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from tests.page.conftest import untaught
@@ -38,8 +39,8 @@ def test_packed_numbers_may_all_be_the_same(value):
 
 
 def test_thoughts_leave_out_what_is_illegal_and_z_where_there_is_none():
-    values = np.array([[[1.0, 2.0], [3.0, 4.0]]])
-    legal = np.array([[[True, True], [True, False]]])
+    values = jnp.array([[[1.0, 2.0], [3.0, 4.0]]])
+    legal = jnp.array([[[True, True], [True, False]]])
     plain = thoughts(Thought(values, values, legal))
     assert plain["without"] is None
     np.testing.assert_array_equal(unpacked(plain["values"])[0], [[1, 2], [3, np.nan]])

@@ -66,14 +66,12 @@ def _typed(runs: Sequence[Run], methods: Sequence[str]) -> dict[str, Any]:
             common[name] = values[0]
     start = Run(world=runs[0].world)
     base = put(start, common)
-    plain = flatten(start)
 
     def needed(name: str) -> bool:
-        """Some method's run would be another without it."""
-        without = put(base, {name: plain[name]})
+        """Some method that reads it has another value without it."""
         for method in methods:
-            run = on_probe(method, base)
-            if is_read(run, name) and on_probe(method, without) != run:
+            alone = flatten(on_probe(method, start))[name]
+            if is_read(on_probe(method, base), name) and alone != common[name]:
                 return True
         return False
 
