@@ -22,11 +22,7 @@ OWN = {
     "algo": "my_learner:ippo,epochs=2",
 }
 
-SMALL = """
-    --steps 32 --envs 2 --segment 16 --hidden 8 --z 4 --test-every 32 --test-episodes 4
-    --episodes 4 --student.batch 2 --student.updates 2 --student.hidden 8
-    --student.tests 1 --student.test-episodes 4
-""".split()
+SMALL = ["--steps", "32", "--envs", "2", "--segment", "16", "--hidden", "8", "--z", "4", "--test-every", "32", "--test-episodes", "4", "--episodes", "4", "--student.batch", "2", "--student.updates", "2", "--student.hidden", "8", "--student.tests", "1", "--student.test-episodes", "4"]
 
 
 @pytest.fixture
