@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO ?= runs/demo
 
-.PHONY: demo test football wheel docs setup lint types imports unit bench clean
+.PHONY: demo test football wheel docs setup lint types imports unit slow bench clean
 
 setup: $(VENV)/.ready
 
@@ -54,6 +54,10 @@ imports: setup
 
 unit: setup
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+
+# What `make test` leaves out, to stay short.
+slow: setup
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m slow
 
 bench: setup
 	$(BIN)/python benchmarks/throughput.py

@@ -10,6 +10,8 @@ from tests.documents import EXAMPLES, ROOT, commands, fenced
 from ptde.cli import COMMANDS, main
 from ptde.folder import RunFolder
 
+pytestmark = pytest.mark.slow
+
 TUTORIAL = ROOT / "docs" / "tutorial.md"
 HOW_TO = ROOT / "docs" / "howto"
 CHECK = "ptde check search:Search"

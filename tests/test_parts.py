@@ -82,6 +82,7 @@ def test_help_shows_a_parts_own_options(here, capsys):
     assert "typed as --info my_info:Attention,parts=8" in shown
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("option", OWN)
 def test_a_run_with_a_part_of_ones_own_goes_to_its_end(option, here, tmp_path):
     """Taught, distilled, tested, and read back from its folder."""

@@ -19,6 +19,8 @@ from ptde.export import export_team
 from ptde.processes.adapters.pettingzoo import PettingZoo
 from ptde.types import LocalView
 
+pytestmark = pytest.mark.slow
+
 EXAMPLE = EXAMPLES / "play_exported.py"
 
 

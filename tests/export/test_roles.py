@@ -16,6 +16,8 @@ from ptde.export import export_run
 from ptde.export.layers import layers_of
 from ptde.export.player import read_weights
 
+pytestmark = pytest.mark.slow
+
 GRU = dataclasses.replace(TINY.student, network="gru", objective="q")
 CTDS = {**PLAIN, "teacher_sight": "all", "online_distillation": True}
 KINDS = {

@@ -14,6 +14,8 @@ from ptde.page import write_page
 from ptde.page.diagnosis import FILE
 from ptde.page.document import MOST_BYTES
 
+pytestmark = pytest.mark.slow
+
 
 def data_of(html):
     """What the scripts draw."""
