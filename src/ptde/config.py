@@ -25,9 +25,9 @@ from ptde.envs.settings import (
 from ptde.info import INFOS, InfoSizes
 from ptde.mixers import MIXERS, MixerSizes
 from ptde.ops.local import Sight
-from ptde.options import Options
+from ptde.options import In, Options
 from ptde.parts import check_part, label_of
-from ptde.validation import check_choice, check_range
+from ptde.validation import check_choice
 
 FORMAT = 3
 """Version of what a run folder holds."""
@@ -70,33 +70,33 @@ class Run(Options):
     """The student learns beside its teacher, from the same replay, instead of in a second
     stage: with --info none --teacher-sight all as CTDS, else on z. Only for --algo
     value."""
-    steps: int = 2_000_000
+    steps: Annotated[int, In(1)] = 2_000_000
     """Joint steps, all copies of the world together: of stage 1, and of the shares of them
     that --student.share and --finetune.share give to the others. >= 1."""
-    seed: int = 0
+    seed: Annotated[int, In(0, 2**31 - 1)] = 0
     """The first seed. >= 0."""
-    seeds: int = 1
+    seeds: Annotated[int, In(1)] = 1
     """So many seeds are trained in one program, from ``seed`` on. >= 1."""
-    envs: int = 8
+    envs: Annotated[int, In(1)] = 8
     """Copies of the world that play at once. >= 1."""
-    segment: int = 0
+    segment: Annotated[int, In(0)] = 0
     """Joint steps of each copy per collection, from a reset on: at least the world's time
     limit. >= 0; 0 takes as many of the longest episodes as come nearest to 128 steps, or
     to 400 for mappo."""
     time_out: TimeOut = "bootstrap"
     """What a time limit means: ``bootstrap`` estimates what would have followed,
     ``terminal`` takes it for the task's end, as the paper's runs do."""
-    hidden: int = 64
+    hidden: Annotated[int, In(1)] = 64
     """Width of the agents' recurrent network. Units; >= 1."""
     z_test: Literal["mean", "sample"] = "mean"
     """z of the teacher in tests: its mean, or drawn (as the paper's released code does)."""
-    test_every: int = 20_000
+    test_every: Annotated[int, In(1)] = 20_000
     """Joint steps between tests in stage 1. >= 1."""
-    test_episodes: int = 32
+    test_episodes: Annotated[int, In(1)] = 32
     """Episodes of each of these tests. >= 1."""
-    checkpoint_every: int = 100_000
+    checkpoint_every: Annotated[int, In(1)] = 100_000
     """Joint steps between checkpoints. >= 1."""
-    episodes: int = 256
+    episodes: Annotated[int, In(1)] = 256
     """Test episodes of the final evaluation, for each role and seed. >= 1."""
     baseline: bool = False
     """Train the same learner without information, too, and report it."""
@@ -118,21 +118,10 @@ class Run(Options):
         self.settle(world.defaults)
         if not self.map:
             object.__setattr__(self, "map", world.default)
+        super().__post_init__()
         check_part("algo", self.algo, ALGOS)
-        check_choice("teacher_sight", self.teacher_sight, ("own", "all"))
         check_part("mixer", self.mixer, MIXERS)
         check_part("info", self.info, INFOS)
-        check_choice("z_test", self.z_test, ("mean", "sample"))
-        check_choice("time_out", self.time_out, ("bootstrap", "terminal"))
-        check_range("seed", self.seed, 0, 2**31 - 1, example=0)
-        check_range("segment", self.segment, 0, example=0)
-        counts = (
-            "steps seeds envs hidden test_every test_episodes checkpoint_every episodes"
-        )
-        for count in counts.split():
-            default = type(self).__dataclass_fields__[count].default
-            check_range(count, getattr(self, count), 1, example=default)
-
         if self.teacher_sight == "all" and self.info != "none":
             raise ValueError(
                 "--teacher-sight all goes with --info none: unlimited sight takes the "

@@ -9,7 +9,7 @@ are then compared on the same footing, and the ratio is 1 before the first step.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Annotated, Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -28,9 +28,8 @@ from ptde.ops.losses import clipped_surrogate, clipped_value_loss
 from ptde.ops.masks import last_steps, masked_mean, valid_transitions, without_last
 from ptde.ops.returns import lambda_returns
 from ptde.ops.select import log_probability, masked
-from ptde.options import Options
+from ptde.options import In, Options
 from ptde.types import Rollout
-from ptde.validation import check_range
 
 RECIPES = {
     "3s_vs_5z": (15, 0.05),
@@ -45,36 +44,26 @@ RECIPES = {
 class MappoConfig(Options):
     """How MAPPO learns (the values of Yu et al. for StarCraft)."""
 
-    gamma: float = 0.99
+    group: ClassVar[str] = "mappo."
+
+    gamma: Annotated[float, In(0, 1)] = 0.99
     """Discount per joint step. In [0, 1]."""
-    gae_lambda: float = 0.95
+    gae_lambda: Annotated[float, In(0, 1)] = 0.95
     """Trace decay of the advantages. In [0, 1]."""
-    lr: float = 5e-4
+    lr: Annotated[float, In(0, above=True)] = 5e-4
     """Adam's learning rate of actor and critic. > 0."""
-    epochs: int = 0
+    epochs: Annotated[int, In(0, example=10)] = 0
     """Passes over each rollout, one gradient step each. >= 0; 0 takes Yu et al.'s: 15 on
     3s_vs_5z, 5 on 6h_vs_8z and 3s5z_vs_3s6z, else 10."""
-    clip: float = 0.0
+    clip: Annotated[float, In(0, example=0.2)] = 0.0
     """Largest change of the ratio, and of the normalised value, that counts. >= 0; 0 takes
     Yu et al.'s: 0.05 on 3s_vs_5z and 5m_vs_6m, else 0.2."""
-    entropy: float = 0.01
+    entropy: Annotated[float, In(0)] = 0.01
     """Weight of the policy's entropy. >= 0."""
-    huber: float = 10.0
+    huber: Annotated[float, In(0, above=True)] = 10.0
     """Where the value's loss turns linear, in normalised units. > 0."""
-    max_grad_norm: float = 10.0
+    max_grad_norm: Annotated[float, In(0, above=True)] = 10.0
     """Global norm at which gradients are clipped, actor and critic apart. > 0."""
-
-    def __post_init__(self):
-        default = type(self)
-        for name in ("gamma", "gae_lambda"):
-            value = getattr(self, name)
-            check_range(f"mappo.{name}", value, 0, 1, example=getattr(default, name))
-        for name in ("lr", "huber", "max_grad_norm"):
-            value, example = getattr(self, name), getattr(default, name)
-            check_range(f"mappo.{name}", value, 0, open_low=True, example=example)
-        check_range("mappo.entropy", self.entropy, 0, example=0.01)
-        check_range("mappo.epochs", self.epochs, 0, example=10)
-        check_range("mappo.clip", self.clip, 0, example=0.2)
 
     def on(self, map_name: str) -> "MappoConfig":
         """The same with the map's epochs and clip where none are given."""
