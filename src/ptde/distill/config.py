@@ -63,7 +63,8 @@ class DistillConfig(Options):
     updates: Annotated[int, In(1)] = 40
     """Of ``own`` data: gradient steps after each collection. >= 1."""
     held_out: Annotated[float, In(0.01, 0.99)] = 0.2
-    """Share of the segments, and so of the episodes, kept for the test loss. In [0.01, 0.99]."""
+    """Share of the segments, and so of the episodes, kept for the test loss.
+    In [0.01, 0.99]."""
     tests: Annotated[int, In(1)] = 20
     """How often the test loss and the student's win rate are measured. >= 1."""
     test_episodes: Annotated[int, In(1)] = 64
