@@ -4,11 +4,14 @@ import os
 FAST = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
 os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {FAST}"
 
+import tempfile
+
 import jax
 import pytest
 
 from ptde.rollout.cache import use_compilation_cache
 
+os.environ["XDG_CONFIG_HOME"] = tempfile.mkdtemp()  # the key of a user of no one's
 use_compilation_cache()
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.05)
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
@@ -24,7 +25,8 @@ from ptde.envs.settings import (
 from ptde.info import INFOS, InfoSizes
 from ptde.mixers import MIXERS, MixerSizes
 from ptde.ops.local import Sight
-from ptde.options import Options
+from ptde.options import Options, flatten
+from ptde.trust import check_inside, check_run
 from ptde.validation import check_choice, check_range
 
 FORMAT = 3
@@ -240,15 +242,20 @@ def _build(cls: type, data: dict[str, Any]) -> Any:
 
 
 def place_of(map_name: str) -> str:
-    """A map's name as that of a folder."""
-    return map_name.replace(":", "-")
+    """A map's name as that of a folder, which never leads anywhere else."""
+    return re.sub(r"[^\w.+-]", "-", map_name).lstrip(".") or "-"
 
 
-def load_run(folder: Path) -> tuple[Run, dict[str, Any]]:
+def load_run(folder: Path, *, reads_data: bool = True) -> tuple[Run, dict[str, Any]]:
     """The run of a run folder, and what else its ``run.json`` says.
 
+    Args:
+        folder: the run folder.
+        reads_data: whoever asks will read the data file that the run names.
+
     Raises:
-        ValueError: there is no run there, or one of another version of ptde.
+        ValueError: there is no run there, or one of another version of ptde; or it would
+            import or read what the user has not agreed to (``trust.check_run``).
     """
     path = folder / "run.json"
     if not path.is_file():
@@ -256,13 +263,19 @@ def load_run(folder: Path) -> tuple[Run, dict[str, Any]]:
             f"{folder} is not a run folder: it has no run.json. "
             "Type the path that `ptde run` printed, e.g. runs/smax-3m-qmix_gip-0"
         )
-    data = json.loads(path.read_text())
+    check_inside(folder)
+    text = path.read_bytes()
+    data = json.loads(text)
     if data.get("format") != FORMAT:
         raise ValueError(
             f"{path} has format {data.get('format')}, this ptde reads format {FORMAT}: "
             f"use the ptde that wrote it ({data.get('ptde', 'unknown version')})"
         )
     try:
-        return Run.from_json(data["run"]), data
+        run = Run.from_json(data["run"])
     except (ValueError, TypeError, KeyError) as error:
         raise ValueError(f"{path}: {error}") from error
+    options = flatten(run)
+    file = str(options.pop("ranking.data"))
+    check_run(folder, text, options, file if reads_data else "")
+    return run, data

@@ -3,6 +3,7 @@
 Every stage finds there what the stage before wrote:
 
     run.json                     the config, and what the run is to become
+    origin                       that this user's ptde wrote it (trust.py)
     teacher/  student/  finetuned/  baseline/
         record.jsonl             one row a test
         checkpoints/             to go on from
@@ -32,6 +33,7 @@ from ptde.envs.base import AbstractWorld
 from ptde.jobs import checkpoint
 from ptde.jobs.checkpoint import DamagedCheckpoint, UnfitCheckpoint
 from ptde.jobs.teach import taught
+from ptde.trust import sign
 from ptde.validation import check_choice
 
 Goal = Literal["teach", "run"]
@@ -41,9 +43,10 @@ ROLES = ("teacher", "student", "finetuned", "baseline")
 class RunFolder:
     """The folder of one run."""
 
-    def __init__(self, path: Path):
+    def __init__(self, path: Path, *, reads_data: bool = True):
+        """Reads ``run.json``; see ``config.load_run`` for what is raised."""
         self.path = path
-        self.run, self.meta = load_run(path)
+        self.run, self.meta = load_run(path, reads_data=reads_data)
 
     @classmethod
     def create(cls, run: Run, path: Path, goal: Goal) -> "RunFolder":
@@ -94,7 +97,9 @@ class RunFolder:
             "run": run.to_json(),
         }
         part = path / ".run.json.part"
-        part.write_text(json.dumps(data, indent=1))
+        text = json.dumps(data, indent=1).encode()
+        part.write_bytes(text)
+        sign(path, text)
         part.replace(path / "run.json")
 
     def rewrite(self, run: Run, **meta: Any) -> None:

@@ -40,7 +40,7 @@ def rank_file(
         ValueError: the run is no ranking team, or the file has other features.
     """
     use_compilation_cache()
-    folder, file = RunFolder(Path(path)), Path(file)
+    folder, file = RunFolder(Path(path), reads_data=False), Path(file)
     role = _role(folder, role)
     env = Ranking.kept(folder.path, folder.run.ranking)
     preparation = env.data.preparation

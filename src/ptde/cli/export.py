@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ptde.cli.arguments import RunPath, parse
+from ptde.cli.arguments import RunPath, Trusting, parse
 
 
 def export_command(words: Sequence[str]) -> None:
@@ -13,7 +13,7 @@ def export_command(words: Sequence[str]) -> None:
     from ptde.export import export_run
 
     @dataclass(frozen=True)
-    class Command:
+    class Command(Trusting):
         """Writes the decentralised team as a folder that needs neither ptde nor JAX:
         weights, what goes in and comes out, and a player in NumPy.
         """

@@ -5,7 +5,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ptde.cli.arguments import FilePath, Role, RunPath, parse, start_of, take, world_words
+from ptde.cli.arguments import (
+    FilePath,
+    Role,
+    RunPath,
+    Trusting,
+    parse,
+    start_of,
+    take,
+    world_words,
+)
 
 
 def configured(command: str, summary: str) -> Callable[[Sequence[str]], None]:
@@ -53,7 +62,7 @@ def distill_command(words: Sequence[str]) -> None:
     saved = load_run(folders[0])[0].student if folders else DistillConfig()
 
     @dataclass(frozen=True)
-    class Command:
+    class Command(Trusting):
         """Stage 2 for a run that has a teacher; an earlier student is replaced."""
 
         run: RunPath
@@ -75,7 +84,7 @@ def finetune_command(words: Sequence[str]) -> None:
     saved = load_run(folders[0])[0].finetune if folders else FinetuneConfig()
 
     @dataclass(frozen=True)
-    class Command:
+    class Command(Trusting):
         """Stage 3 for a run that has a student; an earlier fine-tuned team is replaced."""
 
         run: RunPath
@@ -93,7 +102,7 @@ def evaluate_command(words: Sequence[str]) -> None:
     from ptde.validation import check_range
 
     @dataclass(frozen=True)
-    class Command:
+    class Command(Trusting):
         """Tests every finished role of a run on the same battles."""
 
         run: RunPath
@@ -112,7 +121,7 @@ def resume_command(words: Sequence[str]) -> None:
     from ptde.pipeline import resume
 
     @dataclass(frozen=True)
-    class Command:
+    class Command(Trusting):
         """Goes on with a run that was stopped or killed, to the same end."""
 
         run: RunPath
@@ -128,7 +137,7 @@ def replay_command(words: Sequence[str]) -> None:
     from ptde.validation import check_range
 
     @dataclass(frozen=True)
-    class Command:
+    class Command(Trusting):
         """Draws one battle of a team as an animated GIF, or two moments of it."""
 
         run: RunPath
@@ -166,7 +175,7 @@ def report_command(words: Sequence[str]) -> None:
     from ptde.validation import check_range
 
     @dataclass(frozen=True)
-    class Command:
+    class Command(Trusting):
         """Writes one HTML file: curves, tables, battles to watch, how to run it again."""
 
         run: RunPath
@@ -186,7 +195,7 @@ def rank_command(words: Sequence[str]) -> None:
     from ptde.rank import rank_file
 
     @dataclass(frozen=True)
-    class Command:
+    class Command(Trusting):
         """Ranks the documents of a LETOR file: `qid Q0 document rank score run` each."""
 
         run: RunPath

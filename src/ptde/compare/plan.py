@@ -26,6 +26,7 @@ from ptde.options import put
 from ptde.presets import PAPER_MAPS, as_paper, start_of
 from ptde.processes.games.doctor import GAMES, need
 from ptde.renamed import renamed
+from ptde.trust import check_plan
 from ptde.unread import flag, is_read
 from ptde.validation import check_choice
 
@@ -261,6 +262,7 @@ def read_plan(
         steps = {name: int(n) for name, n in data.get("steps", {}).items()}
         maps = tuple(data.get("maps", ()))
         methods = tuple(renamed(["--method", x])[1] for x in data.get("methods", ()))
+        check_plan(path, (base.map, *maps))
         plan = Plan(methods, maps, steps, base, start)
         if paper:
             _check_paper(methods)

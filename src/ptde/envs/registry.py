@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from ptde.envs.base import AbstractWorld
 from ptde.envs.probes import PROBES, Probe
 from ptde.envs.settings import FootballConfig, ProcessConfig, StarCraftConfig
+from ptde.trust import check_target
 from ptde.validation import check_choice
 
 
@@ -46,7 +47,9 @@ class World:
 
     def check_map(self, name: str) -> None:
         """ValueError names the nearest of what there is."""
-        if not (self.open and ":" in name):
+        if self.open and ":" in name:
+            check_target(name)
+        else:
             check_choice("map", name, (*self.maps(), *filter(None, [self.open])))
 
 

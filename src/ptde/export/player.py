@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+KINDS = ("linear", "norm", "gru")
 SLOPE = {"relu": 0.0, "leaky_relu": 0.01}
 
 
@@ -77,6 +78,8 @@ class Player:
         made, self.next = {"local": local}, self.memory.copy()
         for layer in self.team["layers"]:
             x = np.concatenate([made[name] for name in layer["reads"]], axis=-1)
+            if layer["kind"] not in KINDS:
+                raise ValueError(f"a layer of kind {layer['kind']!r} is not known")
             x = getattr(self, "_" + layer["kind"])(layer, x)
             if "then" in layer:
                 x = np.maximum(x, SLOPE[layer["then"]] * x)

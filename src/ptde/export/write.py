@@ -68,7 +68,7 @@ def export_run(
     """
     check_choice("to", to, FORMATS)
     _check_installed(to)
-    folder = RunFolder(Path(path))
+    folder = RunFolder(Path(path), reads_data=False)
     role = _role(folder)
     index = folder.index_of(seed)
     target = Path(out) if out is not None else folder.path / "export"

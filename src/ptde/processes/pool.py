@@ -74,7 +74,7 @@ class Copy:
         # A script that is started finds what lies beside it; so do its worlds.
         paths = filter(None, [root, sys.path[0], os.environ.get("PYTHONPATH")])
         process = subprocess.Popen(
-            [sys.executable, "-c", SERVE, *map(str, files)],
+            [sys.executable, "-P", "-c", SERVE, *map(str, files)],
             pass_fds=files,
             stdin=subprocess.DEVNULL,
             stdout=log,

@@ -15,12 +15,16 @@ WORLDS = "tests.processes.worlds"
         ("no_such_module:Game", "cannot import 'no_such_module'"),
         (f"{WORLDS}:Lin", f"has no 'Lin': type --map {WORLDS}:NAME"),
         (f"{WORLDS}:CELLS", "is a int: name a class or function"),
-        ("builtins:dict", "dict speaks no interface that is known here"),
+        (f"{WORLDS}:ProcessStep", "ProcessStep speaks no interface that is known here"),
+        ("os:system", "os:system is of Python's own library"),
+        (f"{WORLDS}:subprocess.run", "is no class or function of yours"),
     ],
 )
 def test_what_names_no_world_is_said(target, text):
     with pytest.raises(ValueError, match=text):
-        make(target, {}, 0)
+        make(
+            target, dict.fromkeys(["obs", "state", "legal"]) if "Step" in target else {}, 0
+        )
 
 
 @pytest.mark.parametrize(("kwargs", "text"), [("{", "not JSON"), ("[1]", "needs names")])

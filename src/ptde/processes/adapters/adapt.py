@@ -6,16 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 from ptde.processes.protocol import ProcessEnv
+from ptde.trust import check_callable, check_target
 
 
 def load(target: str) -> Callable[..., Any]:
     """The callable that ``module:callable`` names. ValueError says what is wrong."""
-    module, colon, name = target.partition(":")
-    if not (module and colon and name):
-        raise ValueError(
-            f"--map {target!r} names no world: type module:callable, such as "
-            "my_game:MyGame for the class MyGame in my_game.py"
-        )
+    check_target(target)
+    module, _, name = target.partition(":")
     try:
         found: Any = importlib.import_module(module)
     except ModuleNotFoundError as error:
@@ -27,8 +24,7 @@ def load(target: str) -> Callable[..., Any]:
         if not hasattr(found, part):
             raise ValueError(f"{module!r} has no {part!r}: type --map {module}:NAME")
         found = getattr(found, part)
-    if not callable(found):
-        raise ValueError(f"{target} is a {type(found).__name__}: name a class or function")
+    check_callable(target, found)
     return found
 
 
