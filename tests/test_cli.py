@@ -91,6 +91,8 @@ def status(words):
         ("run --td-lambda -1", "--td-lambda must lie in [0, 1]"),
         ("run --epsilon-end 3", "--epsilon-end must lie in [0, 1]"),
         ("run --steps 0", "--steps must lie in [1, inf)"),
+        ("run --steps 2147483648", "counted in 32 bits. Type --steps 2147483647 or less"),
+        ("run --finetune.steps 3000000000", "Type --finetune.steps 2147483647 or less"),
         ("run --envs 0", "--envs must lie in [1, inf)"),
         ("run --batch 0", "--batch must lie in [1, inf)"),
         ("run --batch 2000", "--batch 2000 is larger than --buffer 1000"),

@@ -27,7 +27,7 @@ from ptde.mixers import MIXERS, MixerSizes
 from ptde.ops.local import Sight
 from ptde.options import Options, flatten
 from ptde.trust import check_inside, check_run
-from ptde.validation import check_choice, check_range
+from ptde.validation import check_choice, check_count, check_range
 
 FORMAT = 3
 """Version of what a run folder holds."""
@@ -131,6 +131,8 @@ class Run(Options):
             default = type(self).__dataclass_fields__[count].default
             check_range(count, getattr(self, count), 1, example=default)
 
+        for count in ("steps", "student.data_steps", "finetune.steps"):
+            check_count(count, flatten(self)[count])
         if self.teacher_sight == "all" and self.info != "none":
             raise ValueError(
                 "--teacher-sight all goes with --info none: unlimited sight takes the "

@@ -5,6 +5,10 @@ from collections.abc import Iterable
 from typing import Any
 
 
+MOST = 2**31 - 1
+"""The largest number that a counter on a device holds."""
+
+
 def flag(field: str) -> str:
     """The command-line name of a config field."""
     return "--" + field.replace("_", "-")
@@ -29,6 +33,15 @@ def check_range(
         f"{flag(field)} must lie in {left}{low:g}, {high:g}{right}, not {value}: "
         f"for example {flag(field)} {example}"
     )
+
+
+def check_count(field: str, value: int) -> None:
+    """ValueError for a count that a counter on a device, of 32 bits, cannot hold."""
+    if value > MOST:
+        raise ValueError(
+            f"{flag(field)} {value} is more than {MOST:,}: joint steps are counted in 32 "
+            f"bits. Type {flag(field)} {MOST} or less"
+        )
 
 
 def check_choice(field: str, name: str, names: Iterable[str]) -> None:

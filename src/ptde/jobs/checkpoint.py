@@ -7,6 +7,7 @@ exists is complete; a digest that does not fit means damage after the writing.
 
 import hashlib
 import json
+import math
 import os
 import shutil
 import sys
@@ -79,8 +80,8 @@ class Checkpoints:
 
     def steps(self) -> list[int]:
         """Joint steps at which there is a checkpoint, oldest first."""
-        names = self.folder.iterdir() if self.folder.is_dir() else ()
-        return sorted(int(p.name) for p in names if p.name.isdigit())
+        names = [p.name for p in self.folder.iterdir()] if self.folder.is_dir() else []
+        return sorted(int(x) for x in names if x.isascii() and x.isdecimal())
 
     def save(self, steps: int, tree: PyTree) -> Path:
         """Writes a checkpoint, then removes the oldest beyond ``keep``."""
@@ -112,7 +113,7 @@ class Checkpoints:
 def size_of(tree: PyTree) -> int:
     """Bytes of a tree's arrays (or shapes)."""
     leaves = jax.tree.leaves(jax.eval_shape(_raw, tree))
-    return sum(int(np.prod(x.shape)) * x.dtype.itemsize for x in leaves)
+    return sum(math.prod(x.shape) * x.dtype.itemsize for x in leaves)
 
 
 @contextmanager

@@ -1,5 +1,7 @@
 """Compiled programs are kept between runs."""
 
+from contextlib import suppress
+
 import jax
 
 from ptde.paths import cache_folder
@@ -13,5 +15,8 @@ def use_compilation_cache() -> None:
     place = jax.config.jax_compilation_cache_dir  # type: ignore[attr-defined]
     if place:  # by the user, or by an earlier call
         return
-    jax.config.update("jax_compilation_cache_dir", str(cache_folder()))
+    place = cache_folder()
+    with suppress(OSError):  # JAX then compiles without keeping, and says so
+        place.mkdir(parents=True, exist_ok=True, mode=0o700)
+    jax.config.update("jax_compilation_cache_dir", str(place))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
