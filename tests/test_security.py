@@ -139,7 +139,7 @@ def test_a_folder_that_was_ones_own(stranger, tmp_path, monkeypatch):
     "`builtins:exec`) is refused in any case, and before it is imported."
 )
 @pytest.mark.parametrize("target", ["os:system", "subprocess:run", "antigravity:fly"])
-def test_pythons_own_library(stranger, target, capsys):
+def test_pythons_own_library(stranger, target, capfd):
     folder, _ = stranger
     data = json.loads((folder / "run.json").read_text())
     data["run"]["map"] = target
@@ -155,7 +155,7 @@ def test_pythons_own_library(stranger, target, capsys):
         ["compare", "plan.toml", "--trust"],
     ):
         assert main(words) == 2
-        assert "is of Python's own library" in capsys.readouterr().err
+        assert "is of Python's own library" in capfd.readouterr().err
     assert "antigravity" not in sys.modules
     assert not (folder / "never").exists()
 
@@ -169,7 +169,9 @@ def test_modules_of_the_working_folder(stranger, tmp_path):
     (tmp_path / "psutil.py").write_text(GAME.format(mark=str(mark)))
     (tmp_path / "gfootball.py").write_text(GAME.format(mark=str(mark)))
     with pytest.raises(ValueError, match="cannot be started"):
-        sizes_of(Maker("ptde.processes.games.football:Football", '{"scenario": "no"}'), 60)
+        sizes_of(
+            Maker("ptde.processes.games.football:Football", '{"scenario": "no"}'), 60.0
+        )
     assert not mark.exists()
 
 
@@ -314,7 +316,7 @@ def test_a_plan_imports_nothing(stranger, tmp_path, capsys):
     _, mark = stranger
     plan = tmp_path / "plan.toml"
     plan.write_text(
-        'methods = ["qmix"]\nmaps = ["strangers_game:Game"]\n[run]\nworld = "processes"\n'
+        'methods = ["qmix_kd"]\nmaps = ["strangers_game:Game"]\n[run]\nworld = "processes"\n'
         "segment = 4\n"
     )
     words = ["compare", str(plan), "--out", str(tmp_path / "out")]

@@ -24,7 +24,7 @@ from ptde.jobs.teach import Training
 from ptde.mixers import MIXERS
 from ptde.ops.keys import new_key
 from ptde.options import changed, flatten
-from ptde.rollout.loop import Schedule, TrainState
+from ptde.rollout.loop import Schedule
 from ptde.types import EnvSpec
 from ptde.validation import flag
 
@@ -238,7 +238,7 @@ def _check_memory(run: Run, env: AbstractWorld) -> None:
     _check_part("seeds", run.seeds, each * run.envs, free)
     for option in EPISODES:
         _check_part(option, options[option], 4 * step * run.seeds, free)
-    state = _shapes(training(run, env, "teacher"))
+    state = training(run, env, "teacher").shapes()
     need = size_of(state)
     replay = size_of(getattr(state.learner, "replay", ()))
     # The networks, their averages and their optimiser's: an update holds gradients, too.
@@ -272,17 +272,6 @@ def _check_part(option: str, count: int, each: int, free: int) -> None:
             f"{free / 1e9:.2f} GB are free: type {typed} {max(free // (2 * each), 1)} "
             "or less"
         )
-
-
-def _shapes(training: Training) -> TrainState:
-    """Of all that a training holds. ValueError if an array is larger than JAX can count."""
-    try:
-        return training.shapes()
-    except (OverflowError, TypeError) as error:
-        raise ValueError(
-            "an array of the run would have more than 2,147,483,647 entries on an axis: "
-            f"type a smaller --hidden, --buffer, --envs or --seeds ({error})"
-        ) from None
 
 
 def _free_memory() -> int:

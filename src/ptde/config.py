@@ -131,8 +131,10 @@ class Run(Options):
             default = type(self).__dataclass_fields__[count].default
             check_range(count, getattr(self, count), 1, example=default)
 
-        for count in ("steps", "student.data_steps", "finetune.steps"):
-            check_count(count, flatten(self)[count])
+        more = "student.data_steps finetune.steps value.buffer value.batch value.updates"
+        values = flatten(self)
+        for count in (*counts.split(), *more.split()):
+            check_count(count.removeprefix("value."), values[count])
         if self.teacher_sight == "all" and self.info != "none":
             raise ValueError(
                 "--teacher-sight all goes with --info none: unlimited sight takes the "

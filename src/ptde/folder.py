@@ -30,6 +30,7 @@ from ptde import build
 from ptde.algos.base import Teacher, Team
 from ptde.config import FORMAT, Run, load_run
 from ptde.envs.base import AbstractWorld
+from ptde.files import write_whole
 from ptde.jobs import checkpoint
 from ptde.jobs.checkpoint import DamagedCheckpoint, UnfitCheckpoint
 from ptde.jobs.teach import taught
@@ -96,11 +97,9 @@ class RunFolder:
             **meta,
             "run": run.to_json(),
         }
-        part = path / ".run.json.part"
         text = json.dumps(data, indent=1).encode()
-        part.write_bytes(text)
         sign(path, text)
-        part.replace(path / "run.json")
+        write_whole(path / "run.json", text)
 
     def rewrite(self, run: Run, **meta: Any) -> None:
         """Replaces the config: for a stage that is to run with other options."""

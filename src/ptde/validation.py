@@ -4,7 +4,6 @@ import difflib
 from collections.abc import Iterable
 from typing import Any
 
-
 MOST = 2**31 - 1
 """The largest number that a counter on a device holds."""
 
@@ -39,8 +38,8 @@ def check_count(field: str, value: int) -> None:
     """ValueError for a count that a counter on a device, of 32 bits, cannot hold."""
     if value > MOST:
         raise ValueError(
-            f"{flag(field)} {value} is more than {MOST:,}: joint steps are counted in 32 "
-            f"bits. Type {flag(field)} {MOST} or less"
+            f"{flag(field)} {value} is more than {MOST:,}, and counters on a device have "
+            f"32 bits: type {flag(field)} {MOST} or less"
         )
 
 

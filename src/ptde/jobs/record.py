@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ptde.files import write_whole, writing
+
 Row = dict[str, Any]
 
 
@@ -57,12 +59,11 @@ class Record:
     def cut(self, steps: int) -> list[Row]:
         """Drops the rows after ``steps``, and returns the others."""
         rows = [row for row in self.rows() if row["steps"] <= steps]
-        part = self.path.with_suffix(".part")
-        part.write_text("".join(json.dumps(row) + "\n" for row in rows))
-        part.replace(self.path)
+        write_whole(self.path, "".join(json.dumps(row) + "\n" for row in rows))
         return rows
 
     def append(self, row: Row) -> None:
         """Adds one row, at once on disk."""
-        with self.path.open("a") as file:
-            file.write(json.dumps(row) + "\n")
+        line = json.dumps(row) + "\n"
+        with writing(self.path, len(line)), self.path.open("a") as file:
+            file.write(line)

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from ptde.files import write_whole
+
 REPORT = "report.html"
 """In the folder that it tells of."""
 
@@ -34,5 +36,5 @@ def write_page(path: Path | str, out: Path | str | None = None, battles: int = 2
             "`ptde run` or `ptde compare` printed, e.g. runs/smax-3m-qmix_gip-0"
         )
     target = Path(out) if out is not None else path / REPORT
-    target.write_text(page, encoding="utf-8")
+    write_whole(target, page)
     return target

@@ -19,6 +19,7 @@ from ptde.envs.ranking.letor import Progress, read_letor
 from ptde.envs.ranking.lists import Lists, Preparation, RankingData, make_lists
 from ptde.envs.ranking.synthetic import synthetic
 from ptde.envs.settings import RankingConfig
+from ptde.files import write_whole
 from ptde.ops.ranking import drawn_ndcg, expected_ndcg
 from ptde.types import EnvSpec, LocalView, TimeStep
 from ptde.validation import check_choice
@@ -107,7 +108,7 @@ class Ranking(AbstractEnv):
 
     def keep(self, folder: Path) -> None:
         text = json.dumps(self.data.preparation.to_json())
-        (folder / PREPARATION).write_text(text)
+        write_whole(folder / PREPARATION, text)
 
     def episodes(self, asked: int) -> int:
         return len(self.features) if self.test else asked
