@@ -29,8 +29,8 @@ def unwritable(path: Path, size: int, error: OSError) -> OSError:
     why = os.strerror(error.errno) if error.errno else str(error)
     return OSError(
         error.errno,
-        f"cannot write it ({why}): {_size(size)} are needed, {_size(_free(path))} are free. "
-        "What was saved before is whole: make room, then `ptde resume` the run",
+        f"cannot write it ({why}): {_size(size)} are needed, {_size(_free(path))} are "
+        "free. What was saved before is whole: make room, then `ptde resume` the run",
         str(path),
     )
 

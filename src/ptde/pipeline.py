@@ -251,11 +251,15 @@ def _evaluate(
             "finishes it"
         )
     records = {role: Record(folder.path / role / "record.jsonl").rows() for role in scores}
+    for role in (role for role, rows in records.items() if not rows):
+        if (folder.path / role / "checkpoints").exists():
+            text = f"{folder.path}/{role}/record.jsonl is gone: its curve is not drawn"
+            console().print(text, markup=False, soft_wrap=True)
     result = Result(
         world=env.spec.name,
         method=config.method,
         steps=max(_joint_steps(rows) for rows in records.values()),
-        seconds=sum(rows[-1]["seconds"] for rows in records.values() if rows),
+        seconds=sum(rows[-1].get("seconds", 0.0) for rows in records.values() if rows),
         scores=scores,
         centralised=config.centralised,
         measure=env.spec.measure,
@@ -276,7 +280,7 @@ def _evaluate(
 
 def _joint_steps(rows: list[Row]) -> int:
     """Of all stages up to a record's end."""
-    return rows[-1]["joint_steps"] if rows else 0
+    return rows[-1].get("joint_steps", rows[-1]["steps"]) if rows else 0
 
 
 def _draw(folder: RunFolder, result: Result, records: Mapping[str, list[Row]]) -> None:
