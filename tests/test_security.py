@@ -316,8 +316,8 @@ def test_a_plan_imports_nothing(stranger, tmp_path, capsys):
     _, mark = stranger
     plan = tmp_path / "plan.toml"
     plan.write_text(
-        'methods = ["qmix_kd"]\nmaps = ["strangers_game:Game"]\n[run]\nworld = "processes"\n'
-        "segment = 4\n"
+        'methods = ["qmix_kd"]\nmaps = ["strangers_game:Game"]\n'
+        '[run]\nworld = "processes"\nsegment = 4\n'
     )
     words = ["compare", str(plan), "--out", str(tmp_path / "out")]
     assert main(words) == 2

@@ -1,10 +1,12 @@
 """Files that are whole or not there, and errors of a full disk that say what to do."""
 
+import json
 import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 MUCH = 1_000_000
 """Bytes that a picture or a page may take."""
@@ -75,3 +77,21 @@ def write_whole(path: Path, data: str | bytes) -> None:
     raw = data.encode() if isinstance(data, str) else data
     with whole(path, len(raw)) as part:
         part.write_bytes(raw)
+
+
+def read_object(path: Path, text: bytes | None = None) -> dict[str, Any]:
+    """The names and values of a JSON file, or of ``text`` that was read from it.
+
+    Raises:
+        ValueError: names the file if it is missing, or holds something else.
+    """
+    try:
+        data = json.loads(path.read_bytes() if text is None else text)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path} is damaged: it is not JSON ({error})") from None
+    except FileNotFoundError:
+        raise ValueError(f"{path} is missing") from None
+    if not isinstance(data, dict):
+        kind = type(data).__name__
+        raise ValueError(f"{path} is damaged: it holds a {kind}, not names and values")
+    return data

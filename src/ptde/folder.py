@@ -202,7 +202,13 @@ class RunFolder:
     def _load(self, role: str, like: Any, what: str = "model") -> Any:
         try:
             return checkpoint.load(self.path / role / what, like)
-        except (DamagedCheckpoint, UnfitCheckpoint) as error:
+        except DamagedCheckpoint as error:
+            raise ValueError(
+                f"the {role} of {self.path} is damaged: {error}. Remove "
+                f"{self.path / role}/model; `ptde resume {self.path}` then makes it anew "
+                "from the newest checkpoint"
+            ) from error
+        except UnfitCheckpoint as error:
             raise ValueError(
                 f"the {role} of {self.path} cannot be used on {self.run.world}/"
                 f"{self.run.map}: {error}"

@@ -24,7 +24,7 @@ def check_range(
 ) -> None:
     """Raises ValueError unless low <= value <= high (low < value if ``open_low``)."""
     good = (low < value if open_low else low <= value) and value <= high
-    if good:  # false for NaN
+    if good and abs(value) != float("inf"):  # false for NaN
         return
     left = "(" if open_low else "["
     right = ")" if high == float("inf") else "]"
@@ -43,11 +43,11 @@ def check_count(field: str, value: int) -> None:
         )
 
 
-def check_choice(field: str, name: str, names: Iterable[str]) -> None:
+def check_choice(field: str, name: Any, names: Iterable[str]) -> None:
     """Raises ValueError unless ``name`` is one of ``names``; suggests the nearest."""
     names = sorted(names)
     if name in names:
         return
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.0)
+    near = difflib.get_close_matches(str(name), names, n=1, cutoff=0.0)
     did_you_mean = f": did you mean {flag(field)} {near[0]}?" if near else "."
     raise ValueError(f"unknown {field} {name!r}{did_you_mean} Known: {', '.join(names)}")

@@ -25,6 +25,7 @@ from ptde.page.scenes import record
 from ptde.report.palette import look_of
 from ptde.report.panels import spread
 from ptde.report.ranking import TABLE
+from ptde.report.result import load_result
 from ptde.rollout.cache import use_compilation_cache
 from ptde.strategy import Side
 
@@ -85,8 +86,7 @@ def records_of(folder: RunFolder) -> dict[str, list[Row]]:
 
 def result_of(path: Path) -> dict[str, Any]:
     """What a run came to, by role; empty while it has not ended."""
-    file = path / "result.json"
-    return json.loads(file.read_text()) if file.is_file() else {}
+    return load_result(path)
 
 
 def unfinished(folder: RunFolder, records: Mapping[str, list[Row]]) -> str:

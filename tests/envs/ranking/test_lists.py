@@ -86,3 +86,39 @@ def test_in_synthetic_data_the_other_documents_tell_of_ones_own():
     assert np.bincount(part.labels).tolist() == sorted(np.bincount(part.labels))[::-1]
     skew = ((part.features - part.features.mean(0)) ** 3).mean(0)
     assert (skew[:-1] > 10).all()
+
+
+GOOD = {
+    "features": 3,
+    "kept": [0, 2],
+    "logarithmic": [True, False],
+    "mean": [0.0, 1],
+    "deviation": [1.0, 2.0],
+}
+
+
+def test_a_preparation_is_read():
+    assert Preparation.from_json(GOOD).kept == (0, 2)
+    assert Preparation.from_json(Preparation.from_json(GOOD).to_json()).mean == (0.0, 1)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("features", None),
+        ("features", "3"),
+        ("features", 2),
+        ("kept", []),
+        ("kept", [2, 0]),
+        ("kept", [-1, 2]),
+        ("kept", ["0", "2"]),
+        ("logarithmic", [1, 0]),
+        ("mean", [0.0]),
+        ("mean", [float("nan"), 1.0]),
+        ("deviation", 7),
+    ],
+)
+def test_a_preparation_that_was_damaged_names_its_field(field, value):
+    said = "kept" if (field, value) == ("features", 2) else field
+    with pytest.raises(ValueError, match=f"field '{said}' is"):
+        Preparation.from_json({**GOOD, field: value})

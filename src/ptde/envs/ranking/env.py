@@ -19,7 +19,7 @@ from ptde.envs.ranking.letor import Progress, read_letor
 from ptde.envs.ranking.lists import Lists, Preparation, RankingData, make_lists
 from ptde.envs.ranking.synthetic import synthetic
 from ptde.envs.settings import RankingConfig
-from ptde.files import write_whole
+from ptde.files import read_object, write_whole
 from ptde.ops.ranking import drawn_ndcg, expected_ndcg
 from ptde.types import EnvSpec, LocalView, TimeStep
 from ptde.validation import check_choice
@@ -89,8 +89,15 @@ class Ranking(AbstractEnv):
     @classmethod
     def kept(cls, folder: Path, config: RankingConfig) -> "Ranking":
         """The same from what ``keep`` wrote."""
-        data = json.loads((folder / PREPARATION).read_text())
-        return cls.blank(Preparation.from_json(data), config)
+        path = folder / PREPARATION
+        try:
+            preparation = Preparation.from_json(read_object(path))
+        except ValueError as error:
+            text = str(error) if str(path) in str(error) else f"{path} is damaged: {error}"
+            raise ValueError(
+                f"{text}. `ptde resume {folder}` writes it anew, from the run's --data"
+            ) from None
+        return cls.blank(preparation, config)
 
     def observation_names(self) -> tuple[str, ...]:
         p = self.data.preparation

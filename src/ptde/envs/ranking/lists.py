@@ -1,5 +1,6 @@
 """Lists of exactly N documents, cut by query into training and test, and standardised."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -10,6 +11,7 @@ from ptde.envs.ranking.letor import Queries
 
 MOST_LISTS = 10_000
 """As in the paper's reduction of MSLR-WEB30K (Sec. 4.3)."""
+FLOAT = (float, int)
 LIMIT = 8.0
 """Standardised features are cut at so many standard deviations."""
 
@@ -78,9 +80,35 @@ class Preparation:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "Preparation":
-        """From ``to_json``'s data."""
-        lists = {k: tuple(v) for k, v in data.items() if k != "features"}
-        return cls(features=data["features"], **lists)
+        """From ``to_json``'s data. ValueError names a field that is not as it should be."""
+        width, kept = data.get("features"), data.get("kept")
+        if type(width) is not int or width < 1:
+            raise ValueError(
+                f"field 'features' is {width!r:.40}: it must be a whole number"
+            )
+        whole = isinstance(kept, list) and all(type(i) is int for i in kept)
+        if (
+            not whole
+            or not kept
+            or sorted({*kept}) != kept
+            or not 0 <= kept[0] <= kept[-1] < width
+        ):
+            raise ValueError(f"field 'kept' is {kept!r:.40}: it must be ids below {width}")
+        lists = {"kept": tuple(kept)}
+        for name, kinds in (
+            ("logarithmic", (bool,)),
+            ("mean", FLOAT),
+            ("deviation", FLOAT),
+        ):
+            values = data.get(name)
+            good = isinstance(values, list) and len(values) == len(kept)
+            if not good or not all(type(x) in kinds and math.isfinite(x) for x in values):
+                raise ValueError(
+                    f"field {name!r} is {values!r:.40}: it must be {len(kept)} of "
+                    f"{kinds[0].__name__}"
+                )
+            lists[name] = tuple(values)
+        return cls(features=width, **lists)
 
 
 @dataclass(frozen=True)
