@@ -253,7 +253,8 @@ def _build(cls: type, data: Any, group: str = "") -> Any:
     def value(name):
         f, typed = known[name], f"{group}.{name}" if group else name
         if f.default_factory is not dataclasses.MISSING:
-            return _build(f.default_factory, data[name], typed)
+            group_of: Any = f.default_factory  # the class itself
+            return _build(group_of, data[name], typed)
         kind = float if f.default is None else type(f.default)
         kinds = {kind, int} if kind is float else {kind}
         good = type(data[name]) in kinds or data[name] is f.default is None

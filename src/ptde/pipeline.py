@@ -280,7 +280,7 @@ def _evaluate(
 
 def _joint_steps(rows: list[Row]) -> int:
     """Of all stages up to a record's end."""
-    return rows[-1].get("joint_steps", rows[-1]["steps"]) if rows else 0
+    return int(rows[-1].get("joint_steps", rows[-1]["steps"])) if rows else 0
 
 
 def _draw(folder: RunFolder, result: Result, records: Mapping[str, list[Row]]) -> None:

@@ -1,5 +1,6 @@
 """Commands about worlds that are programs of their own."""
 
+import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -36,7 +37,10 @@ def check_command(words: Sequence[str]) -> None:
         console().print(line, markup=False, soft_wrap=True)
     if report.violations:
         raise ValueError(f"{parsed.world} breaks {len(report.violations)} rule(s)")
-    console().print(f"all is well: ptde run env:{parsed.world}", soft_wrap=True)
+    more = f" --processes.kwargs {shlex.quote(parsed.kwargs)}" if parsed.kwargs else ""
+    console().print(
+        f"all is well: ptde run env:{parsed.world}{more}", markup=False, soft_wrap=True
+    )
 
 
 def doctor_command(words: Sequence[str]) -> None:

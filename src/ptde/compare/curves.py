@@ -73,8 +73,8 @@ def draw_comparison(
         top.set_title(where)
         bottom.set_xlabel("joint steps")
     figure.tight_layout()
-    with whole(path) as part:
-        figure.savefig(part, dpi=120)
+    with whole(path) as file:
+        figure.savefig(file, dpi=120)
     plt.close(figure)
     return path
 

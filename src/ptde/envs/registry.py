@@ -112,9 +112,9 @@ def _football_sizes(name: str) -> MapSizes:
 
 
 def _starcraft_maps() -> tuple[str, ...]:
-    from ptde.processes.games.starcraft import MAPS
+    from ptde.processes.games.starcraft import maps
 
-    return MAPS
+    return maps()
 
 
 def _starcraft(name: str, options: Mapping[str, Any]) -> AbstractWorld:
@@ -132,10 +132,10 @@ def _starcraft(name: str, options: Mapping[str, Any]) -> AbstractWorld:
     return ProcessWorld(f"starcraft/{name}", maker, *_process_options(options))
 
 
-def _starcraft_sizes(name: str) -> MapSizes:
+def _starcraft_sizes(name: str) -> MapSizes | None:
     from ptde.processes.games.starcraft import SIZES
 
-    return MapSizes(*SIZES[name])
+    return MapSizes(*SIZES[name]) if name in SIZES else None
 
 
 def _processes(name: str, options: Mapping[str, Any]) -> AbstractWorld:

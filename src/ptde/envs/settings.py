@@ -17,6 +17,9 @@ class RankingConfig(Options):
     as the one of MSLR-WEB30K."""
     features: int = 0
     """Features that a row of the file may have; 0 takes the largest id in it. >= 0."""
+    missing: Literal["zero", "mean", "worst"] = "zero"
+    """What is read where the file says NULL: 0, the feature's mean over the training lists,
+    or its smallest value there."""
     docs: int = 10
     """Documents of a list, which are the agents. >= 2."""
     lists: int = 0
@@ -33,6 +36,7 @@ class RankingConfig(Options):
 
     def __post_init__(self):
         check_range("features", self.features, 0, example=136)
+        check_choice("missing", self.missing, ("zero", "mean", "worst"))
         check_range("docs", self.docs, 2, example=10)
         check_range("lists", self.lists, 0, example=0)
         check_range("train_share", self.train_share, 0.01, 0.99, example=0.7)

@@ -68,6 +68,7 @@ class Player:
         """Observations of a team that ranks, from raw features [..., features]."""
         p = self.team["preparation"]
         x = np.asarray(features, np.float64)[..., p["kept"]]
+        x = np.where(np.isnan(x), p.get("missing", 0.0), x)
         x = np.where(p["logarithmic"], np.log1p(np.maximum(x, 0)), x)
         return np.clip((x - p["mean"]) / p["deviation"], -p["limit"], p["limit"])
 

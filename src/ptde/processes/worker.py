@@ -19,6 +19,7 @@ import psutil
 from ptde.processes.adapters.adapt import make
 from ptde.processes.memory import Slots
 from ptde.processes.protocol import (
+    NoWorld,
     ProcessEnv,
     ProcessStep,
     Sizes,
@@ -172,6 +173,6 @@ def main(pipe: int, memory: int, lifeline: int) -> None:
 
 
 def _short(error: Exception) -> str:
-    if isinstance(error, WorldFailed):
+    if isinstance(error, WorldFailed | NoWorld):
         return str(error)
     return traceback.format_exc()

@@ -52,7 +52,7 @@ def ranking_data(
         )
     parts = read_letor(c.data, c.features, progress=progress)
     name = Path(c.data).name.split(".")[0]
-    return make_lists(name, parts, c.docs, c.lists, c.train_share, c.data_seed)
+    return make_lists(name, parts, c.docs, c.lists, c.train_share, c.data_seed, c.missing)
 
 
 class Ranking(AbstractEnv):
@@ -60,6 +60,7 @@ class Ranking(AbstractEnv):
 
     def __init__(self, data: RankingData, config: RankingConfig, test: bool = False):
         self.data = data
+        self.notes = data.notes
         self.config = config
         self.test = test
         part = data.test if test else data.train
