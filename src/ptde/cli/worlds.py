@@ -47,6 +47,7 @@ def doctor_command(words: Sequence[str]) -> None:
     """`ptde doctor`."""
     from ptde.jobs.progress import console
     from ptde.processes.games.doctor import GAMES
+    from ptde.rollout.cache import cache_says
 
     @dataclass(frozen=True)
     class Command:
@@ -59,3 +60,4 @@ def doctor_command(words: Sequence[str]) -> None:
             text = "ok      " if part.there else "missing "
             advice = "" if part.there else f": {part.what_to_do}"
             console().print(f"  {text} {part.name}{advice}", markup=False, soft_wrap=True)
+    console().print(cache_says(), markup=False, soft_wrap=True)
