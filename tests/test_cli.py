@@ -96,6 +96,11 @@ def status(words):
         ("run --envs 0", "--envs must lie in [1, inf)"),
         ("run --batch 0", "--batch must lie in [1, inf)"),
         ("run --batch 2000", "--batch 2000 is larger than --buffer 1000"),
+        ("run --reward-scale inf", "--reward-scale must lie in (0, inf), not inf"),
+        (
+            "run --world ranking --map letor --data nowhere",
+            "the run's data, does not exist",
+        ),
         ("run --sight 0", "--sight must lie in (0, 4]"),
         ("distill nowhere", "nowhere is not a run folder"),
         ("evaluate nowhere", "nowhere is not a run folder"),

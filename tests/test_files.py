@@ -44,6 +44,11 @@ def test_a_file_is_whole_or_what_it_was(tmp_path):
     assert path.read_text() == "new"
 
 
+def test_the_folder_of_a_file_is_made(tmp_path):
+    write_whole(tmp_path / "a" / "b" / "replay.gif", b"GIF")
+    assert (tmp_path / "a" / "b" / "replay.gif").read_bytes() == b"GIF"
+
+
 def test_a_picture_that_was_begun_does_not_stay(tmp_path):
     with pytest.raises(KeyboardInterrupt), whole(tmp_path / "curves.png") as part:
         assert part.suffix == ".png"

@@ -65,6 +65,7 @@ def whole(path: Path, size: int = MUCH) -> Iterator[Path]:
     part = path.with_name(f".{path.stem}.part{path.suffix}")
     try:
         with writing(path, size):
+            path.parent.mkdir(parents=True, exist_ok=True)
             yield part
             part.replace(path)
     finally:

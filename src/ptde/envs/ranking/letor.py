@@ -64,7 +64,10 @@ def files_of(path: Path) -> list[Path]:
     if path.is_file():
         return [path]
     if not path.is_dir():
-        raise ValueError(f"{path} does not exist: type --data with a LETOR file or folder")
+        raise ValueError(
+            f"{path}, the run's data, does not exist: a LETOR file or folder must lie "
+            "there (`ptde run --data` names another)"
+        )
     if (path / "Fold1").is_dir():
         path = path / "Fold1"
     pattern = re.compile(r".*\.(txt|svmlight|libsvm|letor)(\.gz)?")
