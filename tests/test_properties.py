@@ -32,7 +32,7 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner),
     max_leaves=8,
 )
-NUMBERS = st.floats(-1e30, 1e30, width=32)
+NUMBERS = st.floats(-(2.0**99), 2.0**99, width=32)
 ROWS = st.lists(
     st.tuples(
         st.integers(0, 4),
@@ -82,7 +82,7 @@ def test_a_file_that_was_spoilt_is_read_or_named_by_its_line(tmp_path, rows, dat
     try:
         (queries,) = read_letor(path, cache=tmp_path / "cache")
     except ValueError as error:
-        assert "spoilt.txt" in str(error)  # noqa: PT017
+        assert "spoilt.txt" in str(error)
     else:
         assert len(queries.labels) == queries.starts[-1]
 
@@ -120,7 +120,7 @@ def test_any_field_of_run_json_is_taken_or_named(folder, name, value):
     try:
         run, _ = load_run(folder)
     except ValueError as error:
-        assert "run.json" in str(error) or str(folder) in str(error)  # noqa: PT017
+        assert "run.json" in str(error) or str(folder) in str(error)
     else:
         assert flatten(run)[name] == value
 
@@ -134,23 +134,23 @@ def test_any_field_of_run_json_is_taken_or_named(folder, name, value):
 )
 def test_any_number_is_taken_or_refused_with_its_option(name, value):
     default = flatten(Run(world="probe"))[name]
-    value = value if isinstance(default, float) or isinstance(value, int) else 0
+    value = float(min(value, 10**300)) if isinstance(default, float) else value
+    assume(isinstance(default, float) or isinstance(value, int))
     try:
         run = put(Run(world="probe"), {name: value})
     except ValueError as error:
-        assert flag(name) in str(error) or "--" in str(error)  # noqa: PT017
+        assert flag(name) in str(error) or "--" in str(error)
     else:
         assert flatten(run)[name] == value
         assert math.isfinite(value)
 
 
+ENTRIES = ["methods", "maps", "seeds", "steps", "run", "paper", "x"]
 TOML = st.sampled_from(["3", '"x"', "[1]", "[]", "true", "1.5", "{a = 1}", '["3m"]', "-1"])
 
 
 @few
-@given(
-    st.dictionaries(st.sampled_from("methods maps seeds steps run paper x".split()), TOML)
-)
+@given(st.dictionaries(st.sampled_from(ENTRIES), TOML))
 def test_any_plan_is_a_line_with_the_file(tmp_path, entries):
     path = tmp_path / "plan.toml"
     path.write_text("".join(f"{name} = {value}\n" for name, value in entries.items()))
@@ -184,7 +184,7 @@ def test_any_preparation_is_read_or_names_its_field(data):
         try:
             made = Preparation.from_json({**whole, "deviation": [1.0], name: data})
         except ValueError as error:
-            assert "field '" in str(error)  # noqa: PT017
+            assert "field '" in str(error)
         else:
             assert np.isfinite(made(np.zeros((1, made.features)))).all()
 
@@ -195,7 +195,7 @@ def test_any_text_is_a_target_or_no_world(text):
     try:
         check_target(text)
     except ValueError as error:
-        assert "module:callable" in str(error)  # noqa: PT017
+        assert "module:callable" in str(error)
         with pytest.raises(ValueError, match="module:callable"):
             load(text)
     else:

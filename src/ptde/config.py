@@ -261,7 +261,8 @@ def _build(cls: type, data: Any, group: str = "") -> Any:
         if not good:
             found = f"{data[name]!r:.40}"
             raise ValueError(f"field {typed!r} is {found}: it must be {KINDS[kind]}")
-        return data[name]
+        whole = kind is float and data[name] is not None
+        return float(data[name]) if whole else data[name]
 
     return cls(**{name: value(name) for name in data})
 
