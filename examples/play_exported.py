@@ -2,7 +2,9 @@
 
 ptde run env:mpe2.simple_spread_v3:parallel_env --out runs/spread
 ptde export runs/spread --out team
-python examples/play_exported.py team [EPISODES]      (needs numpy, pettingzoo, mpe2)
+python examples/play_exported.py team [EPISODES [numpy | onnx]]
+
+It needs numpy, pettingzoo and mpe2; and onnxruntime for onnx.
 """
 
 import sys
@@ -11,15 +13,15 @@ import numpy as np
 from mpe2 import simple_spread_v3
 
 
-def play(folder, episodes):
+def play(folder, episodes=5, engine="numpy"):
     sys.path.insert(0, folder)
     from player import Player  # the folder's own player.py
 
-    player = Player(folder)
+    player = Player(folder, engine)
     env = simple_spread_v3.parallel_env()
     agents = env.possible_agents  # the team's agents, in this order
     legal = np.ones((len(agents), player.u), bool)  # every action, always
-    for episode in range(episodes):
+    for episode in range(int(episodes)):
         player.reset()
         seen, _ = env.reset(seed=episode)
         total = 0.0
@@ -32,4 +34,4 @@ def play(folder, episodes):
 
 
 if __name__ == "__main__":
-    play(sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 5)
+    play(*sys.argv[1:])

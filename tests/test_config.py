@@ -8,6 +8,7 @@ from unittest.mock import Mock
 import jax
 import jax.numpy as jnp
 import pytest
+from tests.students import NO_STAGE_3, PAPERS
 from tests.test_rank import letor
 
 import ptde.compare.runner
@@ -46,7 +47,8 @@ TYPED = {
     "starcraft": {"difficulty": "5"},
     "processes": {"quorum": 0.5, "overlap": True},
     "ranking": {"docs": 7, "data": "some.txt"},
-    "student": {"lr": 0.25, "steps": 77},
+    "student": {"lr": 0.25, "updates": 77},
+    "finetune": {"lr": 0.25, "share": 0.2},
 }
 
 
@@ -117,7 +119,7 @@ def test_the_same_words_make_the_same_run(world, group, names, tmp_path, monkeyp
     first = ["--world", world, "--map", place]
     words = [*first, *split(flag(name, value) for name, value in names.items())]
     typed = from_the_command_line(words, monkeypatch)
-    method = "mappo_gip" if group == "mappo" else "qmix_gip"
+    method = "mappo_ptde" if group == "mappo" else "qmix_ptde"
     text = f"""
 methods = ["{method}"]
 maps = ["{place}"]
@@ -180,7 +182,7 @@ def test_a_world_of_ones_own_has_defaults_and_gets_what_it_says_it_reads(monkeyp
     run = Run(world="mine", smax=SmaxConfig(reward_scale=3.0))
     assert (run.map, run.hidden, run.smax.sight) == ("line", 7, 0.5)
     build.world(run)
-    assert given.keys() == {"smax", "host", "envs", "progress"}
+    assert given.keys() == {"smax", "processes", "envs", "progress"}
     assert given["smax"] == run.smax
     world(defaults={"value.lrr": 1.0})
     with pytest.raises(ValueError, match=r"did you mean --option value\.lr"):
@@ -366,7 +368,7 @@ def test_no_plan_is_refused(name):
 
 def test_what_a_preset_sets_for_nothing_is_left_away(monkeypatch):
     quick = preset("quick", algo="mappo")
-    assert quick.value == Run().value and quick.student.steps == 500
+    assert quick.value == Run().value and quick.student.updates == 4
     words = ["--preset", "quick", "--algo", "mappo"]
     assert from_the_command_line(words, monkeypatch) == quick
     words = ["--preset", "quick", "--method", "mappo"]
@@ -389,7 +391,7 @@ def test_every_option_is_read_by_some_run():
         {"mixer": "qplex"},
         {"info": "giu"},
         {"info": "copa"},
-        {"student": DistillConfig(data="own")},
+        {"student": DistillConfig(**PAPERS), "finetune": NO_STAGE_3},
     ]
     found = frozenset().union(
         *(reads(Run(world=world)) for world in WORLDS), *(reads(Run(**k)) for k in kinds)

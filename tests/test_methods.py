@@ -4,6 +4,7 @@ import jax
 import pytest
 
 from ptde import build
+from ptde.algos.registry import value_model
 from ptde.config import Run
 from ptde.methods import LOCAL, METHODS, parameters, run_of, student_parameters
 from ptde.ops.keys import new_key
@@ -72,7 +73,7 @@ student, QMIX's mixer."""
 def parts(name, spec):
     """Parameters of a method's agents, module and mixer."""
     run = run_of(name, BASE)
-    model = jax.eval_shape(lambda key: build.value_model(run, spec, key=key), new_key(0))
+    model = jax.eval_shape(lambda key: value_model(run, spec, key=key), new_key(0))
     count = lambda part: sum(x.size for x in jax.tree.leaves(part))  # noqa: E731
     return count(model.network), count(model.info), count(model.mixer)
 

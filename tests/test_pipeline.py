@@ -13,6 +13,7 @@ from tests.students import NO_STAGE_3, PAPERS
 
 from ptde import build
 from ptde.algos import ValueConfig
+from ptde.algos.finetune import FinetuneConfig
 from ptde.cli import main
 from ptde.config import FORMAT, Run, load_run
 from ptde.folder import RunFolder
@@ -71,7 +72,7 @@ def test_a_run_writes_what_it_says(finished):
     assert {"prr", "world", "method", "steps", "seconds"} <= result.keys()
     assert result["world"] == "probe/personal"
     assert result["method"] == "QMIX_GIP"
-    assert result["steps"] == 320
+    assert result["steps"] == 320 + 64  # stage 2 rolled its data
     assert (folder / "curves.png").stat().st_size > 5_000
     for role in ("teacher", "baseline"):
         rows = Record(folder / role / "record.jsonl").rows()
@@ -314,7 +315,8 @@ def test_distill_needs_a_teacher(tmp_path, monkeypatch):
 
 
 def test_a_run_without_information_has_nothing_to_distil(tmp_path):
-    plain = {"info": "none", "info_config": InfoSizes(), "student": DistillConfig()}
+    plain = {"info": "none", "info_config": InfoSizes()}
+    plain |= {"student": DistillConfig(), "finetune": FinetuneConfig()}
     run(dataclasses.replace(TINY, **plain, steps=32), tmp_path / "run", goal="teach")
     with pytest.raises(ValueError, match="--info gip"):
         distill_run(tmp_path / "run")

@@ -114,6 +114,26 @@ def test_a_folder_of_ones_own(stranger, tmp_path):
 
 
 @says(
+    "The parts (`--info`, `--mixer`, `--algo`, the student's) and the loggers that a "
+    "folder names are asked for like its world."
+)
+@pytest.mark.parametrize("option", ["info", "mixer", "algo", "student.network", "log"])
+def test_parts_and_loggers(stranger, option, capsys):
+    folder, mark = stranger
+    data = json.loads((folder / "run.json").read_text())
+    data["run"] |= {"world": "probe", "map": "personal"}
+    group, _, name = option.rpartition(".")
+    if option == "log":
+        (folder / "log.json").write_text('["strangers_game:Game"]')
+    else:
+        (data["run"][group] if group else data["run"])[name] = "strangers_game:Game"
+    (folder / "run.json").write_text(json.dumps(data))
+    assert main(["resume", str(folder)]) == 2
+    assert "would import strangers_game:Game" in capsys.readouterr().err
+    assert not mark.exists()
+
+
+@says(
     "A `run.json` that was changed afterwards is a stranger's, and so is every folder "
     "whose key is lost, or could be read by others."
 )

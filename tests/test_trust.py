@@ -104,7 +104,13 @@ def test_any_option_that_names_code_is_asked_for(tmp_path):
     for option in ("map", "info", "student.network"):
         with pytest.raises(Untrusted, match=r"import my_game:Part"):
             check_run(tmp_path, b"", {option: "my_game:Part"})
-    check_run(tmp_path, b"", {"map": "3s_vs_5z", "hidden": 64})
+    with pytest.raises(Untrusted, match=r"import my_info:Info:"):
+        check_run(tmp_path, b"", {"info": "my_info:Info,width=8"})
+    with pytest.raises(ValueError, match="own library"), trusting():
+        check_run(tmp_path, b"", {"mixer": "os:system,command=x"})
+    with pytest.raises(ValueError, match="names no part"), trusting():
+        check_run(tmp_path, b"", {"mixer": "../x:y"})
+    check_run(tmp_path, b"", {"map": "3s_vs_5z", "hidden": 64, "ranking.data": "a:b"})
 
 
 def test_what_was_agreed_to_is_agreed_within(tmp_path):
@@ -128,13 +134,15 @@ def test_data_within_the_folder_may_be_read(tmp_path):
 
 
 def test_a_plan_is_asked_like_a_folder(tmp_path):
-    check_plan(tmp_path, ["3m", "letor"])
+    check_plan(tmp_path, ["3m", "letor"], {"info": "gip", "ranking.data": "a:b"})
+    with pytest.raises(Untrusted, match="would import my_info:Info"):
+        check_plan(tmp_path, ["3m"], {"info": "my_info:Info,width=8"})
     with pytest.raises(Untrusted, match="env:my_game:Game"):
-        check_plan(tmp_path, ["my_game:Game"])
+        check_plan(tmp_path, ["my_game:Game"], {})
     with trusting("my_game:Game"):
-        check_plan(tmp_path, ["my_game:Game"])
+        check_plan(tmp_path, ["my_game:Game"], {})
     with pytest.raises(ValueError, match="own library"), trusting():
-        check_plan(tmp_path, ["os:system"])
+        check_plan(tmp_path, ["os:system"], {})
 
 
 def test_words_that_trust_are_taken_out():

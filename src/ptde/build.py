@@ -4,26 +4,19 @@ from dataclasses import replace
 
 import jax
 import psutil
-from jaxtyping import Array, Key
 
-from ptde.agents.actor import ActorNetwork, Critic
-from ptde.agents.utility import UtilityNetwork
 from ptde.algos.base import AbstractLearner
 from ptde.algos.finetune import Finetuner, Handed
-from ptde.algos.mappo import Actor, MappoLearner
-from ptde.algos.online import AbstractOnlineStudent, OnlineInfoStudent, OnlineValueStudent
-from ptde.algos.value import ValueLearner, ValueModel
+from ptde.algos.registry import Tuning, algo_of
 from ptde.config import Run
 from ptde.envs.base import AbstractWorld
 from ptde.envs.registry import WORLDS, make_env
-from ptde.info import AbstractInfo, make_info
+from ptde.info import info_shapes
 from ptde.jobs.checkpoint import size_of
 from ptde.jobs.distill import Distillation
 from ptde.jobs.progress import Reading
 from ptde.jobs.teach import Training
-from ptde.mixers import MIXERS
-from ptde.ops.keys import new_key
-from ptde.options import changed, flatten
+from ptde.options import flatten
 from ptde.rollout.loop import Schedule
 from ptde.types import EnvSpec
 from ptde.validation import flag
@@ -34,9 +27,6 @@ LIMIT_OPTIONS = {
     "processes": "--processes.limit",
 }
 """What sets a world's time limit."""
-
-SEGMENTS = {"value": 128, "mappo": 400}
-"""Joint steps that a segment has about, by algorithm: Yu et al. give MAPPO 400."""
 
 EPISODES = (
     "test_episodes",
@@ -70,9 +60,9 @@ def segment_of(run: Run, spec: EnvSpec) -> int:
     """
     if run.segment:
         return run.segment
-    about, longest = SEGMENTS[run.algo], spec.time_limit + 1
+    about, longest = algo_of(run.algo).segment, spec.time_limit + 1
     episodes = max(1, round((about + 1) / longest))
-    if run.algo == "value" and run.value.segment_episodes:
+    if algo_of(run.algo).replay and run.value.segment_episodes:
         episodes = run.value.segment_episodes
     return episodes * longest - 1
 
@@ -82,58 +72,9 @@ def schedule(run: Run, spec: EnvSpec) -> Schedule:
     return Schedule(run.envs, segment_of(run, spec), run.stages.teach, run.test_every)
 
 
-def value_model(run: Run, spec: EnvSpec, *, key: Key[Array, ""]) -> ValueModel:
-    """Untrained networks of the value learner."""
-    key_network, key_info, key_mixer = jax.random.split(key, 3)
-    seen = spec if run.teacher_sight == "own" else spec.with_full_sight()
-    info = make_info(run.info, seen, run.info_config, key=key_info)
-    network = UtilityNetwork(
-        seen.local_dim, info.z_dim, spec.n_actions, run.hidden, key=key_network
-    )
-    mixer = MIXERS[run.mixer](spec, run.mixer_config, key=key_mixer)
-    return ValueModel(network, info, mixer, run.teacher_sight)
-
-
-def mappo_models(run: Run, spec: EnvSpec, *, key: Key[Array, ""]) -> tuple[Actor, Critic]:
-    """Untrained networks of MAPPO."""
-    key_network, key_info, key_critic = jax.random.split(key, 3)
-    info = make_info(run.info, spec, run.info_config, key=key_info)
-    network = ActorNetwork(
-        spec.local_dim, info.z_dim, spec.n_actions, run.hidden, key=key_network
-    )
-    critic = Critic(spec.state_dim, spec.n_agents, run.hidden, key=key_critic)
-    return Actor(network, info), critic
-
-
 def learner(run: Run, spec: EnvSpec) -> AbstractLearner:
     """The learner of stage 1."""
-    if run.algo == "mappo":
-        config = run.mappo.on(run.map)
-        return MappoLearner(lambda key: mappo_models(run, spec, key=key), config)
-    return ValueLearner(
-        lambda key: value_model(run, spec, key=key),
-        run.value,
-        _companion(run, spec),
-        total=run.stages.teach,
-    )
-
-
-def _companion(run: Run, spec: EnvSpec) -> AbstractOnlineStudent | None:
-    if not run.online_distillation:
-        return None
-    if run.info == "none":
-        return OnlineValueStudent(spec, run.hidden)
-    z_dim, student = _info(run, spec).z_dim, run.student
-    return OnlineInfoStudent(lambda key: student.make(spec, z_dim, key=key), student.loss())
-
-
-def _info(run: Run, spec: EnvSpec) -> AbstractInfo:
-    """The information module in shapes."""
-
-    def make(key):
-        return make_info(run.info, spec, run.info_config, key=key)
-
-    return jax.eval_shape(make, new_key(0))
+    return algo_of(run.algo).make(run, spec)
 
 
 def training(run: Run, env: AbstractWorld, name: str) -> Training:
@@ -147,7 +88,8 @@ def training(run: Run, env: AbstractWorld, name: str) -> Training:
         seeds=run.seeds,
         test_episodes=run.test_episodes,
         checkpoint_every=run.checkpoint_every,
-        sample_z=_info(run, env.spec).stochastic and run.z_test == "sample",
+        sample_z=info_shapes(run.info, env.spec, run.info_config).stochastic
+        and run.z_test == "sample",
     )
 
 
@@ -165,15 +107,23 @@ def distillation(run: Run, env: AbstractWorld) -> Distillation:
     )
 
 
+def leash(run: Run) -> float:
+    """Weight of stage 3's leash."""
+    typed = run.finetune.leash
+    return algo_of(run.algo).leash if typed is None else typed
+
+
 def finetuning(run: Run, env: AbstractWorld, handed: Handed | None) -> Training:
     """Stage 3; without what it is ``handed``, in shapes only."""
     f, spec = run.finetune, env.spec
     steps = run.stages.finetune
     plan = Schedule(run.envs, segment_of(run, spec), steps, max(1, -(-steps // f.tests)))
-    stage_2 = distillation(run, env)
+    tuning = Tuning(plan.total, plan.collections, round(f.warm_up * plan.collections))
+    stage_2, tune = distillation(run, env), algo_of(run.algo).tune
+    assert tune is not None  # else the run has no such stage
     return Training(
         name="finetuned",
-        algo=Finetuner(_finetuner(run, spec, plan), f.held(run.algo)),
+        algo=Finetuner(tune(run, tuning), leash(run)),
         env=env,
         schedule=plan,
         seed=run.seed,
@@ -186,32 +136,6 @@ def finetuning(run: Run, env: AbstractWorld, handed: Handed | None) -> Training:
         given=handed,
         streams=FINETUNE,
     )
-
-
-def _finetuner(run: Run, spec: EnvSpec, plan: Schedule) -> AbstractLearner:
-    """Stage 1's learner, with stage 3's values."""
-    f = run.finetune
-    waits = round(f.warm_up * plan.collections)
-    if run.algo == "mappo":
-        config = replace(run.mappo.on(run.map), lr=f.lr)
-        return MappoLearner(_given, config, waits, f.parts)
-    value = changed(
-        run.value,
-        batch=min(run.value.batch, plan.collections * run.envs),
-        lr=f.lr,
-        lr_end=0.0,
-        average=f.average,
-        updates=f.updates,
-        epsilon_start=f.epsilon,
-        epsilon_end=f.epsilon,
-    )
-    return ValueLearner(
-        _given, value, total=plan.total, warm_up=waits * run.envs, trains=f.parts
-    )
-
-
-def _given(key: Key[Array, ""]):
-    raise ValueError("a team that is fine-tuned is given, not made")
 
 
 def check_fits(run: Run, env: AbstractWorld) -> None:

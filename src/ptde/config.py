@@ -3,7 +3,7 @@
 import dataclasses
 import difflib
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -11,6 +11,7 @@ import tyro
 
 from ptde.algos.finetune import FinetuneConfig
 from ptde.algos.mappo import MappoConfig
+from ptde.algos.registry import ALGOS, Algo
 from ptde.algos.value_config import ValueConfig
 from ptde.distill.config import DistillConfig
 from ptde.envs.base import TimeOut
@@ -27,6 +28,7 @@ from ptde.info import INFOS, InfoSizes
 from ptde.mixers import MIXERS, MixerSizes
 from ptde.ops.local import Sight
 from ptde.options import Options, flatten
+from ptde.parts import check_part, label_of
 from ptde.trust import check_inside, check_run
 from ptde.validation import check_choice, check_count, check_range
 
@@ -61,13 +63,15 @@ class Run(Options):
     """Map of the world; `ptde list` shows them. Where none is named: 3s_vs_5z of smax,
     letor of ranking, academy_3_vs_1_with_keeper of football. Of processes:
     module:callable."""
-    algo: Literal["value", "mappo"] = "value"
-    """Who learns: ``value`` (VDN, QMIX, QPLEX), or ``mappo`` with options --mappo.*."""
+    algo: str = "value"
+    """Who learns: ``value`` (VDN, QMIX, QPLEX), ``mappo`` with options --mappo.*, or
+    module:callable (docs/extending.md)."""
     mixer: str = "qmix"
-    """How agents' values become the team's: vdn, qmix, qplex. Not for mappo."""
+    """How agents' values become the team's: vdn, qmix, qplex, or module:callable. Not for
+    mappo."""
     info: str = "gip"
     """What agents are told of the global state: none, giu, gip, csrl, copa, copa_lite,
-    state."""
+    state, or module:callable."""
     teacher_sight: Sight = "own"
     """``all``: the teacher's network reads observations of unlimited sight (CTDS). Only for
     --algo value and --info none."""
@@ -123,10 +127,10 @@ class Run(Options):
         self.settle(world.defaults)
         if not self.map:
             object.__setattr__(self, "map", world.default)
-        check_choice("algo", self.algo, ("value", "mappo"))
+        check_part("algo", self.algo, ALGOS)
         check_choice("teacher_sight", self.teacher_sight, ("own", "all"))
-        check_choice("mixer", self.mixer, MIXERS)
-        check_choice("info", self.info, INFOS)
+        check_part("mixer", self.mixer, MIXERS)
+        check_part("info", self.info, INFOS)
         check_choice("z_test", self.z_test, ("mean", "sample"))
         check_choice("time_out", self.time_out, ("bootstrap", "terminal"))
         check_range("seed", self.seed, 0, 2**31 - 1, example=0)
@@ -153,9 +157,10 @@ class Run(Options):
                 "--online-distillation needs a teacher that knows more than its student: "
                 "type --info none --teacher-sight all (CTDS), or --info gip"
             )
-        if self.student.data == "replay" and self.algo == "mappo":
+        if self.student.data == "replay" and not (self._known and self._known.replay):
             raise ValueError(
-                "--student.data replay needs a replay, and mappo keeps none: leave it away"
+                f"--student.data replay needs a replay, and {label_of(self.algo)} keeps "
+                "none: leave it away"
             )
         if self.student.share + self.finetune.share >= 1:
             raise ValueError(
@@ -172,14 +177,20 @@ class Run(Options):
     @property
     def method(self) -> str:
         """The method by the paper's name, e.g. QMIX_GIP, MAPPO_GIU, QMIX_CTDS."""
-        parts = [self.mixer if self.algo == "value" else "mappo"]
+        mixes = self._known and self._known.mixes
+        parts = [label_of(self.mixer if mixes else self.algo)]
         if self.info != "none":
-            parts.append(self.info)
+            parts.append(label_of(self.info))
         if self.teacher_sight == "all":
             parts.append("ctds" if self.online_distillation else "all")
         elif self.online_distillation:
             parts.append("online")
         return "_".join(parts).upper()
+
+    @property
+    def _known(self) -> Algo | None:
+        """The learner, unless it is the user's own, which data does not import."""
+        return ALGOS.get(self.algo)
 
     @property
     def place(self) -> str:
@@ -199,7 +210,8 @@ class Run(Options):
     @property
     def distils(self) -> bool:
         """A stage 2 follows stage 1."""
-        return self.info != "none" and not self.online_distillation
+        online = self._known and self._known.replay and self.online_distillation
+        return self.info != "none" and not online
 
     @property
     def finetunes(self) -> bool:
@@ -213,12 +225,29 @@ class Run(Options):
         """
         if not self.distils:
             return Stages(self.steps, 0, 0)
-        shared = round(self.student.share * self.steps) if self.rolls_data else 0
-        tuned = round(self.finetune.share * self.steps)
+        shared = self._share(self.student.share) if self.rolls_data else 0
+        tunes = self._known and self._known.tune
+        tuned = self._share(self.finetune.share) if tunes else 0
         left = max(1, self.steps - shared - tuned)
         beside = self.rolls_data and not shared and not self.student.segments
         own = self.student.data_steps if beside else shared
-        return Stages(left, own, tuned or self.finetune.steps)
+        return Stages(left, own, tuned or (self.finetune.steps if tunes else 0))
+
+    @property
+    def apart(self) -> "Run":
+        """The same stages, with joint steps of their own instead of shares of --steps: so
+        one of them can be made anew with others while the rest stand.
+        """
+        if not self.distils:
+            return self
+        teach, distil, tune = self.stages
+        student = replace(self.student, share=0.0)
+        student = replace(student, data_steps=distil) if distil else student
+        finetune = replace(self.finetune, share=0.0, steps=tune)
+        return replace(self, steps=teach, student=student, finetune=finetune)
+
+    def _share(self, share: float) -> int:
+        return max(1, round(share * self.steps)) if share else 0
 
     @property
     def rolls_data(self) -> bool:

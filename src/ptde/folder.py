@@ -146,7 +146,7 @@ class RunFolder:
 
     def finish(self, role: str, model: eqx.Module, central: Any = None) -> None:
         """Keeps the role's finished networks, and a teacher's mixer or critic."""
-        if central is not None:
+        if jax.tree.leaves(central):  # VDN's mixer has none
             path = self.path / role / "central"
             shutil.rmtree(path, ignore_errors=True)
             checkpoint.save(path, central)
@@ -177,13 +177,15 @@ class RunFolder:
             ValueError: there is none, as an older version kept none.
         """
         training = build.training(run, env, "teacher")
+        like = jax.eval_shape(lambda: taught(training.algo, training.start().learner))
+        if not jax.tree.leaves(like.central):
+            return like.central
         if not (self.path / "teacher" / "central").is_dir():
             raise ValueError(
                 f"{self.path}/teacher holds no mixer or critic to fine-tune with: an older "
                 "ptde taught it. Teach another with `ptde run`, or do without: "
                 "--finetune.share 0"
             )
-        like = jax.eval_shape(lambda: taught(training.algo, training.start().learner))
         return self._load("teacher", like.central, "central")
 
     def team(self, role: str, run: Run, env: AbstractWorld) -> Team:

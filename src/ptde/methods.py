@@ -12,6 +12,7 @@ from typing import Any, Literal
 import jax
 
 from ptde import build
+from ptde.algos.registry import ALGOS
 from ptde.config import Run
 from ptde.distill.config import DistillConfig
 from ptde.info import make_info
@@ -62,10 +63,11 @@ _PLAIN: dict[str, Any] = {
 
 def _set(whole: bool = False, **options: Any) -> Callable[[Run, EnvSpec], Run]:
     """Sets options; but for the ``whole`` recipe, the student is the paper's as well."""
-    infos, options = options.pop("infos", {}), {**_PLAIN, **options}
+    info_config, options = options.pop("info_config", {}), {**_PLAIN, **options}
 
     def change(run: Run, spec: EnvSpec) -> Run:
-        run = replace(run, info_config=replace(run.info_config, **infos), **options)
+        info = replace(run.info_config, **info_config)
+        run = replace(run, info_config=info, **options)
         return run if whole else _papers_student(run)
 
     return change
@@ -107,10 +109,9 @@ def parameters(run: Run, spec: EnvSpec) -> int:
     """Parameters that the run's teacher uses: network and information module."""
 
     def teacher(key):
-        if run.algo == "mappo":
-            actor, _ = build.mappo_models(run, spec, key=key)
-            return actor.network, actor.info
-        model = build.value_model(run, spec, key=key)
+        make = ALGOS[run.algo].networks
+        assert make is not None
+        model = make(run, spec, key=key)
         return model.network, model.info
 
     return _count(jax.eval_shape(teacher, new_key(0)))
@@ -137,14 +138,22 @@ def _count(tree: Any) -> int:
 
 
 def _papers_student(run: Run) -> Run:
-    """The run with the student of Paper Sec. 3.3, and no stage 3: what its data costs comes
-    beside --steps, unless another share was typed than the one by default.
+    """The run with the student of Paper Sec. 3.3, if it has one, and no stage 3: what its
+    data costs comes beside --steps, unless another share was typed than the default.
     """
-    share = 0.0 if run.student.share == DistillConfig().share else run.student.share
-    student = replace(run.student, network="mlp", objective="z", share=share)
-    if student.data == DistillConfig().data:
-        student = replace(student, data="teacher")
-    return replace(run, student=student, finetune=replace(run.finetune, share=0.0))
+    if run.info == "none":
+        return run
+    student = replace(run.student, network="mlp", objective="z")
+    if run.online_distillation:
+        return replace(run, student=student)
+    default = DistillConfig()
+    share = 0.0 if student.share == default.share else student.share
+    data = "teacher" if student.data == default.data else student.data
+    return replace(
+        run,
+        student=replace(student, share=share, data=data),
+        finetune=replace(run.finetune, share=0.0),
+    )
 
 
 def _family(learner: str, **fixed: Any) -> dict[str, Method]:

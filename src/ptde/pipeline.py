@@ -5,7 +5,7 @@ Every stage finds in the run folder (``folder.py``) what the stage before wrote.
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,6 +28,7 @@ from ptde.jobs.distill import distill
 from ptde.jobs.progress import console
 from ptde.jobs.record import Record, Row
 from ptde.jobs.teach import last_state, replayed, teach
+from ptde.log import RunLog, check_log
 from ptde.ops.keys import new_key
 from ptde.report.palette import look_of
 from ptde.report.ranking import TABLE, report_ranking
@@ -59,15 +60,27 @@ class Outcome:
                 out.print(f"{self.folder / name}", soft_wrap=True)
 
 
-def run(config: Run, out: Path | str | None = None, goal: Goal = "run") -> Outcome:
+def run(
+    config: Run,
+    out: Path | str | None = None,
+    goal: Goal = "run",
+    log: Sequence[str] = (),
+) -> Outcome:
     """Teaches, distils and evaluates (``goal="teach"``: stage 1 alone).
+
+    Args:
+        config: what is run.
+        out: the run folder to write; None takes ``runs/WORLD-MAP-METHOD-SEED``.
+        goal: how far it goes.
+        log: loggers of the rows (``ptde.log``): tensorboard, wandb, ``module:callable``.
 
     Raises:
         ValueError: the config cannot be run, or holds an option that the run does not
-            read; nothing was written.
+            read, or a logger is not installed; nothing was written.
         Interrupted: Ctrl-C; ``resume`` goes on.
         Diverged: a loss was not finite.
     """
+    check_log(log)
     check_read(config)
     use_compilation_cache()
     env = build.world(config)
@@ -82,18 +95,26 @@ def run(config: Run, out: Path | str | None = None, goal: Goal = "run") -> Outco
     path = Path(out) if out is not None else default_folder(config)
     folder = RunFolder.create(config, path, goal)
     with closing(env), folder.alone():
-        return _continue(folder, env)
+        return _continue(folder, env, log)
 
 
-def resume(path: Path | str) -> Outcome:
-    """Goes on with a run, from its newest good checkpoint to its goal."""
+def resume(path: Path | str, log: Sequence[str] = ()) -> Outcome:
+    """Goes on with a run, from its newest good checkpoint to its goal.
+
+    Args:
+        path: the run folder.
+        log: loggers in place of those that the run has had.
+    """
     use_compilation_cache()
     folder = RunFolder(Path(path))
+    check_log(log, folder.path)
     with closing(build.world(folder.run)) as env, folder.alone():
-        return _continue(folder, env)
+        return _continue(folder, env, log)
 
 
-def distill_run(path: Path | str, config: Run | None = None) -> Outcome:
+def distill_run(
+    path: Path | str, config: Run | None = None, log: Sequence[str] = ()
+) -> Outcome:
     """Stage 2 for a run that has a teacher; an earlier student is replaced."""
     use_compilation_cache()
     folder = RunFolder(Path(path))
@@ -111,17 +132,20 @@ def distill_run(path: Path | str, config: Run | None = None) -> Outcome:
             f"{path} has nothing to distil, because {why}: teach another with "
             "`ptde teach --info gip`"
         )
-    new = folder.run if config is None else config
+    new = folder.run.apart if config is None else config
     _check_budget(folder, new)
     check_read(new, folder.run)
+    check_log(log, folder.path)
     with closing(build.world(new)) as env, folder.alone():
         for role in ("student", "finetuned"):
             shutil.rmtree(folder.path / role, ignore_errors=True)
         folder.rewrite(new, goal="run")
-        return _continue(folder, env)
+        return _continue(folder, env, log)
 
 
-def finetune_run(path: Path | str, config: Run | None = None) -> Outcome:
+def finetune_run(
+    path: Path | str, config: Run | None = None, log: Sequence[str] = ()
+) -> Outcome:
     """Stage 3 for a run that has a student; an earlier fine-tuned team is replaced."""
     use_compilation_cache()
     folder = RunFolder(Path(path))
@@ -130,7 +154,7 @@ def finetune_run(path: Path | str, config: Run | None = None) -> Outcome:
             f"{path} has no distilled student to fine-tune: `ptde distill {path}` makes "
             "one, of a teacher with an information module (--info gip)"
         )
-    new = folder.run if config is None else config
+    new = folder.run.apart if config is None else config
     if not new.finetunes:
         raise ValueError(
             "stage 3 has no joint steps: type --finetune.steps, e.g. "
@@ -138,11 +162,12 @@ def finetune_run(path: Path | str, config: Run | None = None) -> Outcome:
         )
     _check_budget(folder, new)
     check_read(new, folder.run)
+    check_log(log, folder.path)
     with closing(build.world(new)) as env, folder.alone():
         folder.central(new, env)  # that it is there, before anything is lost
         shutil.rmtree(folder.path / "finetuned", ignore_errors=True)
         folder.rewrite(new, goal="run")
-        return _continue(folder, env)
+        return _continue(folder, env, log)
 
 
 def _check_budget(folder: RunFolder, new: Run) -> None:
@@ -151,67 +176,70 @@ def _check_budget(folder: RunFolder, new: Run) -> None:
     if before != after:
         raise ValueError(
             f"the shares leave {after:,} joint steps for a teacher who has had {before:,}: "
-            "type --student.data-steps and --finetune.steps, which come beside them"
+            "type --student.data-steps or --finetune.steps instead of a share"
         )
 
 
-def _continue(folder: RunFolder, env: AbstractWorld) -> Outcome:
+def _continue(folder: RunFolder, env: AbstractWorld, asked: Sequence[str]) -> Outcome:
     config = folder.run
     env.keep(folder.path)
-    for role in folder.expected:
-        if folder.has(role):
-            continue
-        if role == "student" and config.distils:
-            folder.finish(role, _distil(folder, env))
-        elif role == "finetuned":
-            folder.finish(role, _finetune(folder, env))
-        else:
-            _teach(folder, env, "teacher" if role == "student" else role)
+    with RunLog(folder.path, config.to_json(), asked) as log:
+        for role in folder.expected:
+            if folder.has(role):
+                continue
+            if role == "student" and config.distils:
+                folder.finish(role, _distil(folder, env, log))
+            elif role == "finetuned":
+                folder.finish(role, _finetune(folder, env, log))
+            else:
+                _teach(folder, env, "teacher" if role == "student" else role, log)
     return _evaluate(folder, env)
 
 
-def _teach(folder: RunFolder, env: AbstractWorld, role: str) -> None:
+def _teach(folder: RunFolder, env: AbstractWorld, role: str, log: RunLog) -> None:
     """Stage 1, of a student beside its teacher, too."""
     config = for_role(folder.run, role)
     build.check_fits(config, env)
-    teacher, team, central = teach(build.training(config, env, role), folder.path / role)
+    training = build.training(config, env, role)
+    teacher, team, central = teach(training, folder.path / role, log.hears(role))
     if not folder.has(role):
         folder.finish(role, teacher, central if role == "teacher" else None)
     if team is not None:
         if config.learns_on:
-            team = _distil(folder, env, team)
+            team = _distil(folder, env, log, team)
         folder.finish("student", team)
 
 
-def _distil(folder: RunFolder, env: AbstractWorld, beside: Team | None = None) -> Team:
+def _distil(
+    folder: RunFolder, env: AbstractWorld, log: RunLog, beside: Team | None = None
+) -> Team:
     """Stage 2: of a new student, or of one that learnt ``beside`` its teacher."""
     config, path = folder.run, folder.path / "student"
-    task = build.distillation(config, env)
+    task, hears = build.distillation(config, env), log.hears("student")
     teacher = folder.teacher("teacher", config, env)
     if config.student.data == "teacher":
-        return distill(task, teacher, path)
+        return distill(task, teacher, path, on_row=hears)
     if config.student.data == "own":
-        team = teach(task.own(teacher, config.checkpoint_every), path).team
+        team = teach(task.own(teacher, config.checkpoint_every), path, hears).team
         assert team is not None
         return team
     state = last_state(build.training(config, env, "teacher"), folder.path / "teacher")
     replay = replayed(state, config.envs)
     if beside is None:
-        return distill(task, teacher, path, replay=replay)
+        return distill(task, teacher, path, replay=replay, on_row=hears)
     made = optax.tree_utils.tree_get(state.learner.learnt.student_optimiser, "count")
     left = max(1, config.student.gradient_steps - int(made[0]))
     task = replace(task, config=replace(config.student, steps=left))
-    return distill(task, teacher, path, beside.student, replay)
+    return distill(task, teacher, path, beside.student, replay, hears)
 
 
-def _finetune(folder: RunFolder, env: AbstractWorld) -> Team:
+def _finetune(folder: RunFolder, env: AbstractWorld, log: RunLog) -> Team:
     """Stage 3."""
     config = folder.run
-    leash = config.finetune.held(config.algo)
-    held = folder.teacher("teacher", config, env) if leash else None
+    held = folder.teacher("teacher", config, env) if build.leash(config) else None
     team, central = folder.team("student", config, env), folder.central(config, env)
     task = build.finetuning(config, env, Handed(team, central, held))
-    tuned = teach(task, folder.path / "finetuned").team
+    tuned = teach(task, folder.path / "finetuned", log.hears("finetuned")).team
     assert tuned is not None
     return tuned
 

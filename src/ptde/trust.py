@@ -15,7 +15,7 @@ import re
 import secrets
 import stat
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from pathlib import Path
@@ -23,12 +23,15 @@ from types import MethodType
 from typing import Any
 
 from ptde.paths import config_folder
+from ptde.validation import flag
 
 ORIGIN = "origin"
 """In a run folder: a code for each ``run.json`` that this user's ptde wrote there."""
 KEY = "key"
 """In the user's configuration folder: 32 random bytes, mode 0600."""
 EVERYTHING = "*"
+NO_CODE = ("ranking.data", "processes.kwargs")
+"""Options whose text may hold a colon without naming code."""
 TARGET = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
 """``module:callable``, with dots between names and nothing else."""
 
@@ -60,17 +63,26 @@ def trusted_words() -> list[str]:
     return ["--trust" if target == EVERYTHING else f"env:{target}" for target in here]
 
 
-def check_target(target: str) -> None:
+def targets_of(options: Mapping[str, Any]) -> dict[str, str]:
+    """The options that name code: ``module:callable``, without what may stand behind it."""
+    return {
+        name: value.partition(",")[0]
+        for name, value in options.items()
+        if isinstance(value, str) and ":" in value and name not in NO_CODE
+    }
+
+
+def check_target(target: str, option: str = "--map") -> None:
     """ValueError unless this is ``module:callable`` of a module that may hold a world."""
     if not TARGET.fullmatch(target):
         raise ValueError(
-            f"--map {target!r} names no world: type module:callable, such as "
+            f"{option} {target!r} names no {_kind(option)}: type module:callable, such as "
             "my_game:MyGame for the class MyGame in my_game.py"
         )
     if _standard(target):
         raise ValueError(
-            f"{target} is of Python's own library, which holds no world: nothing was "
-            "imported. Type module:callable of a module of yours (one that is called like "
+            f"{target} is of Python's own library, which holds no {_kind(option)}: nothing "
+            "was imported. Type module:callable of a module of yours (one that is called like "
             "a part of Python's library must be renamed)"
         )
 
@@ -93,6 +105,10 @@ def check_callable(target: str, found: Any) -> None:
             f"{target} is {inner!r}, which is no class or function of yours: it was not "
             "called. Name the class, or the function, that makes the world"
         )
+
+
+def _kind(option: str) -> str:
+    return "world" if option == "--map" else "part"
 
 
 def _standard(name: str) -> bool:
@@ -173,13 +189,9 @@ def check_run(
         Untrusted: the user has not agreed, and this user's ptde did not write it.
         ValueError: a target can hold no world at all.
     """
-    named = {
-        name: value
-        for name, value in options.items()
-        if isinstance(value, str) and TARGET.fullmatch(value)
-    }
-    for target in named.values():
-        check_target(target)
+    named = targets_of(options)
+    for name, target in named.items():
+        check_target(target, flag(name))
     unknown = {name: t for name, t in named.items() if not _agreed(t)}
     outside = data if data and not _within(folder, data) and not _agreed("") else ""
     if not (unknown or outside) or is_own(folder, text):
@@ -200,10 +212,11 @@ def check_run(
     )
 
 
-def check_plan(path: Path, maps: Iterable[str]) -> None:
+def check_plan(path: Path, maps: Sequence[str], options: Mapping[str, Any]) -> None:
     """Untrusted if a plan names ``module:callable`` that the user has not agreed to."""
-    for target in filter(TARGET.fullmatch, maps):
-        check_target(target)
+    named = [(f"--{name}", target) for name, target in targets_of(options).items()]
+    for option, target in [*(("--map", name) for name in maps if ":" in name), *named]:
+        check_target(target, option)
         if not _agreed(target):
             raise Untrusted(
                 f"{path} would import {target}: nothing was imported. If that is code that "

@@ -19,6 +19,7 @@ from jaxtyping import Array, Key
 from ptde import build, validation
 from ptde.algos.base import AbstractAlgorithm, Team
 from ptde.algos.finetune import FinetuneConfig, Handed
+from ptde.algos.registry import ALGOS
 from ptde.config import Run
 from ptde.distill.config import DistillConfig
 from ptde.distill.students import STUDENTS
@@ -39,9 +40,9 @@ _ALWAYS |= {"test_every", "test_episodes", "checkpoint_every", "episodes", "base
 """Options that every run reads, whoever learns and wherever."""
 
 _CHOICES: dict[str, Iterable[Any]] = {
-    "algo": ("value", "mappo"),
-    "mixer": MIXERS,
     "online_distillation": (False, True),
+    "algo": ALGOS,
+    "mixer": MIXERS,
     "teacher_sight": ("own", "all"),
     "info": INFOS,
     "segment": (0,),
@@ -195,11 +196,11 @@ def _read_by_stage_3(algo: Any, finetune: FinetuneConfig) -> set[str]:
     def tune(key):
         teacher, _, central = taught(first.algo, first.start().learner)
         team = Team(teacher.network, second.start(teacher).student)
-        handed = Handed(team, central, teacher if finetune.held(algo) else None)
+        handed = Handed(team, central, teacher if build.leash(run) else None)
         return _learn(third.algo, key, jax.tree.map(lambda x: x[0], handed))
 
     jax.eval_shape(tune, new_key(0))
-    return notes
+    return {name for name in notes if name.startswith("finetune.")}
 
 
 @lru_cache

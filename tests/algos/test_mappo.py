@@ -118,7 +118,7 @@ def test_the_critic_and_the_scale_learn_from_the_dead():
     dead = dataclasses.replace(batch, steps=dataclasses.replace(batch.steps, local=local))
     scale, advantages = jax.jit(learner.advantages)(state, dead)
     np.testing.assert_array_equal(advantages.valid[..., 1], advantages.valid[..., 0])
-    values = state.critic(dead.steps.state, alive, dead.steps.first)[:, :-1]
+    values = state.critic(dead.steps)[:, :-1]
     returns = advantages.target * scale.std + scale.mean
     np.testing.assert_allclose(returns[advantages.valid].mean(), scale.mean, rtol=1e-4)
     np.testing.assert_allclose(values, advantages.value, atol=1e-6)
@@ -168,7 +168,7 @@ def test_the_value_of_the_dead_becomes_the_known_one():
         state = initial(learner, env, schedule, key=key).learner
         state, _ = jax.lax.scan(once, state, jax.random.split(key, 120))
         steps = roll(state, key).steps
-        value = state.critic(steps.state, steps.local.alive, steps.first)
+        value = state.critic(steps)
         return steps, value * state.value_norm.std + state.value_norm.mean
 
     steps, value = learn(jax.random.key(0))
@@ -202,7 +202,7 @@ def test_advantages_are_generalised_advantage_estimates():
     learner, state, batch = played("none")
     _, advantages = jax.jit(learner.advantages)(state, batch)
     steps, c = batch.steps, learner.config
-    values = jax.jit(lambda s: state.critic(s.state, s.local.alive, s.first))
+    values = jax.jit(lambda steps: state.critic(steps))
     v = np.asarray(values(steps))
     first, reward = np.asarray(steps.first), np.asarray(steps.reward)
     discount = c.gamma * np.asarray(steps.discount)

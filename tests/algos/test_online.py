@@ -4,10 +4,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from tests.students import NO_STAGE_3, PAPERS
 
 from ptde import build
 from ptde.algos import ValueConfig
 from ptde.config import Run
+from ptde.distill.config import DistillConfig
 from ptde.envs import Probe
 from ptde.info import InfoSizes
 from ptde.mixers import MixerSizes
@@ -26,6 +28,8 @@ RUN = Run(
     info_config=InfoSizes(z=4, hyper_hidden=4),
     mixer_config=MixerSizes(embed=4, hypernet_hidden=4),
     value=ValueConfig(buffer=8, batch=4, updates=1, lr=1e-2),
+    student=DistillConfig(**PAPERS),
+    finetune=NO_STAGE_3,
 )
 CTDS = dataclasses.replace(RUN, teacher_sight="all", online_distillation=True)
 ONLINE = dataclasses.replace(RUN, info="gip", online_distillation=True)

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from tests.students import NO_STAGE_3
 
-from ptde import build
 from ptde.algos import Teacher, ValueConfig
+from ptde.algos.registry import value_model
 from ptde.algos.student import SharedPolicy, label
 from ptde.config import Run
 from ptde.distill.config import DistillConfig
@@ -63,7 +63,7 @@ def task(**changes):
 
 @pytest.fixture(scope="module")
 def teacher():
-    model = build.value_model(TINY, ENV.spec, key=jax.random.key(0))
+    model = value_model(TINY, ENV.spec, key=jax.random.key(0))
     return jax.tree.map(lambda x: x[None], Teacher(model.network, model.info))
 
 
@@ -143,18 +143,14 @@ def test_the_teacher_answers_with_the_mean_of_its_z_at_every_step(teacher):
 def test_every_network_objective_and_data_go_together(options, tmp_path):
     fixed = {"network": "mlp", "objective": "z", "data": "teacher", **options}
     sizes = {"hidden": 8, "tests": 1, "test_episodes": 16}
-    sizes |= {"data_steps": 64} if fixed["data"] == "teacher" else {}
+    if fixed["data"] == "teacher":
+        sizes |= {"share": 0.0, "data_steps": 64}
     config = DistillConfig(**fixed, **sizes, steps=20, batch=4)
     small = dataclasses.replace(TINY, student=config, steps=320, test_every=320)
     result = run(small, tmp_path / "run").result
     assert set(result.scores) == {"teacher", "student"}
 
 
-def test_own_battles_are_for_students_that_learn_afterwards():
-    with pytest.raises(ValueError, match="leave --online-distillation away"):
-        dataclasses.replace(TINY, online_distillation=True)
-
-
-def test_a_batch_larger_than_the_store_is_refused(teacher):
+def test_a_batch_larger_than_the_store_is_refused():
     with pytest.raises(ValueError, match=r"--student\.batch 99 is more than the 80"):
-        task(batch=99).own(teacher, 1_000)
+        task(batch=99).check_batch()

@@ -6,10 +6,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from tests.students import NO_STAGE_3
 
 from ptde import build
 from ptde.algos import ValueConfig, ValueLearner
 from ptde.config import Run
+from ptde.distill.config import DistillConfig
 from ptde.envs import Probe
 from ptde.info import InfoSizes
 from ptde.mixers import MixerSizes
@@ -23,6 +25,8 @@ RUN = Run(
     info_config=InfoSizes(z=4, hyper_hidden=4),
     mixer_config=MixerSizes(embed=4, hypernet_hidden=4, kernels=2),
     value=ValueConfig(buffer=8, batch=4, epsilon_steps=100),
+    student=DistillConfig(share=0.0),
+    finetune=NO_STAGE_3,
 )
 ENV = Probe("memory")
 SCHEDULE = Schedule(envs=4, segment=9, steps=10, test_every=10)
@@ -229,9 +233,11 @@ def test_the_learning_rate_falls_to_the_end_of_the_run():
     assert rates == [1.0, 0.75, 0.5, 0.5]
     state = learner_and_state()[1]
     grad = jax.tree.map(jnp.ones_like, state.learnt.online)
-    step = lambda rate: learner._step(
-        grad, state.learnt.optimiser, state.learnt.online, rate
-    )[0]  # noqa: E731
+
+    def step(rate):
+        learnt = state.learnt
+        return learner._step(grad, learnt.optimiser, learnt.online, rate)[0]
+
     moved = [
         np.abs(
             jax.tree.leaves(step(rate))[0] - jax.tree.leaves(state.learnt.online)[0]

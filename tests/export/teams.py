@@ -33,28 +33,27 @@ KINDS = [
 
 
 class Noise(AbstractEnv):
-    """Three agents that see noise and may not do everything, for four steps."""
+    """Agents that see noise and may not do everything, for four steps."""
 
-    spec = EnvSpec(
-        "test/noise", n_agents=3, obs_dim=5, state_dim=2, n_actions=4, time_limit=4
-    )
+    def __init__(self, n=3):
+        self.spec = EnvSpec("test/noise", n, 5, 2, n_actions=4, time_limit=4)
 
     def reset_env(self, *, key):
         time = jnp.zeros((), jnp.int32)
-        return time, self._show(time, jnp.full(3, -1), key=key)
+        return time, self._show(time, jnp.full(self.spec.n_agents, -1), key=key)
 
     def step_env(self, state, action, *, key):
         time = state + 1
         return time, self._show(time, action, key=key), time == 4
 
     def _show(self, time, action, *, key):
-        key_obs, key_legal = jax.random.split(key)
-        legal = jax.random.bernoulli(key_legal, 0.6, (3, 4)).at[:, 0].set(True)
+        n, (key_obs, key_legal) = self.spec.n_agents, jax.random.split(key)
+        legal = jax.random.bernoulli(key_legal, 0.6, (n, 4)).at[:, 0].set(True)
         local = LocalView(
-            obs=jax.random.normal(key_obs, (3, 5)),
+            obs=jax.random.normal(key_obs, (n, 5)),
             legal=legal,
             last_action=action.astype(jnp.int32),
-            alive=jnp.ones(3, bool),
+            alive=jnp.ones(n, bool),
         )
         zero, one = jnp.zeros(()), jnp.ones(())
         return TimeStep(local, jnp.zeros(2), zero, one, first=time == 0, won=zero)

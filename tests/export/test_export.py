@@ -1,13 +1,13 @@
 """`ptde export`: what it writes, and what it refuses."""
 
 import dataclasses
-import json
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from tests.export.folders import PLAIN, described, made_folder
 from tests.export.teams import Noise, exported_player, lists, team
 from tests.test_pipeline import TINY
 
@@ -15,44 +15,20 @@ import ptde.export.write as write
 from ptde.agents.utility import UtilityNetwork
 from ptde.algos.base import Team
 from ptde.cli import main
-from ptde.distill.students import MlpStudent
+from ptde.distill.students import GruStudent, MlpStudent
 from ptde.envs.ranking.env import Ranking
 from ptde.envs.settings import RankingConfig
 from ptde.export import NETWORKS, STUDENTS, export_run, export_team
-from ptde.folder import RunFolder
-from ptde.info import AbstractStudent, InfoSizes
-from ptde.jobs import checkpoint
-from ptde.jobs.distill import DistillConfig
+from ptde.export.layers import LOCAL
+from ptde.info import AbstractStudent
 
 SMALL = dataclasses.replace(TINY, seed=4, seeds=2)
-PLAIN = {"info": "none", "info_config": InfoSizes(), "student": DistillConfig()}
-
-
-def made_folder(monkeypatch, path, run, *roles):
-    """A run folder whose finished networks nobody taught: random numbers."""
-    path.parent.mkdir(exist_ok=True)
-    folder = RunFolder.create(run, path, "run")
-    shapes = {}
-    load = lambda path, like: shapes.setdefault(path.parts[-2], like)  # noqa: E731
-    draw = np.random.default_rng(0)
-    with monkeypatch.context() as patch:
-        patch.setattr(checkpoint, "load", load)
-        for role in roles:
-            folder.model(role, write._world(folder))
-    for role in roles:
-        fill = lambda x: jnp.asarray(draw.normal(size=x.shape), x.dtype)  # noqa: E731
-        folder.finish(role, jax.tree.map(fill, shapes[role]))
-    return folder
 
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """A run on personal with teachers and students."""
     return made_folder(monkeypatch, tmp_path / "run", SMALL, "teacher", "student")
-
-
-def described(place):
-    return json.loads((place / "team.json").read_text())
 
 
 def test_the_command_writes_one_folder_and_says_where(folder, capsys):
@@ -71,10 +47,18 @@ def test_the_command_writes_one_folder_and_says_where(folder, capsys):
     assert inputs["legal"]["entries"] == ["action 0", "action 1"]
     assert [x["shape"] for x in inputs.values()] == [[2, 5], [2, 2], [2], [2, 8]]
     assert about["local"]["width"] == 5 + 2 + 2
+    parts = [(part["name"], part["width"]) for part in about["local"]["parts"]]
+    assert parts == [("obs", 5), ("last_action", 2), ("agent", 2)]
     assert all(x["meaning"] for x in (*inputs.values(), *about["outputs"].values()))
-    assert "obs [2, 5]" in (place / "README.md").read_text()
+    readme = (place / "README.md").read_text()
+    assert "floats [2, 5], booleans [2, 2] -> [2]" in readme and "obs [b, 2, 5]" in readme
     action = exported_player(place).Player(place).act(np.ones((2, 5)), np.ones((2, 2)))
     assert action.shape == (2,)
+
+
+def test_every_file_may_be_read_by_those_who_may_read_the_others(folder):
+    place = export_run(folder.path)
+    assert len({path.stat().st_mode for path in place.iterdir()}) == 1
 
 
 def test_an_earlier_export_is_replaced_and_nothing_else(folder, tmp_path):
@@ -125,14 +109,14 @@ def test_a_ranking_team_goes_without_its_data(tmp_path, monkeypatch):
 def test_a_run_without_a_decentralised_team_is_told_how_to_get_one(tmp_path, monkeypatch):
     runs = tmp_path / "runs"
     only = made_folder(monkeypatch, runs / "taught", TINY, "teacher")
-    with pytest.raises(ValueError, match=f"reads the state; `ptde distill {only.path}`"):
+    with pytest.raises(ValueError, match=f"the global state, .*`ptde distill {only.path}`"):
         export_run(only.path)
     stopped = made_folder(monkeypatch, runs / "stopped", TINY)
     with pytest.raises(ValueError, match=f"`ptde resume {stopped.path}` ends it"):
         export_run(stopped.path)
     wide = dataclasses.replace(TINY, **PLAIN, teacher_sight="all")
     seeing = made_folder(monkeypatch, runs / "seeing", wide, "teacher")
-    with pytest.raises(ValueError, match=r"unlimited sight; .*--online-distillation"):
+    with pytest.raises(ValueError, match=r"unlimited sight, .*--online-distillation"):
         export_run(seeing.path)
     assert not list(runs.glob("*/export"))
 
@@ -140,9 +124,8 @@ def test_a_run_without_a_decentralised_team_is_told_how_to_get_one(tmp_path, mon
 def test_words_that_mean_nothing(folder, tmp_path, capsys):
     with pytest.raises(ValueError, match="unknown to 'onxx': did you mean --to onnx"):
         export_run(folder.path, "onxx")
-    with pytest.raises(SystemExit) as told:
-        main(["export", str(folder.path), "--to", "onxx"])
-    assert told.value.code == 2 and "onnx" in capsys.readouterr().err
+    assert main(["export", str(folder.path), "--to", "onxx"]) == 2
+    assert "did you mean --to onnx?" in capsys.readouterr().err
     assert main(["export", str(folder.path), "--seed", "9"]) == 2
     assert "--seed 9 is not in this run: 4 to 5 are" in capsys.readouterr().err
     (tmp_path / "thesis").mkdir()
@@ -150,6 +133,13 @@ def test_words_that_mean_nothing(folder, tmp_path, capsys):
     assert "left as it is: type another --out" in capsys.readouterr().err
     assert main(["export", str(tmp_path)]) == 2
     assert "not a run folder" in capsys.readouterr().err
+
+
+def test_a_folder_of_an_older_ptde(folder, capsys):
+    file = folder.path / "run.json"
+    file.write_text(file.read_text().replace('"format": 3', '"format": 2'))
+    assert main(["export", str(folder.path)]) == 2
+    assert "has format 2, this ptde reads format 3: use the" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -210,6 +200,22 @@ def test_a_student_of_ones_own_says_what_its_layers_are(tmp_path, monkeypatch):
     assert not (tmp_path / "team").exists()
     monkeypatch.setitem(STUDENTS, Doubled, _twice)
     assert export_team(mine, env, tmp_path / "team", "numpy").exists()
+
+
+def test_a_student_with_a_memory_is_not_exported_as_one_without(tmp_path, monkeypatch):
+    class Remembers(GruStudent):
+        pass
+
+    def as_if_it_had_none(student, layers):
+        return (layers.mlp("student.mlp", student.mlp, LOCAL, LOCAL),)
+
+    env = Noise()
+    one = team(env.spec, "value", "gru")
+    own = Remembers(env.spec.local_dim, 4, 5, key=jax.random.key(0))
+    monkeypatch.setitem(STUDENTS, Remembers, as_if_it_had_none)
+    with pytest.raises(ValueError, match=r"remembers 5 numbers .* layers 0: a student"):
+        export_team(dataclasses.replace(one, student=own), env, tmp_path / "t", "numpy")
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_network_that_inherits_is_not_taken_for_its_parent(tmp_path):

@@ -3,6 +3,8 @@
 import json
 
 import equinox as eqx
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from tests.export.teams import (
@@ -16,8 +18,12 @@ from tests.export.teams import (
     team,
 )
 
-from ptde.export import export_team
+from ptde.agents.base import AbstractNetwork
+from ptde.algos.base import Team
+from ptde.export import NETWORKS, export_team
+from ptde.export.layers import LOCAL
 from ptde.export.player import read_weights
+from ptde.nn.linear import Linear
 
 INPUTS = {"obs", "legal", "last_action", "memory"}
 
@@ -65,8 +71,67 @@ def test_stablehlo_does_what_jax_does(tmp_path, algo, student):
     made, folder = exported(tmp_path, env, algo, student, "stablehlo")
     data = (folder / "team.stablehlo").read_bytes()
     assert b".py" not in data  # nor the names of this machine's folders
+    n, o, u = env.spec.n_agents, env.spec.obs_dim, env.spec.n_actions
+    width = json.loads((folder / "team.json").read_text())["inputs"]["memory"]["shape"][-1]
+    inputs = jax.export.deserialize(bytearray(data)).in_avals
+    assert [x.shape[1:] for x in inputs] == [(n, o), (n, u), (n,), (n, width)]  # no state
     player = played_by_jax(data, exported_player(folder).Player(folder))
     assert differences(player, *recorded(made, env, 40)) == 0
+
+
+@pytest.mark.parametrize("to", ["onnx", "stablehlo"])
+def test_a_team_of_one_agent(tmp_path, to):
+    env = Noise(n=1)
+    made, folder = exported(tmp_path, env, "value", "gru", to)
+    player = exported_player(folder).Player
+    players = [player(folder)]
+    if to == "onnx":
+        players += [player(folder, "onnx")]
+    else:
+        data = (folder / "team.stablehlo").read_bytes()
+        players += [played_by_jax(data, player(folder))]
+    seen = recorded(made, env, 60)
+    assert seen[2].shape == (1, 60, 1) and len(np.unique(seen[2])) >= 3
+    assert [differences(player, *seen) for player in players] == [0, 0]
+
+
+class Reflex(AbstractNetwork):
+    """A network of a user's own that remembers nothing."""
+
+    logits = False
+    hidden, z_dim = 6, 4
+    encoder: Linear
+    head: Linear
+
+    def step(self, h, local):
+        return self.encoder(local)
+
+    def unroll(self, local, first):
+        return self.encoder(local)
+
+    def values(self, h, z):
+        return self.head(jnp.concatenate([h, z], axis=-1))
+
+
+def _reflex(network, layers, z):
+    h = layers.linear("network.encoder", network.encoder, LOCAL)
+    return layers.linear("network.head", network.head, h, z)
+
+
+def test_a_team_of_ones_own_without_any_memory(tmp_path, monkeypatch):
+    monkeypatch.setitem(NETWORKS, Reflex, _reflex)
+    env, one, two = Noise(), *jax.random.split(jax.random.key(0))
+    plain = team(env.spec, "value", "mlp")
+    network = Reflex(Linear(env.spec.local_dim, 6, key=one), Linear(10, 4, key=two))
+    made = Team(network, plain.student)
+    folder = export_team(made, env, tmp_path / "team")
+    player = exported_player(folder).Player
+    assert player(folder).width == 0
+    seen = recorded(made, env, 60)
+    for engine in ("numpy", "onnx"):
+        assert differences(player(folder, engine), *seen) == 0
+    with pytest.raises(ValueError, match=r"of Reflex list .* so type --to onnx"):
+        export_team(made, env, tmp_path / "other", "stablehlo")
 
 
 def test_nothing_but_local_information_goes_into_the_graph(tmp_path):
@@ -153,3 +218,5 @@ def test_arrays_of_another_size_are_refused(tmp_path):
         player.act(np.zeros((3, 6)), np.ones((3, 4)))
     with pytest.raises(ValueError, match="must end"):
         player.act(np.zeros(5), np.ones((3, 4)))
+    with pytest.raises(ValueError, match="unknown engine 'jax': type 'numpy' or 'onnx'"):
+        exported_player(folder).Player(folder, "jax")

@@ -43,7 +43,7 @@ def bare_python(folder):
     """
     venv.create(folder, with_pip=False, symlinks=True)
     (site,) = folder.glob("lib/python*/site-packages")
-    for found in needed("numpy", "pettingzoo", "mpe2"):
+    for found in needed("numpy", "pettingzoo", "mpe2", "onnxruntime"):
         tops = {file.parts[0] for file in found.files} - {"..", "__pycache__"}
         for top in tops:
             source = Path(found.locate_file(top)).resolve()
@@ -79,7 +79,7 @@ def test_a_pettingzoo_world_is_played_without_jax_and_ptde(tmp_path):
     pytest.importorskip("mpe2")
     world = make_env("processes", "mpe2.simple_spread_v3:parallel_env")
     made = team(world.spec, "value", "gru")
-    folder = export_team(made, world, tmp_path / "team", "numpy")
+    folder = export_team(made, world, tmp_path / "team", "onnx")
     python = bare_python(tmp_path / "venv")
 
     def typed(*words):
@@ -89,10 +89,12 @@ def test_a_pettingzoo_world_is_played_without_jax_and_ptde(tmp_path):
     for absent in ("jax", "ptde", "safetensors"):
         missing = typed("-c", f"import {absent}")
         assert f"No module named '{absent}'" in missing.stderr
-    done = typed(EXAMPLE, folder, 2)
-    assert done.returncode == 0, done.stderr
-    shown = [float(line.split()[-1]) for line in done.stdout.splitlines()]
-    assert shown == pytest.approx(played_in_jax(made, 2), abs=2e-3)
+    expected = pytest.approx(played_in_jax(made, 2), abs=2e-3)
+    for engine in ("numpy", "onnx"):
+        done = typed(EXAMPLE, folder, 2, engine)
+        assert done.returncode == 0, done.stderr
+        shown = [float(line.split()[-1]) for line in done.stdout.splitlines()]
+        assert shown == expected
 
 
 def test_the_player_imports_numpy_and_the_standard_library():

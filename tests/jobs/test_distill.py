@@ -7,8 +7,8 @@ import optax
 import pytest
 from tests.students import PAPERS
 
-from ptde import build
 from ptde.algos import Teacher
+from ptde.algos.registry import value_model
 from ptde.config import Run
 from ptde.distill.students import MlpStudent
 from ptde.envs import Probe
@@ -36,7 +36,7 @@ def teacher():
     run = Run(
         world="probe", map="personal", hidden=8, info_config=InfoSizes(z=3, hyper_hidden=8)
     )
-    model = build.value_model(run, ENV.spec, key=jax.random.key(0))
+    model = value_model(run, ENV.spec, key=jax.random.key(0))
     return jax.tree.map(lambda x: x[None], Teacher(model.network, model.info))
 
 

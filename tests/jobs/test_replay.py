@@ -6,10 +6,11 @@ import shutil
 import jax
 import numpy as np
 import pytest
-from tests.students import NO_STAGE_3, PAPERS
+from tests.students import NO_STAGE_3
 
 from ptde import build
 from ptde.algos import ValueConfig
+from ptde.algos.finetune import FinetuneConfig
 from ptde.config import Run
 from ptde.folder import RunFolder
 from ptde.info import InfoSizes
@@ -35,7 +36,9 @@ TINY = Run(
     value=ValueConfig(buffer=24, batch=8, epsilon_steps=100),
     finetune=NO_STAGE_3,
     student=DistillConfig(
-        **{**PAPERS, "data": "replay"},
+        network="mlp",
+        objective="z",
+        data="replay",
         steps=60,
         batch=16,
         hidden=8,
@@ -43,7 +46,7 @@ TINY = Run(
         test_episodes=4,
     ),
 )
-ONLINE = dataclasses.replace(TINY, online_distillation=True)
+ONLINE = dataclasses.replace(TINY, online_distillation=True, finetune=FinetuneConfig())
 MADE = 2 * (10 - 1)
 """Gradient steps of stage 1: 10 collections; the first has too few segments for a batch."""
 
@@ -68,7 +71,7 @@ def test_a_student_beside_its_teacher_learns_on_to_the_same_gradient_steps(
 ):
     rows = Record(longer / "student" / "record.jsonl").rows()
     assert rows[-1]["steps"] + MADE == ONLINE.student.steps
-    usual = DistillConfig(hidden=8)
+    usual = DistillConfig(network="mlp", objective="z", hidden=8)
     plain = run(dataclasses.replace(ONLINE, student=usual), tmp_path / "plain").folder
     (teacher, student), (teacher_too, before) = models(longer), models(plain)
     assert same(teacher, teacher_too)

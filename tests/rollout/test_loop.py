@@ -1,11 +1,15 @@
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from tests.students import NO_STAGE_3
 
 from ptde import build
 from ptde.algos import ValueConfig
 from ptde.config import Run
+from ptde.distill.config import DistillConfig
 from ptde.info import InfoSizes
 from ptde.jobs.record import Record
 from ptde.jobs.teach import teach
@@ -56,12 +60,12 @@ SMALL = Run(
     info_config=InfoSizes(z=4, hyper_hidden=4),
     mixer_config=MixerSizes(embed=4, hypernet_hidden=4),
     value=ValueConfig(buffer=16, batch=4, epsilon_steps=50),
+    student=DistillConfig(share=0.0),
+    finetune=NO_STAGE_3,
 )
 
 
 def test_seeds_in_one_program_are_the_seeds_alone(tmp_path):
-    import dataclasses
-
     env = build.world(SMALL)
     both = teach(build.training(SMALL, env, "both"), tmp_path / "both")
     run = dataclasses.replace(SMALL, seeds=1, seed=1)

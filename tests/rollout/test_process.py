@@ -226,7 +226,7 @@ class Plays(FullPolicy):
 @pytest.mark.parametrize(("overlap", "played"), [(False, [1, 2, 2]), (True, [1, 1, 2])])
 def test_a_segment_is_played_by_the_newest_networks_or_the_ones_before(overlap, played):
     config = ProcessConfig(overlap=overlap)
-    world = ProcessWorld("line", Maker("tests.host.worlds:Line"), config, copies=2)
+    world = ProcessWorld("line", Maker("tests.processes.worlds:Line"), config, copies=2)
     run = process.iterate(Copies(), world, length=4)
     state, metrics = run(jnp.zeros((), jnp.int32), new_key(0), 0, 3)
     world.close()

@@ -7,9 +7,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Key
 
-from ptde.agents.base import AbstractNetwork, informed
+from ptde.agents.base import AbstractCritic, AbstractNetwork, informed
 from ptde.nn.linear import LayerNorm, Linear, orthogonal
 from ptde.nn.recurrent import GRU, orthogonal_gru, unroll_rows
+from ptde.types import TimeStep
 
 
 class RecurrentTorso(eqx.Module):
@@ -87,7 +88,7 @@ class ActorNetwork(AbstractNetwork):
         return informed(self.bridge, self.head, self.torso.norms[3](h), z)
 
 
-class Critic(eqx.Module):
+class Critic(AbstractCritic):
     """V(s, i) for every agent, in units of the normalised return; the dead see zeros."""
 
     torso: RecurrentTorso
@@ -98,15 +99,10 @@ class Critic(eqx.Module):
         self.torso = RecurrentTorso(state + n_agents, hidden, key=k1)
         self.head = orthogonal(hidden, 1, 1.0, key=k2)
 
-    def __call__(
-        self,
-        state: Float[Array, "B T s"],
-        alive: Bool[Array, "B T n"],
-        first: Bool[Array, "B T"],
-    ) -> Float[Array, "B T n"]:
-        """Values of whole segments."""
-        seen = jnp.where(alive[..., None], state[..., None, :], 0.0)
+    def __call__(self, steps: TimeStep) -> Float[Array, "B T n"]:
+        alive = steps.local.alive
+        seen = jnp.where(alive[..., None], steps.state[..., None, :], 0.0)
         n_agents = alive.shape[-1]
         identity = jnp.broadcast_to(jnp.eye(n_agents), (*alive.shape, n_agents))
-        h = self.torso.unroll(jnp.concatenate([seen, identity], axis=-1), first)
+        h = self.torso.unroll(jnp.concatenate([seen, identity], axis=-1), steps.first)
         return self.head(self.torso.norms[3](h))[..., 0]

@@ -8,6 +8,7 @@ import jax
 from jaxtyping import Array, Bool, Float
 
 from ptde.nn.linear import Linear
+from ptde.types import TimeStep
 
 
 class AbstractNetwork(eqx.Module):
@@ -59,3 +60,11 @@ def informed(
     if bridge is None:
         return head(h)
     return head.joined(jax.nn.relu(bridge(h)), z)
+
+
+class AbstractCritic(eqx.Module):
+    """V of every agent, in units of the normalised return: used in training alone."""
+
+    @abstractmethod
+    def __call__(self, steps: TimeStep) -> Float[Array, "B T n"]:
+        """Values of whole segments."""

@@ -64,12 +64,6 @@ class FinetuneConfig(Options):
         check_range("finetune.tests", self.tests, 1, example=10)
         check_range("finetune.test_episodes", self.test_episodes, 1, example=64)
 
-    def held(self, algo: str) -> float:
-        """``leash``, or what None stands for."""
-        if self.leash is None:
-            return 0.1 if algo == "mappo" else 0.0
-        return self.leash
-
     def parts(self, model: Any) -> Any:
         """The parts of a learner's model that learn, as a tree of bools over its own."""
         if self.trains == "all":

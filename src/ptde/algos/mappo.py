@@ -17,8 +17,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Bool, Float, Int, Key
 
-from ptde.agents.actor import Critic
-from ptde.agents.base import AbstractNetwork
+from ptde.agents.base import AbstractCritic, AbstractNetwork
 from ptde.agents.policy import SamplingPolicy
 from ptde.algos.base import AbstractLearner, Metrics, Teacher, Team
 from ptde.algos.leash import Leash, only
@@ -130,7 +129,7 @@ class ValueNorm(eqx.Module):
 class Judge(eqx.Module):
     """The critic, and the scale of what it says."""
 
-    critic: Critic
+    critic: AbstractCritic
     value_norm: ValueNorm
 
 
@@ -138,7 +137,7 @@ class MappoState(eqx.Module):
     """Everything of MAPPO that changes."""
 
     actor: Actor
-    critic: Critic
+    critic: AbstractCritic
     actor_optimiser: optax.OptState
     critic_optimiser: optax.OptState
     value_norm: ValueNorm
@@ -170,7 +169,7 @@ class MappoLearner(AbstractLearner[MappoState]):
 
     def __init__(
         self,
-        make_models: Callable[[Key[Array, ""]], tuple[Actor, Critic]],
+        make_models: Callable[[Key[Array, ""]], tuple[Actor, AbstractCritic]],
         config: MappoConfig,
         warm_up: int = 0,
         trains: Callable[[Actor], Any] = lambda actor: True,
@@ -268,7 +267,7 @@ class MappoLearner(AbstractLearner[MappoState]):
     ) -> tuple[ValueNorm, AdvantageBatch]:
         """Advantages (GAE) and targets of a rollout, by the networks as they are."""
         c, steps, old = self.config, batch.steps, state.value_norm
-        value = state.critic(steps.state, steps.local.alive, steps.first)
+        value = state.critic(steps)
         v = value * old.std + old.mean
         trace = jnp.where(last_steps(steps.first), 0.0, c.gae_lambda)
         discount = c.gamma * steps.discount[:, 1:]
@@ -316,10 +315,12 @@ class MappoLearner(AbstractLearner[MappoState]):
         }
         return loss, metrics
 
-    def critic_loss(self, critic: Critic, advantages: AdvantageBatch) -> Float[Array, ""]:
+    def critic_loss(
+        self, critic: AbstractCritic, advantages: AdvantageBatch
+    ) -> Float[Array, ""]:
         """Clipped Huber loss of the normalised values, of the dead agents' as well."""
         steps = advantages.batch.steps
-        value = critic(steps.state, steps.local.alive, steps.first)[:, :-1]
+        value = critic(steps)[:, :-1]
         loss = clipped_value_loss(
             value, advantages.value, advantages.target, self.config.clip, self.config.huber
         )

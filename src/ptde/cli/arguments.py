@@ -11,6 +11,9 @@ Role = Literal["teacher", "student", "finetuned", "baseline"]
 RunPath = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
 FilePath = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="FILE")]
 PlanWord = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="PLAN")]
+LogNames = Annotated[
+    tuple[str, ...], tyro.conf.UseAppendAction, tyro.conf.arg(metavar="NAME")
+]
 WorldWord = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="WORLD")]
 
 
@@ -49,6 +52,18 @@ def world_words(words: Sequence[str]) -> list[str]:
     return spelt
 
 
+def show_own_parts(words: Sequence[str]) -> None:
+    """With ``--help``: the options of each part that is ``module:callable``."""
+    from ptde.parts import help_of, is_own
+
+    if not {"-h", "--help"} & {*words}:
+        return
+    for option in ("algo", "info", "mixer", "student.network", "student.objective"):
+        _, name = take(option, words, None)
+        if name and is_own(name):
+            print(help_of(option, name), end="\n\n")
+
+
 def start_of(words: Sequence[str]) -> tuple[list[str], Any]:
     """The words as they are called today, without ``--preset NAME``, and the ``Run`` that
     they change: the preset's, or that of the world that they name.
@@ -64,9 +79,11 @@ def start_of(words: Sequence[str]) -> tuple[list[str], Any]:
 
 
 def take(
-    option: str, words: Sequence[str], names: Iterable[str]
+    option: str, words: Sequence[str], names: Iterable[str] | None
 ) -> tuple[list[str], str | None]:
-    """The words without ``--option NAME``, and the name, which must be one of ``names``."""
+    """The words without ``--option NAME``, and the name, which must be one of ``names``, if
+    there are any.
+    """
     from ptde.validation import check_choice
 
     flag = f"--{option}"
@@ -80,5 +97,6 @@ def take(
     at = words.index(flag)
     if at + 1 == len(words):
         raise ValueError(f"{flag} needs a name; `ptde list` shows them")
-    check_choice(option, words[at + 1], names)
+    if names is not None:
+        check_choice(option, words[at + 1], names)
     return words[:at] + words[at + 2 :], words[at + 1]

@@ -1,16 +1,23 @@
 """The command that carries a team off."""
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated
 
-from ptde.cli.arguments import RunPath, Trusting, parse
+import tyro
+
+from ptde.cli.arguments import Role, RunPath, Trusting, parse
+
+# A word, not a Literal: what is unknown is answered with the nearest name.
+FormatWord = Annotated[str, tyro.conf.arg(metavar="{onnx,numpy,stablehlo}")]
 
 
 def export_command(words: Sequence[str]) -> None:
     """`ptde export RUN`."""
-    from ptde.export import export_run
+    from ptde.export import awaited, export_run
+    from ptde.folder import RunFolder
 
     @dataclass(frozen=True)
     class Command(Trusting):
@@ -20,13 +27,21 @@ def export_command(words: Sequence[str]) -> None:
 
         run: RunPath
         """The run folder."""
-        to: Literal["onnx", "numpy", "stablehlo"] = "onnx"
+        to: FormatWord = "onnx"
         """What is written beside the player: an ONNX graph, nothing, or a graph for JAX."""
+        role: Role | None = None
+        """Whose team; the default is that of the last stage that is finished."""
         seed: int | None = None
         """Which of the run's seeds; the default is its first."""
         out: Path | None = None
-        """The folder to write; the default is export in the run folder. An earlier export
-        is replaced."""
+        """The folder to write; the default is export in the run folder, or export-ROLE. An
+        earlier export is replaced."""
 
     p = parse(Command, words, "export")
-    print(export_run(p.run, p.to, p.seed, p.out))
+    print(export_run(p.run, p.to, p.seed, p.out, p.role))
+    if p.role is None and (role := awaited(RunFolder(p.run, reads_data=False))):
+        print(
+            f"note: the run has no {role} team yet, so this is an earlier stage's; "
+            f"`ptde resume {p.run}` ends it",
+            file=sys.stderr,
+        )

@@ -7,10 +7,12 @@ from pathlib import Path
 
 from ptde.cli.arguments import (
     FilePath,
+    LogNames,
     Role,
     RunPath,
     Trusting,
     parse,
+    show_own_parts,
     start_of,
     take,
     world_words,
@@ -22,11 +24,14 @@ def configured(command: str, summary: str) -> Callable[[Sequence[str]], None]:
 
     def run_command(words: Sequence[str]) -> None:
         from ptde.config import Run
+        from ptde.folder import Goal
+        from ptde.log import check_log
         from ptde.methods import METHODS, run_of, unused
         from ptde.pipeline import run
         from ptde.unread import without_unread
 
         words, start = start_of(world_words(words))
+        show_own_parts(words)
         words, method = take("method", words, METHODS)
 
         @dataclass(frozen=True)
@@ -35,18 +40,23 @@ def configured(command: str, summary: str) -> Callable[[Sequence[str]], None]:
             """The run folder to write, which must not exist; the default is
             runs/WORLD-MAP-METHOD-SEED. Besides these options, --preset NAME and --method
             NAME set several at once (`ptde list` shows the names)."""
+            log: LogNames = ()
+            """Where the rows go besides record.jsonl: tensorboard, wandb, or
+            module:callable for a logger of your own. May be typed several times."""
 
         Command.__doc__ = summary
         names = [field.name for field in dataclasses.fields(Run)]
         default = Command(**{n: getattr(start, n) for n in names})
         parsed = parse(Command, words, command, default)
+        check_log(parsed.log)  # before what takes seconds
         config = Run(**{n: getattr(parsed, n) for n in names})
         if method:
             if wrong := unused(method, config, start):
                 raise ValueError("\n".join(say() for say in wrong.values()))
             config = run_of(method, config)
         config = without_unread(config, start)  # of a preset
-        run(config, parsed.out, "teach" if command == "teach" else "run").show()
+        goal: Goal = "teach" if command == "teach" else "run"
+        run(config, parsed.out, goal, parsed.log).show()
 
     return run_command
 
@@ -59,7 +69,7 @@ def distill_command(words: Sequence[str]) -> None:
 
     # The run's own options are what an option that is not typed stays at.
     folders = [Path(word) for word in words if (Path(word) / "run.json").is_file()]
-    saved = load_run(folders[0])[0].student if folders else DistillConfig()
+    saved = load_run(folders[0])[0].apart.student if folders else DistillConfig()
 
     @dataclass(frozen=True)
     class Command(Trusting):
@@ -68,10 +78,13 @@ def distill_command(words: Sequence[str]) -> None:
         run: RunPath
         """The run folder."""
         student: DistillConfig = saved
+        log: LogNames = ()
+        """Loggers in place of those that the run has had: tensorboard, wandb,
+        module:callable; none for none."""
 
     parsed = parse(Command, words, "distill")
-    config = dataclasses.replace(load_run(parsed.run)[0], student=parsed.student)
-    distill_run(parsed.run, config).show()
+    config = dataclasses.replace(load_run(parsed.run)[0].apart, student=parsed.student)
+    distill_run(parsed.run, config, parsed.log).show()
 
 
 def finetune_command(words: Sequence[str]) -> None:
@@ -81,7 +94,7 @@ def finetune_command(words: Sequence[str]) -> None:
     from ptde.pipeline import finetune_run
 
     folders = [Path(word) for word in words if (Path(word) / "run.json").is_file()]
-    saved = load_run(folders[0])[0].finetune if folders else FinetuneConfig()
+    saved = load_run(folders[0])[0].apart.finetune if folders else FinetuneConfig()
 
     @dataclass(frozen=True)
     class Command(Trusting):
@@ -90,10 +103,13 @@ def finetune_command(words: Sequence[str]) -> None:
         run: RunPath
         """The run folder."""
         finetune: FinetuneConfig = saved
+        log: LogNames = ()
+        """Loggers in place of those that the run has had: tensorboard, wandb,
+        module:callable; none for none."""
 
     parsed = parse(Command, words, "finetune")
-    config = dataclasses.replace(load_run(parsed.run)[0], finetune=parsed.finetune)
-    finetune_run(parsed.run, config).show()
+    config = dataclasses.replace(load_run(parsed.run)[0].apart, finetune=parsed.finetune)
+    finetune_run(parsed.run, config, parsed.log).show()
 
 
 def evaluate_command(words: Sequence[str]) -> None:
@@ -126,8 +142,12 @@ def resume_command(words: Sequence[str]) -> None:
 
         run: RunPath
         """The run folder."""
+        log: LogNames = ()
+        """Loggers in place of those that the run has had: tensorboard, wandb,
+        module:callable; none for none."""
 
-    resume(parse(Command, words, "resume").run).show()
+    parsed = parse(Command, words, "resume")
+    resume(parsed.run, parsed.log).show()
 
 
 def replay_command(words: Sequence[str]) -> None:

@@ -22,7 +22,7 @@ from ptde.config import Run
 from ptde.envs.registry import WORLDS
 from ptde.jobs.distill import DistillConfig
 from ptde.methods import METHODS, on_probe, run_of, unused
-from ptde.options import put
+from ptde.options import flatten, put
 from ptde.presets import PAPER_MAPS, as_paper, start_of
 from ptde.processes.games.doctor import GAMES, need
 from ptde.renamed import renamed
@@ -46,8 +46,8 @@ class Cell:
 
     @property
     def goal(self) -> Literal["teach", "run"]:
-        """Stage 1 alone, if nobody asks for its student."""
-        return "run" if "student" in self.roles else "teach"
+        """Stage 1 alone, if nobody asks for its students."""
+        return "run" if self.roles & {"student", "finetuned"} else "teach"
 
     @property
     def folder(self) -> Path:
@@ -263,7 +263,7 @@ def read_plan(
         steps = data.get("steps", {})
         maps = tuple(data.get("maps", ()))
         methods = tuple(renamed(["--method", x])[1] for x in data.get("methods", ()))
-        check_plan(path, (base.map, *maps))
+        check_plan(path, maps, flatten(base))
         plan = Plan(methods, maps, steps, base, start)
         if paper:
             _check_paper(methods)

@@ -217,7 +217,7 @@ class _Board:
         result = _result(folder)
         if not cell.roles <= result.keys():
             return "waits"
-        roles = ("teacher", "student")
+        roles = ("teacher", "student", "finetuned")
         return " / ".join(f"{result[r]['win_rate']:.2f}" for r in roles if r in result)
 
 

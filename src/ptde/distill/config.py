@@ -9,6 +9,7 @@ from ptde.distill.objectives import OBJECTIVES, AbstractObjective
 from ptde.distill.students import STUDENTS
 from ptde.info.base import AbstractStudent
 from ptde.options import Options
+from ptde.parts import check_part, find
 from ptde.types import EnvSpec
 from ptde.validation import check_choice, check_range
 
@@ -19,11 +20,12 @@ class DistillConfig(Options):
     teacher's data: --method qmix_kd.
     """
 
-    network: Literal["mlp", "gru"] = "gru"
-    """``mlp`` sees O_i alone; ``gru`` has a memory of its own as well."""
-    objective: Literal["z", "q"] = "q"
+    network: str = "gru"
+    """``mlp`` sees O_i alone; ``gru`` has a memory of its own as well; or
+    module:callable."""
+    objective: str = "q"
     """What it minimises: its distance from the teacher in ``z`` (Paper Eq. 6), or in the
-    action values (``q``) and the policy that follow from z."""
+    action values (``q``) and the policy that follow from z; or module:callable."""
     data: Literal["teacher", "replay", "own"] = "own"
     """What it learns from: ``teacher`` rolls data for it; ``replay``: what the replay holds
     at the end of stage 1, which costs no joint steps; ``own``: it plays itself, and the
@@ -68,8 +70,8 @@ class DistillConfig(Options):
 
     def __post_init__(self):
         default = type(self)
-        check_choice("student.network", self.network, STUDENTS)
-        check_choice("student.objective", self.objective, OBJECTIVES)
+        check_part("student.network", self.network, STUDENTS)
+        check_part("student.objective", self.objective, OBJECTIVES)
         check_choice("student.data", self.data, ("teacher", "replay", "own"))
         for count in ("hidden", "data_steps", "updates", "tests", "test_episodes"):
             name = f"student.{count}"
@@ -91,11 +93,12 @@ class DistillConfig(Options):
 
     def make(self, spec: EnvSpec, z_dim: int, *, key: Key[Array, ""]) -> AbstractStudent:
         """An untrained student."""
-        return STUDENTS[self.network](spec.local_dim, z_dim, self.hidden, key=key)
+        make = find("student.network", self.network, STUDENTS)
+        return make(spec.local_dim, z_dim, self.hidden, key=key)
 
     def loss(self) -> AbstractObjective:
         """What it minimises."""
-        return OBJECTIVES[self.objective]()
+        return find("student.objective", self.objective, OBJECTIVES)()
 
     @property
     def papers(self) -> bool:

@@ -183,6 +183,7 @@ WORLDS = {
             "value.updates": 1,
             "value.epsilon_end": 0.1,
             "mappo.epochs": 3,
+            "student.network": "mlp",
             "ranking.jitter": 0.5,
         },
     ),

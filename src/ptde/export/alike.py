@@ -48,8 +48,12 @@ def check_alike(team: Team, spec: EnvSpec, folder: Path, to: str) -> None:
 
 
 def _view(obs: np.ndarray, legal: np.ndarray, last: np.ndarray) -> LocalView:
-    alive = jnp.ones(last.shape, bool)
-    return LocalView(*map(jnp.asarray, (obs, legal, last.astype(np.int32))), alive)
+    return LocalView(
+        obs=jnp.asarray(obs),
+        legal=jnp.asarray(legal),
+        last_action=jnp.asarray(last, jnp.int32),
+        alive=jnp.ones(last.shape, bool),
+    )
 
 
 def _players(folder: Path, to: str) -> dict[str, Player]:

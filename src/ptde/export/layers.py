@@ -26,7 +26,10 @@ from ptde.nn.recurrent import GRU
 
 LOCAL = "local"
 """What the first layers read: O_i = [observation, one-hot last action, one-hot agent]."""
-ACTIVATIONS = {jax.nn.relu: "relu", jax.nn.leaky_relu: "leaky_relu"}
+ACTIVATIONS: dict[Callable[..., Any], str] = {
+    jax.nn.relu: "relu",
+    jax.nn.leaky_relu: "leaky_relu",
+}
 """Those that players know, by what a network applies."""
 
 
@@ -110,13 +113,13 @@ def _utility(network: UtilityNetwork, layers: Layers, *z: str) -> str:
 
 
 def _actor(network: ActorNetwork, layers: Layers, *z: str) -> str:
-    body = network.body
-    x = layers.norm("network.norm.0", body.norms[0], LOCAL)
-    for i, layer in enumerate(body.layers):
+    torso = network.torso
+    x = layers.norm("network.norm.0", torso.norms[0], LOCAL)
+    for i, layer in enumerate(torso.layers):
         x = layers.linear(f"network.layer.{i}", layer, x, then="relu")
-        x = layers.norm(f"network.norm.{i + 1}", body.norms[i + 1], x)
-    h = layers.gru("network.rnn", body.rnn, x)
-    h = layers.norm("network.norm.3", body.norms[3], h)
+        x = layers.norm(f"network.norm.{i + 1}", torso.norms[i + 1], x)
+    h = layers.gru("network.rnn", torso.rnn, x)
+    h = layers.norm("network.norm.3", torso.norms[3], h)
     return _informed(network.bridge, network.head, layers, h, *z)
 
 
@@ -152,8 +155,22 @@ def layers_of(team: Team) -> Layers:
     """
     layers = Layers()
     z = _known(team.student, STUDENTS, "STUDENTS")(team.student, layers)
+    _check_memory(team.student, layers.memory)
     _known(team.network, NETWORKS, "NETWORKS")(team.network, layers, *z)
     return layers
+
+
+def _check_memory(student: AbstractStudent, listed: int) -> None:
+    """ValueError if a student that remembers is listed as one that does not."""
+    memory = jax.tree.leaves(jax.eval_shape(lambda: student.start(1, 1)))
+    width = sum(x.shape[-1] for x in memory)
+    if width != listed:
+        name = type(student).__name__
+        raise ValueError(
+            f"{name} remembers {width} numbers of each agent's episode and its layers "
+            f"{listed}: a student with a memory cannot be exported as one without. List "
+            "each layer that remembers with layers.gru"
+        )
 
 
 def _known(part: Any, table: dict[Any, Callable], name: str) -> Callable:

@@ -62,7 +62,10 @@ def onnx_graph(team: dict[str, Any], weights: dict[str, np.ndarray]) -> onnx.Mod
     values = team["layers"][-1]["name"]
     masked = graph.node("Where", ["legal", values, least], "masked")
     graph.node("ArgMax", [masked], "action", axis=-1, keepdims=0)
-    graph.node("Concat", memory, "next_memory", axis=-1)
+    if memory:
+        graph.node("Concat", memory, "next_memory", axis=-1)
+    else:
+        graph.node("Identity", ["memory"], "next_memory")  # of width 0
     made = helper.make_graph(
         graph.nodes,
         "team",

@@ -6,7 +6,9 @@ actions = player.act(obs, legal)     # [n, o] and [n, u] -> [n]; or many teams, 
 """
 
 import json
+import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -32,6 +34,8 @@ class Player:
     """A team, or some of its agents: ``Player(folder, agents=[2])`` is agent 2 alone."""
 
     def __init__(self, folder, engine="numpy", agents=None):
+        if engine not in ("numpy", "onnx"):
+            raise ValueError(f"unknown engine {engine!r}: type 'numpy' or 'onnx'")
         folder = Path(folder)
         self.team = json.loads((folder / "team.json").read_text())
         self.n, self.u = self.team["agents"], self.team["actions"]
@@ -51,7 +55,8 @@ class Player:
 
     def reset(self):
         """Forgets everything: an episode starts."""
-        self.memory = self.last_action = None
+        self.memory: Any = None
+        self.last_action: Any = None
 
     def act(self, obs, legal):
         """The agents' actions. ValueError for arrays that are not of the team's sizes."""
@@ -111,7 +116,8 @@ class Player:
     def _onnx(self, obs, legal):
         given = {"obs": obs, "legal": legal, "last_action": self.last_action}
         given["memory"] = self.memory
-        axes = obs.ndim - 1
-        rows = {k: x.reshape(-1, self.n, *x.shape[axes:]) for k, x in given.items()}
+        lead, axes = obs.shape[:-2], obs.ndim - 1  # any leading axes become one
+        shape = math.prod(lead), self.n
+        rows = {k: x.reshape(*shape, *x.shape[axes:]) for k, x in given.items()}
         action, memory = self.session.run(None, rows)
         return action.reshape(obs.shape[:-1]), memory.reshape(self.memory.shape)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import accumulate, pairwise
 
 import jax
 import jax.numpy as jnp
@@ -14,24 +15,34 @@ from ptde.types import EnvSpec, LocalView
 PLATFORMS = ("cpu", "cuda", "tpu")
 
 
-def stablehlo(team: Team, spec: EnvSpec) -> bytes:
+def stablehlo(team: Team, spec: EnvSpec, memory: int) -> bytes:
     """``(obs, legal, last_action, memory) -> (action, memory)``, of a symbolic number of
     teams; actions are int32. The weights are constants in it.
+
+    Raises:
+        ValueError: an agent's memory is not ``memory`` wide, as its layers say.
     """
     policy = team.policy()
     n = spec.n_agents
     carry = jax.eval_shape(lambda: policy.start(1, n))
     leaves, structure = jax.tree.flatten(_ordered(carry))
-    ends = [sum(x.shape[-1] for x in leaves[: i + 1]) for i in range(len(leaves))]
+    ends = [0, *accumulate(x.shape[-1] for x in leaves)]
+    if ends[-1] != memory:
+        raise ValueError(
+            f"the layers of {type(team.network).__name__} list a memory of {memory} "
+            f"numbers and its hidden state has {ends[-1]}: --to stablehlo needs all of it, "
+            "so type --to onnx"
+        )
 
     def step(obs, legal, last_action, memory):
-        parts = jnp.split(memory, ends[:-1], axis=-1)
+        parts = [memory[..., i:j] for i, j in pairwise(ends)]
         carry = _ordered(jax.tree.unflatten(structure, parts))
         alive = jnp.ones(last_action.shape, bool)  # no policy reads it
         view = LocalView(obs, legal, last_action, alive)
         carry, values = policy.values(carry, view)
         after = jax.tree.leaves(_ordered(carry))
-        return greedy(values, legal), jnp.concatenate(after, axis=-1)
+        action, none = greedy(values, legal), memory[..., :0]
+        return action, jnp.concatenate([none, *after], axis=-1)
 
     (batch,) = export.symbolic_shape("batch")
     shape = jax.ShapeDtypeStruct

@@ -3,10 +3,9 @@
 import json
 import shutil
 from contextlib import closing
-from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import jax
 import numpy as np
@@ -16,14 +15,13 @@ from ptde.algos.base import Team
 from ptde.distill.students import NoStudent
 from ptde.envs.base import AbstractWorld
 from ptde.envs.ranking import Ranking
-from ptde.envs.ranking.lists import LIMIT
 from ptde.export import player
 from ptde.export.alike import check_alike
+from ptde.export.describe import described, readme
 from ptde.export.layers import Layers, layers_of
-from ptde.folder import RunFolder
+from ptde.folder import RunFolder, for_role
 from ptde.validation import check_choice
 
-Format = Literal["onnx", "numpy", "stablehlo"]
 FORMATS: dict[str, tuple[str, ...]] = {
     "numpy": (),
     "onnx": ("onnx", "onnxruntime"),
@@ -31,8 +29,6 @@ FORMATS: dict[str, tuple[str, ...]] = {
 }
 """What ``--to`` may be, and the packages that each needs. The player in NumPy is always
 there, whatever else is."""
-VERSION = 1
-"""Of what ``team.json`` holds."""
 FILES = (
     "team.json",
     "model.safetensors",
@@ -45,38 +41,45 @@ FILES = (
 
 def export_run(
     path: Path | str,
-    to: Format = "onnx",
+    to: str = "onnx",
     seed: int | None = None,
     out: Path | str | None = None,
+    role: str | None = None,
 ) -> Path:
     """Writes the run's decentralised team as a folder, and returns the folder.
 
-    The team is that of the run's last stage: its student, fine-tuned if it was, or the
-    teacher of a run without information.
+    The team is that of the last stage that is finished: the student, fine-tuned if it was,
+    or the teacher of a run without information. ``role`` asks for another.
 
     Args:
         path: the run folder.
         to: ``numpy`` writes weights, description and a player in NumPy; ``onnx`` and
             ``stablehlo`` a graph beside them.
         seed: which of the run's seeds; None is its first.
-        out: the folder to write; None is ``export`` in the run folder. An earlier export
-            there is replaced.
+        out: the folder to write; None is ``export`` in the run folder, or
+            ``export-ROLE`` where a role is asked for. An earlier export there is replaced.
+        role: ``student``, ``finetuned``, ``baseline``, or ``teacher`` if it acts on local
+            information.
 
     Raises:
-        ValueError: the run has no decentralised team, a network is not a part of ptde, a
-            package is missing, or ``out`` is something else.
+        ValueError: the run has no decentralised team, or the role is not one; a network is
+            not a part of ptde; a package is missing; ``out`` is something else.
     """
     check_choice("to", to, FORMATS)
     _check_installed(to)
     folder = RunFolder(Path(path), reads_data=False)
-    role = _role(folder)
+    name = "export" if role is None else f"export-{role}"
+    role = _role(folder, role)
     index = folder.index_of(seed)
-    target = Path(out) if out is not None else folder.path / "export"
+    target = Path(out) if out is not None else folder.path / name
     with closing(_world(folder)) as world:
         model = jax.tree.map(lambda x: x[index], folder.model(role, world))
         team = model if isinstance(model, Team) else Team(model.network, NoStudent())
-        about = {"method": folder.run.method, "role": role}
-        about["seed"] = folder.run.seed + index
+        about = {
+            "method": for_role(folder.run, role).method,
+            "role": role,
+            "seed": folder.run.seed + index,
+        }
         return export_team(team, world, target, to, about)
 
 
@@ -84,7 +87,7 @@ def export_team(
     team: Team,
     world: AbstractWorld,
     out: Path,
-    to: Format = "onnx",
+    to: str = "onnx",
     about: dict[str, Any] | None = None,
 ) -> Path:
     """Writes a team without a leading axis of seeds as a folder; see ``export_run``.
@@ -96,19 +99,20 @@ def export_team(
         to: the format.
         about: what ``team.json`` is to say of it besides, such as ``method`` and ``seed``.
     """
+    check_choice("to", to, FORMATS)
     _check_installed(to)
     if out.exists() and not (out / "team.json").is_file():
         raise ValueError(f"{out} exists and is left as it is: type another --out")
     layers = layers_of(team)
-    described = _described(world, layers, {"method": "", **(about or {})})
+    about_team = described(world, layers, {"method": "", **(about or {})})
     part = out.with_name(f".{out.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
-    _write(part, described, layers, to)
+    _write(part, about_team, layers, to)
     if to == "stablehlo":
         from ptde.export.stablehlo import stablehlo
 
-        (part / "team.stablehlo").write_bytes(stablehlo(team, world.spec))
+        (part / "team.stablehlo").write_bytes(stablehlo(team, world.spec, layers.memory))
     check_alike(team, world.spec, part, to)
     out.mkdir(exist_ok=True)
     for name in FILES:
@@ -128,22 +132,39 @@ def _check_installed(to: str) -> None:
         )
 
 
-def _role(folder: RunFolder) -> str:
-    """The role that is decentralised. ValueError says how to get one."""
+def awaited(folder: RunFolder) -> str:
+    """The decentralised team that the run is still to make, the last one; "" if none."""
+    teams = [role for role in folder.expected if role in ("student", "finetuned")]
+    return teams[-1] if teams and not folder.has(teams[-1]) else ""
+
+
+def _role(folder: RunFolder, asked: str | None) -> str:
+    """The role to export. ValueError says how to get one that is decentralised."""
     run, path = folder.run, folder.path
-    role = folder.decentralised
+    if asked is not None:
+        folder.check_has(asked)
+    role = asked or folder.decentralised
     if role != "teacher" or (folder.has(role) and not run.centralised):
         return role
-    if not folder.has("teacher") or run.online_distillation:
-        advice = f"`ptde resume {path}` ends it"
+    if not folder.has("teacher"):
+        raise ValueError(f"{path} has no finished team: `ptde resume {path}` ends it")
+    if folder.decentralised != "teacher":
+        advice = f"type --role {folder.decentralised}"
     elif run.distils:
-        advice = f"its teacher reads the state; `ptde distill {path}` makes a student of it"
+        advice = f"`ptde distill {path}` makes a student of it"
+    elif run.online_distillation:
+        advice = f"`ptde resume {path}` goes on with its student"
     else:
         advice = (
-            "its teacher has unlimited sight; teach another with `ptde run --info none "
-            "--teacher-sight all --online-distillation`"
+            "teach one with a student: `ptde run --info none --teacher-sight all "
+            "--online-distillation`"
         )
-    raise ValueError(f"{path} has no decentralised team: {advice}")
+    if folder.has("baseline"):
+        advice += "; or type --role baseline"
+    reads = "reads the global state" if run.info != "none" else "has unlimited sight"
+    raise ValueError(
+        f"the teacher of {path} {reads}, so it cannot be carried off: {advice}"
+    )
 
 
 def _world(folder: RunFolder) -> AbstractWorld:
@@ -153,116 +174,17 @@ def _world(folder: RunFolder) -> AbstractWorld:
     return build.world(folder.run)
 
 
-def _described(
-    world: AbstractWorld, layers: Layers, about: dict[str, Any]
-) -> dict[str, Any]:
-    """What ``team.json`` says."""
-    spec = world.spec
-    n, m = spec.n_agents, layers.memory
-    entries = _names("observation_names", world.observation_names(), spec.obs_dim)
-    actions = _names("action_names", world.action_names(), spec.n_actions)
-
-    def array(shape: list[int], dtype: str, meaning: str, **more: Any) -> dict[str, Any]:
-        return {"shape": shape, "dtype": dtype, "meaning": meaning, **more}
-
-    kept = "next_memory of the step before; zeros at an episode's first step"
-    described = {
-        "format": VERSION,
-        "made_by": f"ptde {version('ptde')}",
-        "world": spec.name,
-        **about,
-        "agents": n,
-        "actions": spec.n_actions,
-        "inputs": {
-            "obs": array(
-                [n, spec.obs_dim],
-                "float32",
-                "what each agent sees; the entries of a row, in their order",
-                entries=entries,
-            ),
-            "legal": array(
-                [n, spec.n_actions],
-                "bool",
-                "which actions each agent may take, at least one; the entries of a row",
-                entries=actions,
-            ),
-            "last_action": array(
-                [n], "int64", "each agent's previous action; -1 at an episode's first step"
-            ),
-            "memory": array([n, m], "float32", kept),
-        },
-        "outputs": {
-            "action": array(
-                [n], "int64", "the legal action of the greatest value; the first of equals"
-            ),
-            "next_memory": array([n, m], "float32", "the memory of the next step"),
-        },
-        "local": {
-            "width": spec.local_dim,
-            "meaning": "what each agent's layers read as 'local': its row of obs, its last "
-            "action one-hot (zeros for -1), its number, which is its row's, one-hot",
-        },
-        "layers": layers.list,
-    }
-    if isinstance(world, Ranking):
-        preparation = world.data.preparation.to_json()
-        described["preparation"] = {**preparation, "limit": LIMIT}
-    return described
-
-
-def _names(method: str, names: tuple[str, ...], width: int) -> list[str]:
-    if len(names) != width:
-        raise ValueError(
-            f"the world's {method}() gives {len(names)} names for {width} entries: give "
-            "one for each"
-        )
-    return list(names)
-
-
-def _write(folder: Path, team: dict[str, Any], layers: Layers, to: Format) -> None:
-    from safetensors.numpy import save_file
+def _write(folder: Path, team: dict[str, Any], layers: Layers, to: str) -> None:
+    from safetensors.numpy import save
 
     (folder / "team.json").write_text(json.dumps(team, indent=1))
     weights = {name: np.ascontiguousarray(x) for name, x in layers.weights.items()}
-    save_file(weights, folder / "model.safetensors", metadata={"format": "np"})
+    # Not save_file, which makes a file that others may not read.
+    (folder / "model.safetensors").write_bytes(save(weights, {"format": "np"}))
     shutil.copyfile(player.__file__, folder / "player.py")
-    (folder / "README.md").write_text(_readme(team, to))
+    (folder / "README.md").write_text(readme(team, to))
     if to == "onnx":
         from ptde.export.onnx_graph import onnx_graph
 
         graph = onnx_graph(team, layers.weights)
         (folder / "team.onnx").write_bytes(graph.SerializeToString())
-
-
-def _readme(team: dict[str, Any], to: Format) -> str:
-    n, o = team["inputs"]["obs"]["shape"]
-    u, m = team["actions"], team["inputs"]["memory"]["shape"][-1]
-    graphs = {
-        "numpy": "",
-        "onnx": f"""
-`team.onnx` is the same as a graph, for any ONNX runtime and b teams at once. In:
-`obs [b, {n}, {o}]`, `legal [b, {n}, {u}]`, `last_action [b, {n}]`, `memory [b, {n}, {m}]`. Out:
-`action` and `next_memory`. `Player("FOLDER", "onnx")` plays it with onnxruntime.
-""",
-        "stablehlo": """
-`team.stablehlo` is the same for JAX and b teams at once: `jax.export.deserialize(bytes)
-.call(obs, legal, last_action, memory)` gives actions (int32) and the next memory. JAX
-promises to read such a file for six months; the weights last.
-""",
-    }
-    return f"""# A team of {n} agents for {team["world"]}
-
-Made by {team["made_by"]}. Every agent acts on what it sees itself: no global state goes in.
-
-```python
-from player import Player           # this folder's player.py; it needs NumPy alone
-
-player = Player("FOLDER")
-player.reset()                      # before each episode
-actions = player.act(obs, legal)    # floats [{n}, {o}], booleans [{n}, {u}] -> [{n}]
-```
-
-The player remembers what its agents did and saw. `Player("FOLDER", agents=[0])` is one agent
-alone: it takes and gives one row. `team.json` names every entry of an observation and every
-action, and lists the layers, whose weights are in `model.safetensors`.
-{graphs[to]}"""

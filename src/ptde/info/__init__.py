@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import jax
 from jaxtyping import Array, Key
 
 from ptde.info.base import AbstractInfo, AbstractStudent, DistributionGenerator
@@ -13,6 +14,8 @@ from ptde.info.none import NoInfo
 from ptde.info.periodic import PeriodicInfo
 from ptde.info.raw import RawState
 from ptde.info.sizes import InfoSizes
+from ptde.ops.keys import new_key
+from ptde.parts import find
 from ptde.types import EnvSpec
 
 INFOS: dict[str, Callable[..., AbstractInfo]] = {
@@ -33,13 +36,22 @@ def make_info(
     """The untrained module: a ``PeriodicInfo`` if it sees the state less often than at
     every step.
     """
-    module = INFOS[name](spec, sizes, key=key)
+    module = find("info", name, INFOS)(spec, sizes, key=key)
     if not module.z_dim:
         return module
     threshold = sizes.threshold if module.held == "z" else 0.0
     if sizes.refresh == 1 and not threshold:
         return module
     return PeriodicInfo(module, spec.state_dim, sizes.refresh, threshold)
+
+
+def info_shapes(name: str, spec: EnvSpec, sizes: InfoSizes) -> AbstractInfo:
+    """The module in shapes."""
+
+    def make(key):
+        return make_info(name, spec, sizes, key=key)
+
+    return jax.eval_shape(make, new_key(0))
 
 
 __all__ = [
@@ -56,5 +68,6 @@ __all__ = [
     "NoInfo",
     "PeriodicInfo",
     "RawState",
+    "info_shapes",
     "make_info",
 ]

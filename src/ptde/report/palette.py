@@ -26,7 +26,7 @@ class Look:
     """Lengths of strokes and gaps, in widths of the line; empty is a solid line."""
 
     @property
-    def linestyle(self) -> str | tuple[float, tuple[float, ...]]:
+    def linestyle(self) -> str | tuple[int, tuple[float, ...]]:
         """For Matplotlib."""
         return (0, self.dash) if self.dash else "-"
 

@@ -57,6 +57,7 @@ class Football:
     """
 
     measure = "win rate"
+    action_names = ACTION_NAMES
 
     def __init__(
         self,
@@ -70,6 +71,7 @@ class Football:
         from gfootball.env.football_env_core import FootballEnvCore
 
         self.n = SCENARIOS[scenario]
+        self.observation_names = observation_names(scenario)
         self.checkpoints = "checkpoints" in rewards
         self.config = Config(
             {
@@ -160,6 +162,20 @@ def observation(raw: dict[str, Any], player: int) -> np.ndarray:
     parts += [raw["ball"], one_hot(raw["ball_owned_team"], (0, -1, 1))]
     parts.append(one_hot(player, range(width)))
     return np.concatenate(parts).astype(np.float32)
+
+
+def observation_names(scenario: str) -> tuple[str, ...]:
+    """What each entry of ``observation`` is. Players by their numbers in their teams; in
+    gfootball's units, in which the pitch is 2.0 long and 0.84 wide.
+    """
+    left, right = PLAYERS[scenario]
+    moves = ("velocity x", "velocity y")
+    parts: dict[str, tuple[str, ...]] = {"own": ("x", "y", *moves)}
+    players = [*(f"left {i}" for i in range(left)), *(f"right {i}" for i in range(right))]
+    parts |= dict.fromkeys(players, ("dx", "dy", *moves))
+    parts["ball"] = ("x", "y", "z", "left has it", "nobody has it", "right has it")
+    parts["own number"] = tuple(f"is {i}" for i in range(min(left, BIGGEST)))
+    return tuple(f"{who}: {what}" for who, whats in parts.items() for what in whats)
 
 
 def state(raw: dict[str, Any]) -> np.ndarray:

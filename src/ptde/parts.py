@@ -1,0 +1,134 @@
+"""Parts by name, or of the user's own: ``module:callable`` where a name would stand.
+
+A part of one's own is a class or function; its options are its keyword parameters that have
+defaults, and are written behind it: ``my_info:Attention,parts=8``.
+"""
+
+import difflib
+import importlib
+import inspect
+import json
+import re
+import sys
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+from ptde.trust import check_callable, check_target
+from ptde.validation import check_choice, flag
+
+T = TypeVar("T")
+NAME = re.compile(r"([\w.]+:[\w.]+)((?:,\w+=[^,]+)*)")
+"""``module:callable``, and its options."""
+
+
+def is_own(name: str) -> bool:
+    """Whether this is ``module:callable``, with options or without."""
+    return ":" in name
+
+
+def target_of(name: str) -> str:
+    """``module:callable`` without its options; a registry's name as it is."""
+    return name.partition(",")[0]
+
+
+def label_of(name: str) -> str:
+    """A part's name in a method's: ``Attention`` of ``my_info:Attention,parts=8``."""
+    return target_of(name).rpartition(":")[2].rpartition(".")[2]
+
+
+def check_part(option: str, name: str, registry: Mapping[str, Any]) -> None:
+    """ValueError unless this is a name of the registry, or looks like a part of one's own,
+    which is not imported here.
+    """
+    if not is_own(name):
+        check_choice(option, name, registry)
+    elif not NAME.fullmatch(name):
+        raise ValueError(
+            f"{flag(option)} {name!r} is no part: type module:callable, and its options "
+            f"behind it: {flag(option)} my_module:MyPart,width=8"
+        )
+
+
+def find(
+    option: str, name: str, registry: Mapping[str, Callable[..., T]]
+) -> Callable[..., T]:
+    """What makes the part of this name.
+
+    Args:
+        option: that the user typed, for errors.
+        name: of the registry, or ``module:callable,option=value``.
+        registry: the parts that have a name.
+
+    Raises:
+        ValueError: there is none, it cannot be imported, or has no such option.
+    """
+    check_part(option, name, registry)
+    if not is_own(name):
+        return registry[name]
+    target, _, typed = name.partition(",")
+    made = _import(option, target)
+    known = options_of(made)
+    given = dict(word.split("=", 1) for word in typed.split(",") if word)
+    if given and not known:
+        raise ValueError(f"{target} has no options: type {flag(option)} {target}")
+    for key in given.keys() - known.keys():
+        near = difflib.get_close_matches(key, known, n=1, cutoff=0.0)[0]
+        raise ValueError(
+            f"{target} has no option {key!r}: did you mean {near}? It has "
+            f"{', '.join(known)}"
+        )
+    return partial(made, **{key: _value(text) for key, text in given.items()})
+
+
+def options_of(made: Callable[..., Any]) -> dict[str, Any]:
+    """A part's own options and their defaults: its keyword parameters that have one."""
+    parameters = inspect.signature(made).parameters.values()
+    return {p.name: p.default for p in parameters if p.default is not p.empty}
+
+
+def help_of(option: str, name: str) -> str:
+    """What ``--help`` says of a part of one's own."""
+    target = target_of(name)
+    made = _import(option, target)
+    about = (inspect.getdoc(made) or "").partition("\n")[0]
+    known = options_of(made)
+    lines = [f"{flag(option)} {target}: {about}".rstrip(": ")]
+    lines += [f"  ,{key}={_text(value)}" for key, value in known.items()]
+    if known:
+        first, default = next(iter(known.items()))
+        lines.append(f"  typed as {flag(option)} {target},{first}={_text(default)}")
+    return "\n".join(lines)
+
+
+def _import(option: str, target: str) -> Callable[..., Any]:
+    check_target(target, flag(option))
+    module, _, name = target.partition(":")
+    here = str(Path.cwd())
+    if here not in sys.path:  # where `ptde` is not started by `python`
+        sys.path.insert(0, here)
+    try:
+        found: Any = importlib.import_module(module)
+        for part in name.split("."):
+            found = getattr(found, part)
+    except ModuleNotFoundError as error:
+        raise ValueError(
+            f"{flag(option)} {target}: cannot import {module!r} ({error}): is it "
+            "installed, or in the folder that you start ptde in?"
+        ) from error
+    except AttributeError as error:
+        raise ValueError(f"{flag(option)} {target}: {error}") from error
+    check_callable(target, found)
+    return found
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return {"True": True, "False": False, "None": None}.get(text, text)
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, default=str)
