@@ -26,7 +26,7 @@ SMALL = """
     --steps 32 --envs 2 --segment 16 --hidden 8 --z 4 --test-every 32 --test-episodes 4
     --episodes 4 --student.batch 2 --student.updates 2 --student.hidden 8
     --student.tests 1 --student.test-episodes 4
-""".split()
+"""
 
 
 @pytest.fixture
@@ -85,7 +85,8 @@ def test_help_shows_a_parts_own_options(here, capsys):
 @pytest.mark.parametrize("option", OWN)
 def test_a_run_with_a_part_of_ones_own_goes_to_its_end(option, here, tmp_path):
     """Taught, distilled, tested, and read back from its folder."""
-    words = ["run", "env:probe", "--map", "personal", f"--{option}", OWN[option], *SMALL]
+    words = ["run", "env:probe", "--map", "personal", f"--{option}", OWN[option]]
+    words += SMALL.split()
     if option != "algo":
         words += ["--buffer", "8", "--batch", "2", "--finetune.share", "0"]
     folder = tmp_path / "run"

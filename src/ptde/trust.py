@@ -82,8 +82,8 @@ def check_target(target: str, option: str = "--map") -> None:
     if _standard(target):
         raise ValueError(
             f"{target} is of Python's own library, which holds no {_kind(option)}: nothing "
-            "was imported. Type module:callable of a module of yours (one that is called like "
-            "a part of Python's library must be renamed)"
+            "was imported. Type module:callable of a module of yours (one that is called "
+            "like a part of Python's library must be renamed)"
         )
 
 
