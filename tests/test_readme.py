@@ -30,6 +30,7 @@ ON_A_FOLDER = [
     f"ptde distill {BATTLE} --student.network gru --student.objective q --student.data own",
     f"ptde evaluate {BATTLE} --episodes 1000",
     f"ptde replay {BATTLE} --role teacher",
+    f"ptde report {BATTLE}",
     f"ptde resume {BATTLE}",
 ]
 RANKING = [
@@ -73,7 +74,7 @@ def typed(command, *more):
 
 def test_a_battle_is_taught_distilled_tested_drawn_and_resumed(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    teach, distill, distill_more, evaluate, replay, resume = ON_A_FOLDER
+    teach, distill, distill_more, evaluate, replay, report, resume = ON_A_FOLDER
     assert typed(teach, *TINY, "--time-limit", "10") == 0
     folder = RunFolder(tmp_path / BATTLE)
     assert not folder.has("student")
@@ -86,6 +87,8 @@ def test_a_battle_is_taught_distilled_tested_drawn_and_resumed(tmp_path, monkeyp
     (folder.path / "replay.gif").unlink()  # the evaluation's, of the student
     assert typed(replay) == 0
     assert (folder.path / "replay.gif").read_bytes().startswith(b"GIF8")
+    assert typed(report, "--battles", "0") == 0
+    assert (folder.path / "report.html").exists()
     assert typed(resume) == 0
     assert before == {path: path.stat().st_mtime_ns for path in before}
 

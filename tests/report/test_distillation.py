@@ -18,13 +18,15 @@ from ptde.jobs.record import Record, joined
 from ptde.pipeline import run
 from ptde.report.curves import draw_curves
 from ptde.report.distillation import (
-    PAPER_COLOURS,
     Distilled,
     draw_figure7,
     loss_panel,
     series,
     student_panel,
 )
+from ptde.report.palette import BLUE, VERMILION, look_of
+
+LOOKS = {"teacher": look_of("QMIX_GIP"), "student": look_of("QMIX_KD")}
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +84,7 @@ def test_the_panels_draw_each_seed_and_the_mean(rows):
     _, (left, right) = plt.subplots(1, 2)
     loss_panel(left, rows, DistillConfig())
     finals = {"teacher": 0.7}
-    student_panel(right, rows, finals, "win rate", DistillConfig(), PAPER_COLOURS)
+    student_panel(right, rows, finals, "win rate", DistillConfig(), LOOKS)
     seeds = np.array([row["loss"] for row in rows])
     held = np.array([row["held_out_loss"] for row in rows])
     drawn = [heights for _, heights in lines(left)]
@@ -96,7 +98,8 @@ def test_the_panels_draw_each_seed_and_the_mean(rows):
     np.testing.assert_allclose(student[-1][1], won.mean(1))
     assert (label, set(final)) == ("teacher, final", {0.7})
     line = right.lines[-1]
-    assert (line.get_color(), line.get_linestyle()) == ("red", "--")
+    assert (line.get_color(), line.get_linestyle()) == (BLUE, "--")
+    assert {line.get_color() for line in right.lines[:-1]} == {VERMILION}
     assert left.get_ylabel() == "loss (Eq. 6)"
     assert {x.get_xlabel() for x in (left, right)} == {"gradient steps of the distillation"}
     own = DistillConfig(data="own", objective="q")

@@ -20,12 +20,18 @@ def write_page(path: Path | str, out: Path | str | None = None, battles: int = 2
             as the page stays below 2 MB. >= 0.
 
     Raises:
-        ValueError: the folder is neither, or has nothing to show yet.
+        ValueError: the folder is neither, or has nothing to show yet, or ``out`` cannot be
+            a file.
     """
     from ptde.page.comparison import comparison_page, is_comparison
     from ptde.page.run import run_page
 
     path = Path(path)
+    target = Path(out) if out is not None else path / REPORT
+    if out is not None and not target.parent.is_dir():
+        raise ValueError(f"--out {target}: make the folder {target.parent} first")
+    if target.is_dir():
+        raise ValueError(f"--out {target} is a folder: type a file, e.g. {target / REPORT}")
     if (path / "run.json").is_file():
         page = run_page(path, battles)
     elif is_comparison(path):
@@ -35,6 +41,5 @@ def write_page(path: Path | str, out: Path | str | None = None, battles: int = 2
             f"{path} is neither a run folder nor one of a comparison: type the path that "
             "`ptde run` or `ptde compare` printed, e.g. runs/smax-3m-qmix_gip-0"
         )
-    target = Path(out) if out is not None else path / REPORT
     write_whole(target, page)
     return target

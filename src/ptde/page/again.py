@@ -7,8 +7,9 @@ from typing import Any
 
 from ptde.config import Run
 from ptde.folder import Goal
-from ptde.options import flatten
-from ptde.unread import flag
+from ptde.methods import on_probe
+from ptde.options import flatten, put
+from ptde.unread import flag, is_read
 
 
 def changed(run: Run) -> dict[str, Any]:
@@ -30,13 +31,9 @@ def command(run: Run, goal: Goal) -> str:
 def plan(runs: Sequence[Run], methods: Sequence[str]) -> str:
     """A plan file with the methods, maps, seeds and budgets of these runs.
 
-    Under ``[run]`` stand the options that all of them have in common; the others are what
-    the methods set.
+    Under ``[run]`` stand the options that all runs that read them have in common, but for
+    what the methods set by themselves.
     """
-    common = changed(runs[0]).items()
-    for run in runs[1:]:
-        mine = changed(run)
-        common = [(n, v) for n, v in common if n in mine and mine[n] == v]  # type: ignore
     first = min(run.seed for run in runs)
     last = max(run.seed + run.seeds for run in runs)
     steps = {run.map: run.steps for run in runs}
@@ -48,10 +45,34 @@ def plan(runs: Sequence[Run], methods: Sequence[str]) -> str:
         *(f"{json.dumps(name)} = {count}" for name, count in steps.items()),
         "[run]",
     ]
-    for name, value in common:
-        if name in ("map", "steps", "seed", "seeds"):
-            continue
-        typed = flag(name).removeprefix("--").replace("-", "_")
-        key = json.dumps(typed) if "." in typed else typed
+    for name, value in _typed(runs, methods).items():
+        word = flag(name).removeprefix("--").replace("-", "_")
+        key = json.dumps(word) if "." in word else word
         lines.append(f"{key} = {json.dumps(value)}")
     return "\n".join(lines)
+
+
+_OF_PLAN = ("map", "steps", "seed", "seeds")
+"""Options that a plan has entries of its own for."""
+
+
+def _typed(runs: Sequence[Run], methods: Sequence[str]) -> dict[str, Any]:
+    """What a plan's ``[run]`` must say, by dotted name."""
+    common: dict[str, Any] = {}
+    names = dict.fromkeys(name for run in runs for name in changed(run))
+    for name in [name for name in names if name not in _OF_PLAN]:
+        values = [flatten(run)[name] for run in runs if is_read(run, name)]
+        if values and all(value == values[0] for value in values):
+            common[name] = values[0]
+    start = Run(world=runs[0].world)
+    base = put(start, common)
+
+    def needed(name: str) -> bool:
+        """Some method that reads it has another value without it."""
+        for method in methods:
+            alone = flatten(on_probe(method, start))[name]
+            if is_read(on_probe(method, base), name) and alone != common[name]:
+                return True
+        return False
+
+    return {n: v for n, v in common.items() if n == "world" or needed(n)}

@@ -93,7 +93,7 @@ def _short(value: float) -> float | None:
     return float(f"{value:.4g}") if np.isfinite(value) else None
 
 
-def tests(
+def curves_of(
     records: Mapping[str, Sequence[list[Row]]],
     looks: Mapping[str, Look],
     value: str,
@@ -178,7 +178,7 @@ def run_panels(
             f"all stages: {name}",
             JOINT_STEPS,
             f"test {name}",
-            tests(taught, looks, value),
+            curves_of(taught, looks, value),
             rates=value == "win_rate",
         )
         for value, name in {"win_rate": measure, "return": "return"}.items()

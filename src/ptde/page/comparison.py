@@ -12,7 +12,8 @@ from ptde.folder import RunFolder, name_of
 from ptde.jobs.record import Row, beside
 from ptde.methods import METHODS
 from ptde.page.again import command, plan
-from ptde.page.charts import JOINT_STEPS, Panel, distillation, tests
+from ptde.page.charts import JOINT_STEPS, Panel, curves_of, distillation
+from ptde.page.diagnosis import diagnosis
 from ptde.page.document import (
     MOST_BYTES,
     Section,
@@ -26,7 +27,6 @@ from ptde.page.document import (
 from ptde.page.run import (
     OTHERS,
     charts_here,
-    diagnosis,
     records_of,
     result_of,
     scenes_here,
@@ -127,7 +127,7 @@ def _panels(
         for value, title in shown.items():
             for part in groups(list(taught)):
                 rows = {name: taught[name] for name in part}
-                curves, rates = tests(rows, looks, value), value == "win_rate"
+                curves, rates = curves_of(rows, looks, value), value == "win_rate"
                 name = f"{where}: {title}"
                 panels.append(Panel(name, JOINT_STEPS, f"test {title}", curves, (), rates))
     for cell in distilled(entries, maps):

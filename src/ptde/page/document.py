@@ -1,6 +1,7 @@
 """The HTML of a page: its sections, the scripts and styles, and the data they draw."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -28,6 +29,11 @@ def paragraph(text: str, kind: str = "") -> str:
     """Plain text; ``kind`` is a class of ``style.css``."""
     mark = f' class="{kind}"' if kind else ""
     return f"<p{mark}>{escape(text)}</p>"
+
+
+def heading(text: str) -> str:
+    """Of a part of a section."""
+    return f"<h3>{escape(text)}</h3>"
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -103,10 +109,8 @@ def render(
         "version": escape(version("ptde")),
         "data": plain,
     }
-    page = _asset("template.html")
-    for name, part in parts.items():
-        page = page.replace(f"{{{{{name}}}}}", part)
-    return page
+    # In one pass: what is put in is not looked into.
+    return re.sub(r"\{\{(\w+)\}\}", lambda m: parts[m[1]], _asset("template.html"))
 
 
 def _asset(name: str) -> str:

@@ -73,16 +73,17 @@ def _side(
     together = jax.tree.map(lambda *x: np.stack(x), *thought)
     return {
         **start_of_side(side),
-        "end": _end(steps[-1]),
+        "end": _end(steps[-1], scenario),
         "steps": len(steps) - 1,
         **(_pitch(steps, scenario) if scenario else {"frames": _film(pictures)}),
         **thoughts(together),
     }
 
 
-def _end(last: TimeStep) -> str:
+def _end(last: TimeStep, scenario: str | None) -> str:
     if last.score is not None:
-        return f"goal difference {float(last.score):+.0f}"
+        what = "goal difference" if scenario else "score"
+        return f"{what} {float(last.score):+.3g}"
     won = float(last.won)
     return {0.0: "not won", 1.0: "won"}.get(won, f"result {won:.2f}")
 

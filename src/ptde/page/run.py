@@ -2,15 +2,19 @@
 
 import json
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ptde import build
+from ptde.config import Run
 from ptde.folder import ROLES, RunFolder, name_of
 from ptde.jobs.record import Record, Row
 from ptde.page.again import command
 from ptde.page.charts import run_panels
+from ptde.page.diagnosis import diagnosis
 from ptde.page.document import (
     MOST_BYTES,
     Section,
@@ -22,10 +26,11 @@ from ptde.page.document import (
     table,
 )
 from ptde.page.scenes import record
+from ptde.processes import WorldFailed
 from ptde.report.palette import look_of
 from ptde.report.panels import spread
 from ptde.report.ranking import TABLE
-from ptde.report.result import load_result
+from ptde.report.result import Result, load_result
 from ptde.rollout.cache import use_compilation_cache
 from ptde.strategy import Side
 
@@ -56,7 +61,7 @@ def run_page(path: Path, battles: int) -> str:
             f"`ptde resume {path}` goes on with it"
         )
     looks = {role: look_of(name_of(run, role), role) for role in ROLES}
-    measure = result.get("measure", "win rate")
+    measure = result.get("measure") or _measure(folder.run)
     finals = {role: result[role]["win_rate"] for role in ROLES if role in result}
     panels = run_panels(records, looks, finals, measure, run.student)
     charts = [panel.to_json() for panel in panels]
@@ -89,6 +94,15 @@ def result_of(path: Path) -> dict[str, Any]:
     return load_result(path)
 
 
+def _measure(run: Run) -> str:
+    """What win rates are in a run's world, as far as the world can be made here."""
+    try:
+        with closing(build.world(run)) as env:
+            return env.spec.measure
+    except (ValueError, OSError, WorldFailed):
+        return Result.measure
+
+
 def unfinished(folder: RunFolder, records: Mapping[str, list[Row]]) -> str:
     """What a run still lacks, and how to end it; "" of one that has ended."""
     left = []
@@ -111,7 +125,7 @@ def results(
 ) -> str:
     """The table of roles; of one without a final result, its last test, marked."""
     head = ["role", "team", "execution", measure, "95 % interval", "return", "seeds"]
-    head += ["episodes", "told"]
+    head += ["episodes", "told of the state"]
     rows, early = [], False
     for role in ROLES:
         score, tests = result.get(role), records[role]
@@ -142,36 +156,10 @@ def results(
             "(so far): the last test while learning, no final result.", "note"
         )
     if result.get("prr") is not None:
-        text = f"PRR {result['prr']:.1%}: the student's {measure} / the teacher's."
+        team = "finetuned" if "finetuned" in result else "student"
+        text = f"PRR {result['prr']:.1%}: {measure} of the {team} team / of the teacher."
         html += paragraph(text)
     return html
-
-
-def diagnosis(path: Path) -> str:
-    """``diagnosis.json`` as a table and a sentence; "" without one that can be read."""
-    try:
-        found = json.loads((path / "diagnosis.json").read_text())
-    except (OSError, ValueError):
-        return ""
-    parts = list(found.values()) if isinstance(found, dict) else [found]
-    lists = [part for part in parts if isinstance(part, list)]
-    rows = [
-        [_cell(row.get(name)) for name in ("name", "value", "text")]
-        for part in lists
-        for row in part
-        if isinstance(row, dict)
-    ]
-    texts = [part for part in parts if isinstance(part, str)]
-    html = "".join(paragraph(text) for text in texts)
-    return html + (table(["what", "value", "what it means"], rows) if rows else "")
-
-
-def _cell(value: Any) -> str:
-    if isinstance(value, float):
-        return f"{value:.3g}"
-    if isinstance(value, list):
-        return ", ".join(map(_cell, value))
-    return "" if value is None else str(value)
 
 
 def charts_here(any_there: bool) -> str:

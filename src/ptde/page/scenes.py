@@ -13,6 +13,7 @@ from ptde.agents.watch import Thought
 from ptde.envs.base import AbstractWorld
 from ptde.envs.process import ProcessWorld
 from ptde.envs.ranking import Ranking
+from ptde.processes import WorldFailed
 from ptde.report.palette import look_of
 from ptde.strategy import Side
 
@@ -36,6 +37,13 @@ def record(sides: Sequence[Side], battles: int, room: int) -> tuple[list[Scenes]
     """
     if not sides or not battles:
         return [], ""
+    try:
+        return _recorded(sides, battles, room)
+    except (ValueError, OSError, WorldFailed) as error:  # the rest of the page is worth it
+        return [], f"Nothing could be played here: {error}"
+
+
+def _recorded(sides: Sequence[Side], battles: int, room: int) -> tuple[list[Scenes], str]:
     with closing(build.world(sides[0].folder.run)) as env:
         recorder = _recorder(env)
         if recorder is None:

@@ -12,6 +12,18 @@ function make(tag, attributes = {}, ...children) {
   return node;
 }
 
+// Calls back now and whenever the width of a place is another; heights follow from it.
+function onWidth(place, act) {
+  let width = null;
+  const look = () => {
+    if (place.clientWidth === width) return;
+    width = place.clientWidth;
+    act();
+  };
+  look();
+  new ResizeObserver(look).observe(place);
+}
+
 function short(x) {
   const size = Math.abs(x);
   const of = (y) => String(+y.toFixed(2));
@@ -73,7 +85,9 @@ function said(curve) {
 function zoom(u, factor) {
   const { min, max } = u.scales.x;
   const half = ((max - min) / 2) * factor, middle = (min + max) / 2;
-  u.setScale("x", { min: middle - half, max: middle + half });
+  const steps = u.data[0], first = steps[0], last = steps[steps.length - 1];
+  if (factor > 1 && 2 * half >= last - first) u.setData(u.data, true); // no further out than all
+  else u.setScale("x", { min: middle - half, max: middle + half });
 }
 
 function drawChart(panel) {
@@ -83,7 +97,8 @@ function drawChart(panel) {
   const levels = panel.levels.filter((level) => level.value !== null);
   const data = [steps, ...panel.curves.map((c) => c.mean), ...levels.map((l) => flat(l.value))];
   const wide = () => Math.max(240, place.clientWidth);
-  const heights = panel.curves.flatMap((c) => [c.mean, c.low || [], c.high || [], ...c.seeds]).flat()
+  const drawn = (c) => (c.seeds.length ? c.seeds : [c.low || [], c.high || []]);
+  const heights = panel.curves.flatMap((c) => [c.mean, ...drawn(c)]).flat()
     .concat(levels.map((l) => l.value)).filter((y) => y !== null);
   const top = Math.max(...heights), bottom = Math.min(...heights, panel.rates ? 0 : Infinity);
   const pad = (top - bottom) * 0.05 || 1;
@@ -96,7 +111,7 @@ function drawChart(panel) {
     },
     axes: [
       { label: panel.x, labelSize: 22, size: 34, values: (u, all) => all.map(short) },
-      { label: panel.y, labelSize: 22, size: 48, values: (u, all) => all.map(short) },
+      { label: panel.y, labelSize: 22, size: 56, values: (u, all) => all.map(short) },
     ],
     series: [
       { label: panel.x, value: (u, v) => (v === null ? "" : short(v)) },
@@ -110,6 +125,7 @@ function drawChart(panel) {
         value: () => short(l.value),
       })),
     ],
+    legend: { markers: { dash: (u, i) => ((u.series[i].dash || []).length ? "dashed" : "solid") } },
     hooks: { drawAxes: [below(panel)] },
   };
   const press = (text, name, act) => make("button", { type: "button", "aria-label": name, title: name, onclick: act }, text);
@@ -122,9 +138,7 @@ function drawChart(panel) {
     place);
   document.getElementById("charts").append(card);
   u = new uPlot(options, data, place);
-  const fit = () => u.setSize({ width: wide(), height: 260 });
-  fit();
-  new ResizeObserver(fit).observe(place);
+  onWidth(place, () => u.setSize({ width: wide(), height: 260 }));
 }
 
 if (DATA.charts.length) DATA.charts.forEach(drawChart);

@@ -22,6 +22,8 @@ function openScene(scene) {
 // Bars of one agent's action values; the mark is the value without z.
 function drawValues(scene, side, step, agent, place) {
   place.replaceChildren();
+  const longest = Math.max(...scene.actions.map((name) => name.length));
+  place.style.setProperty("--name", `${Math.min(longest, 17) * 0.42 + 0.5}rem`);
   if (!side.values || agent === null || step >= side.values.shape[0]) return;
   const { chosen, without } = choice(side, step, agent);
   const read = (array, u) => (array ? array.get(step, agent, u) : NaN);
@@ -79,7 +81,7 @@ class Player {
       press("step ▶", "one step on", () => this.step(1)), this.slider, this.time, this.pace, this.circles);
     place.append(make("div", { class: "controls" }, this.which), this.clock, this.agents, this.sides);
     this.open(0);
-    new ResizeObserver(() => this.draw()).observe(place);
+    onWidth(place, () => this.draw());
   }
 
   open(number) {
@@ -103,9 +105,12 @@ class Player {
 
   pane(side) {
     const share = side.share === null ? "" : `; z changed ${(100 * side.share).toFixed(0)} % of its choices`;
-    const canvas = make(this.ranks ? "ol" : "canvas", this.ranks ? { class: "ranked" } : {});
+    const canvas = this.ranks ? make("ol", { class: "ranked" }) : make("canvas",
+      { role: "img", "aria-label": `${this.scene.title} of ${side.name} (${side.role}): ${side.end}` });
     const values = make("div", { class: "values" });
-    const title = make("h3", {}, `${side.name} (${side.role})`);
+    const letters = (text) => text.toLowerCase().replace(/[^a-z]/g, "");
+    const told = letters(side.name).endsWith(side.role) ? "" : ` (${side.role})`;
+    const title = make("h3", {}, side.name + told);
     const node = make("div", { class: "side" }, title,
       make("div", { class: "end" }, `${side.end}${this.ranks ? "" : ` after ${side.steps} steps`}${share}`),
       canvas, values);
@@ -175,7 +180,9 @@ class Player {
     const order = [...labels.keys()].sort((a, b) => side.scores[b] - side.scores[a]);
     canvas.replaceChildren(...order.map((doc) => {
       const label = make("span", { class: "label", title: "relevance label" }, String(labels[doc]));
-      label.style.background = `hsl(201 100% ${62 - (40 * labels[doc]) / best}%)`;
+      const light = 90 - (65 * labels[doc]) / best;
+      label.style.background = `hsl(201 90% ${light}%)`;
+      label.style.color = light > 55 ? INK : "#fff";
       const { chosen, without } = choice(side, 0, doc);
       const told = chosen !== without ? make("span", { class: "changed" }, `${without} without z`) : "";
       return make("li", {}, make("button",

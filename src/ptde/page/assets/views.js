@@ -113,6 +113,18 @@ const VIEWS = {
         pen.lineTo(...spot(Math.round(target)));
         pen.stroke();
       }
+      for (let i = 0; i < count; i++) { // where the dead fell
+        if (alive.includes(i)) continue;
+        const [x, y] = spot(i), r = side.radius[i] * 0.6;
+        pen.strokeStyle = i < scene.allies ? "rgba(0,114,178,.5)" : "rgba(213,94,0,.5)";
+        pen.lineWidth = size / 200;
+        pen.beginPath();
+        for (const [a, b] of [[-r, -r], [-r, r]]) {
+          pen.moveTo(x + a, y + b);
+          pen.lineTo(x - a, y - b);
+        }
+        pen.stroke();
+      }
       const step = Math.min(Math.floor(time), side.steps - 1);
       for (const i of alive) {
         const [x, y] = spot(i), r = Math.max(side.radius[i], 0.5), ally = i < scene.allies;
@@ -203,6 +215,7 @@ const VIEWS = {
       const picture = side.pictures[Math.round(share * (side.pictures.length - 1))];
       const paint = () => {
         const pen = clear(canvas, picture.naturalWidth, picture.naturalHeight, "#fff");
+        pen.imageSmoothingEnabled = picture.naturalWidth > 100; // small ones are of cells
         pen.drawImage(picture, 0, 0);
       };
       if (picture.complete && picture.naturalWidth) paint(); else picture.onload = paint;

@@ -1,0 +1,68 @@
+"""What a page tells to type makes the same run."""
+
+import dataclasses
+import json
+import shlex
+
+import pytest
+from tests.test_pipeline import TINY
+
+from ptde import pipeline
+from ptde.cli import main
+from ptde.cli.arguments import parse
+from ptde.compare.plan import Plan, read_plan
+from ptde.config import Run
+from ptde.envs.settings import ProcessConfig
+from ptde.page.again import command, plan
+from ptde.unread import without_unread
+
+RUNS = {
+    "defaults": Run(map="3m"),
+    "tiny": dataclasses.replace(TINY, baseline=True, seeds=3),
+    "mappo": Run(world="probe", map="personal", algo="mappo", info="giu"),
+    "processes": Run(
+        world="processes",
+        map="some:World",
+        processes=ProcessConfig(kwargs=json.dumps({"name": "a b"})),
+    ),
+    "ranking": Run(world="ranking", map="letor", seed=4),
+}
+
+
+@pytest.mark.parametrize("name", RUNS)
+@pytest.mark.parametrize("goal", ["run", "teach"])
+def test_a_command_makes_the_same_run(name, goal, monkeypatch):
+    class Ran(Exception):  # before anything is trained
+        pass
+
+    typed = {}
+
+    def caught(config, out, goal):
+        typed.update(config=config, goal=goal)
+        raise Ran
+
+    monkeypatch.setattr(pipeline, "run", caught)
+    first, *words = shlex.split(command(RUNS[name], goal))
+    assert first == "ptde"
+    with pytest.raises(Ran):
+        main(words)
+    assert typed == {"config": RUNS[name], "goal": goal}
+
+
+@pytest.mark.parametrize(
+    "methods",
+    [["qmix", "qmix_gip", "qmix_kd"], ["vdn"], ["online_teacher", "online"], ["qmix_ptde"]],
+)
+def test_a_plan_makes_the_same_comparison(methods, tmp_path):
+    start = Run(world="probe")
+
+    def runs(asked):
+        return {cell.folder: without_unread(cell.run, start) for cell in asked.cells()}
+
+    steps = {"personal": 96, "recoverable": 64}
+    base = dataclasses.replace(TINY, seed=3, seeds=2)
+    wanted = runs(Plan(tuple(methods), tuple(steps), steps, base))
+    assert len(wanted) >= 2
+    path = tmp_path / "plan.toml"
+    path.write_text(plan(list(wanted.values()), methods))
+    assert runs(read_plan(path, lambda words: parse(Run, words, "run"))) == wanted
