@@ -308,7 +308,8 @@ def _evaluate(
 
 def _joint_steps(rows: list[Row]) -> int:
     """Of all stages up to a record's end."""
-    return int(rows[-1].get("joint_steps", rows[-1]["steps"])) if rows else 0
+    last = rows[-1] if rows else {"steps": 0}
+    return last["joint_steps" if "joint_steps" in last else "steps"]
 
 
 def _draw(folder: RunFolder, result: Result, records: Mapping[str, list[Row]]) -> None:
