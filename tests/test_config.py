@@ -84,7 +84,7 @@ def from_a_plan(text, folder, monkeypatch):
     monkeypatch.setattr(ptde.compare.runner, "compare", catch)
     monkeypatch.setattr(ptde.compare.plan, "need", lambda game: None)  # nothing is played
     (folder / "plan.toml").write_text(text)
-    assert main(["compare", str(folder / "plan.toml")]) == 0
+    assert main(["compare", str(folder / "plan.toml"), "--trust"]) == 0
     return plans[0].base
 
 

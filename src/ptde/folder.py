@@ -3,6 +3,7 @@
 Every stage finds there what the stage before wrote:
 
     run.json                     the config, and what the run is to become
+    origin                       that this user's ptde wrote it (trust.py)
     teacher/  student/  finetuned/  baseline/
         record.jsonl             one row a test
         checkpoints/             to go on from
@@ -29,9 +30,11 @@ from ptde import build
 from ptde.algos.base import Teacher, Team
 from ptde.config import FORMAT, Run, load_run
 from ptde.envs.base import AbstractWorld
+from ptde.files import write_whole
 from ptde.jobs import checkpoint
 from ptde.jobs.checkpoint import DamagedCheckpoint, UnfitCheckpoint
 from ptde.jobs.teach import taught
+from ptde.trust import sign
 from ptde.validation import check_choice
 
 Goal = Literal["teach", "run"]
@@ -41,9 +44,10 @@ ROLES = ("teacher", "student", "finetuned", "baseline")
 class RunFolder:
     """The folder of one run."""
 
-    def __init__(self, path: Path):
+    def __init__(self, path: Path, *, reads_data: bool = True):
+        """Reads ``run.json``; see ``config.load_run`` for what is raised."""
         self.path = path
-        self.run, self.meta = load_run(path)
+        self.run, self.meta = load_run(path, reads_data=reads_data)
 
     @classmethod
     def create(cls, run: Run, path: Path, goal: Goal) -> "RunFolder":
@@ -93,9 +97,9 @@ class RunFolder:
             **meta,
             "run": run.to_json(),
         }
-        part = path / ".run.json.part"
-        part.write_text(json.dumps(data, indent=1))
-        part.replace(path / "run.json")
+        text = json.dumps(data, indent=1).encode()
+        sign(path, text)
+        write_whole(path / "run.json", text)
 
     def rewrite(self, run: Run, **meta: Any) -> None:
         """Replaces the config: for a stage that is to run with other options."""
@@ -200,7 +204,13 @@ class RunFolder:
     def _load(self, role: str, like: Any, what: str = "model") -> Any:
         try:
             return checkpoint.load(self.path / role / what, like)
-        except (DamagedCheckpoint, UnfitCheckpoint) as error:
+        except DamagedCheckpoint as error:
+            raise ValueError(
+                f"the {role} of {self.path} is damaged: {error}. Remove "
+                f"{self.path / role}/model; `ptde resume {self.path}` then makes it anew "
+                "from the newest checkpoint"
+            ) from error
+        except UnfitCheckpoint as error:
             raise ValueError(
                 f"the {role} of {self.path} cannot be used on {self.run.world}/"
                 f"{self.run.map}: {error}"

@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields, replace
 from functools import cache
 from typing import Any, ClassVar, Literal, TypeVar, get_args, get_origin, get_type_hints
 
-from ptde.validation import check_choice, check_range
+from ptde.validation import check_choice, check_count, check_range
 
 T = TypeVar("T", bound="Options")
 
@@ -54,6 +54,8 @@ class Options:
             elif value is not None:
                 default = type(self).__dataclass_fields__[name].default  # type: ignore
                 example = default if allowed.example is None else allowed.example
+                if isinstance(value, int):
+                    check_count(field, value)
                 low, high, above = allowed.low, allowed.high, allowed.above
                 check_range(field, value, low, high, open_low=above, example=example)
 

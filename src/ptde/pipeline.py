@@ -22,6 +22,7 @@ from ptde.config import Run
 from ptde.envs.base import AbstractWorld
 from ptde.envs.process import ProcessWorld
 from ptde.envs.ranking import Ranking
+from ptde.files import whole, write_whole
 from ptde.folder import ROLES, Goal, RunFolder, default_folder, for_role, name_of
 from ptde.jobs.distill import distill
 from ptde.jobs.progress import console
@@ -278,16 +279,20 @@ def _evaluate(
             "finishes it"
         )
     records = {role: Record(folder.path / role / "record.jsonl").rows() for role in scores}
+    for role in (role for role, rows in records.items() if not rows):
+        if (folder.path / role / "checkpoints").exists():
+            text = f"{folder.path}/{role}/record.jsonl is gone: its curve is not drawn"
+            console().print(text, markup=False, soft_wrap=True)
     result = Result(
         world=env.spec.name,
         method=config.method,
         steps=max(_joint_steps(rows) for rows in records.values()),
-        seconds=sum(rows[-1]["seconds"] for rows in records.values() if rows),
+        seconds=sum(rows[-1].get("seconds", 0.0) for rows in records.values() if rows),
         scores=scores,
         centralised=config.centralised,
         measure=env.spec.measure,
     )
-    (folder.path / "result.json").write_text(json.dumps(result.to_json(), indent=1))
+    write_whole(folder.path / "result.json", json.dumps(result.to_json(), indent=1))
     _draw(folder, result, records)
     if isinstance(env, Ranking):
         seeds = range(config.seeds)
@@ -303,7 +308,8 @@ def _evaluate(
 
 def _joint_steps(rows: list[Row]) -> int:
     """Of all stages up to a record's end."""
-    return rows[-1]["joint_steps"] if rows else 0
+    last = rows[-1] if rows else {"steps": 0}
+    return last["joint_steps" if "joint_steps" in last else "steps"]
 
 
 def _draw(folder: RunFolder, result: Result, records: Mapping[str, list[Row]]) -> None:
@@ -311,9 +317,10 @@ def _draw(folder: RunFolder, result: Result, records: Mapping[str, list[Row]]) -
 
     finals = {role: score.win_rate for role, score in result.scores.items()}
     title = f"{result.method} on {result.world}"
-    path, how = folder.path / "curves.png", folder.run.student
+    how = folder.run.student
     looks = {role: look_of(name_of(folder.run, role), role) for role in ROLES}
-    draw_curves(records, finals, path, title, result.measure, how, looks)
+    with whole(folder.path / "curves.png") as path:
+        draw_curves(records, finals, path, title, result.measure, how, looks)
 
 
 def replay_run(
@@ -360,7 +367,10 @@ def _replay(
 
     if not isinstance(env, Smax):
         raise ValueError(f"{env.spec.name} has no replays: battles and games do")
-    return draw_replay(battle_scenes(env, policy, key=key), target)
+    scenes = battle_scenes(env, policy, key=key)
+    with whole(target) as part:
+        draw_replay(scenes, part)
+    return target
 
 
 def _film(
@@ -374,7 +384,9 @@ def _film(
         seed = episode_seeds(key_seed, 1)[0]
         pictures, record = film(policy, one, seed, key=key_actions)
     if pictures:
-        return draw_film(pictures, target)
+        with whole(target) as part:
+            draw_film(pictures, part)
+        return target
     if record is None:
         raise ValueError(f"{world.spec.name} draws nothing: give it a method frame()")
     return Path(record)

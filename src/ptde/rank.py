@@ -7,6 +7,7 @@ import numpy as np
 
 from ptde.envs.ranking import Queries, Ranking, read_letor
 from ptde.envs.ranking.letor import document_ids
+from ptde.files import write_whole
 from ptde.folder import RunFolder
 from ptde.ops.keys import new_key
 from ptde.pipeline import team_policy
@@ -40,7 +41,7 @@ def rank_file(
         ValueError: the run is no ranking team, or the file has other features.
     """
     use_compilation_cache()
-    folder, file = RunFolder(Path(path)), Path(file)
+    folder, file = RunFolder(Path(path), reads_data=False), Path(file)
     role = _role(folder, role)
     env = Ranking.kept(folder.path, folder.run.ranking)
     preparation = env.data.preparation
@@ -60,7 +61,7 @@ def rank_file(
         prepared = preparation(queries.features[part])
         scores[part.reshape(-1)] = np.asarray(act(policy, prepared)).reshape(-1)
     target = Path(out) if out is not None else folder.path / f"{file.name}.run"
-    target.write_text(_trec(queries, scores, document_ids(file), f"ptde-{role}"))
+    write_whole(target, _trec(queries, scores, document_ids(file), f"ptde-{role}"))
     return target
 
 

@@ -218,3 +218,23 @@ class Battle:
 
     def close(self):
         pass
+
+
+class Foraging:
+    """Two agents with the interface of Level-Based Foraging."""
+
+    def __init__(self):
+        from gymnasium import spaces
+
+        self.action_space = spaces.Tuple([spaces.Discrete(6)] * 2)
+        self.observation_space = spaces.Tuple([spaces.Box(0, 1, (15,))] * 2)
+
+    def reset(self, seed=None):
+        return ((0,) * 2, {})
+
+    def step(self, action):
+        return self.reset()
+
+
+def raises():
+    return 1 / 0

@@ -1,5 +1,6 @@
 """Commands about worlds that are programs of their own."""
 
+import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -36,13 +37,17 @@ def check_command(words: Sequence[str]) -> None:
         console().print(line, markup=False, soft_wrap=True)
     if report.violations:
         raise ValueError(f"{parsed.world} breaks {len(report.violations)} rule(s)")
-    console().print(f"all is well: ptde run env:{parsed.world}", soft_wrap=True)
+    more = f" --processes.kwargs {shlex.quote(parsed.kwargs)}" if parsed.kwargs else ""
+    console().print(
+        f"all is well: ptde run env:{parsed.world}{more}", markup=False, soft_wrap=True
+    )
 
 
 def doctor_command(words: Sequence[str]) -> None:
     """`ptde doctor`."""
     from ptde.jobs.progress import console
     from ptde.processes.games.doctor import GAMES
+    from ptde.rollout.cache import cache_says
 
     @dataclass(frozen=True)
     class Command:
@@ -55,3 +60,4 @@ def doctor_command(words: Sequence[str]) -> None:
             text = "ok      " if part.there else "missing "
             advice = "" if part.there else f": {part.what_to_do}"
             console().print(f"  {text} {part.name}{advice}", markup=False, soft_wrap=True)
+    console().print(cache_says(), markup=False, soft_wrap=True)

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from ptde.envs.ranking import Ranking
+from ptde.files import write_whole
 from ptde.methods import METHODS
 from ptde.report.ranking import ARRAYS, plain_rankers, ranking_table
 
@@ -24,5 +25,5 @@ def write_ranking(runs: Mapping[str, Sequence[Path]], env: Ranking, path: Path) 
         arrays = [np.load(folder / ARRAYS)[method.role] for folder in folders]
         teams[method.label] = np.concatenate(arrays)
     text = ranking_table(teams, plain_rankers(env), env.held_out())
-    path.write_text(text)
+    write_whole(path, text)
     return text

@@ -1,6 +1,5 @@
 """Runs what a comparison still lacks, and writes what it has."""
 
-import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,6 +23,7 @@ from ptde.folder import RunFolder
 from ptde.jobs.progress import console
 from ptde.methods import METHODS
 from ptde.pipeline import resume
+from ptde.report.result import load_result
 
 
 def compare(plan: Plan, out: Path, workers: int = 1) -> Entries:
@@ -139,8 +139,7 @@ def _same_options(there: Run, here: Run, folder: Path) -> None:
 
 def _result(folder: Path) -> dict[str, Any]:
     """What a run came to, by role; empty while it has not ended."""
-    path = folder / "result.json"
-    return json.loads(path.read_text()) if path.exists() else {}
+    return load_result(folder)
 
 
 def _begin(cell: Cell, out: Path) -> Path:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from ptde.envs.base import AbstractWorld
 from ptde.envs.probes import PROBES, Probe
 from ptde.envs.settings import FootballConfig, ProcessConfig, StarCraftConfig
+from ptde.trust import check_target
 from ptde.validation import check_choice
 
 
@@ -46,7 +47,9 @@ class World:
 
     def check_map(self, name: str) -> None:
         """ValueError names the nearest of what there is."""
-        if not (self.open and ":" in name):
+        if self.open and ":" in name:
+            check_target(name)
+        else:
             check_choice("map", name, (*self.maps(), *filter(None, [self.open])))
 
 
@@ -109,9 +112,9 @@ def _football_sizes(name: str) -> MapSizes:
 
 
 def _starcraft_maps() -> tuple[str, ...]:
-    from ptde.processes.games.starcraft import MAPS
+    from ptde.processes.games.starcraft import maps
 
-    return MAPS
+    return maps()
 
 
 def _starcraft(name: str, options: Mapping[str, Any]) -> AbstractWorld:
@@ -129,10 +132,10 @@ def _starcraft(name: str, options: Mapping[str, Any]) -> AbstractWorld:
     return ProcessWorld(f"starcraft/{name}", maker, *_process_options(options))
 
 
-def _starcraft_sizes(name: str) -> MapSizes:
+def _starcraft_sizes(name: str) -> MapSizes | None:
     from ptde.processes.games.starcraft import SIZES
 
-    return MapSizes(*SIZES[name])
+    return MapSizes(*SIZES[name]) if name in SIZES else None
 
 
 def _processes(name: str, options: Mapping[str, Any]) -> AbstractWorld:

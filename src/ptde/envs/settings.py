@@ -17,6 +17,9 @@ class RankingConfig(Options):
     as the one of MSLR-WEB30K."""
     features: Annotated[int, In(0, example=136)] = 0
     """Features that a row of the file may have; 0 takes the largest id in it. >= 0."""
+    missing: Literal["zero", "mean", "worst"] = "zero"
+    """What is read where the file says NULL: 0, the feature's mean over the training lists,
+    or its smallest value there."""
     docs: Annotated[int, In(2)] = 10
     """Documents of a list, which are the agents. >= 2."""
     lists: Annotated[int, In(0)] = 0

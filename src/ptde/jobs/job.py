@@ -4,6 +4,7 @@ A job is done in periods. After each it is looked at, what was seen is recorded,
 and then it is saved; a job that was killed goes on from what was saved, to the same bits.
 """
 
+import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -72,7 +73,9 @@ def run_job(job: Job[S], folder: Path, on_row: Iterable[OnRow] = ()) -> S:
     found = checkpoints.newest(like) if like is not None else None
     count, state = found or (0, job.start())
     rows = record.cut(count)
-    seconds = rows[-1]["seconds"] if rows else 0.0
+    if count and not rows:
+        print(f"{record.path} is gone: the curve begins at {count:,}", file=sys.stderr)
+    seconds = rows[-1].get("seconds", 0.0) if rows else 0.0
     saved, total = count, job.ends[-1]
     with patient_interrupt() as stop, Tracker(job.name, total, job.unit) as tracker:
         for end in [end for end in job.ends if end > count]:

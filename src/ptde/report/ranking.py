@@ -13,6 +13,7 @@ import numpy as np
 
 from ptde.agents.policy import FullPolicy
 from ptde.envs.ranking import SCORES, Lists, Ranking
+from ptde.files import write_whole
 from ptde.ops.keys import new_key
 from ptde.ops.ranking import expected_ndcg
 from ptde.report.statistics import Interval, bootstrap_interval
@@ -191,4 +192,4 @@ def report_ranking(
     test = env.held_out()
     teams = {role: team_ndcg(test, seeds) for role, seeds in policies.items()}
     np.savez(folder / ARRAYS, **teams)  # type: ignore[arg-type]
-    (folder / TABLE).write_text(ranking_table(teams, plain_rankers(env), test))
+    write_whole(folder / TABLE, ranking_table(teams, plain_rankers(env), test))

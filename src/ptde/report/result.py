@@ -1,11 +1,13 @@
 """The result of a run: ``result.json`` and the table on the screen."""
 
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from rich.table import Table
 
+from ptde.files import read_object
 from ptde.report.statistics import retention, win_interval
 from ptde.rollout.evaluate import Returns
 
@@ -58,6 +60,53 @@ class Score:
         data = asdict(self)
         data["return"] = data.pop("mean_return")
         return data
+
+
+def load_result(folder: Path) -> dict[str, Any]:
+    """What a run came to, by role; empty while it has not ended.
+
+    Raises:
+        ValueError: names ``result.json`` and the field of it that is not as it should be.
+    """
+    path = folder / "result.json"
+    if not path.is_file():
+        return {}
+    advice = f"`ptde evaluate {folder}` writes it anew"
+    try:
+        found = read_object(path)
+        for name in ("teacher", "student", "finetuned", "baseline"):
+            _check_score(name, found.get(name, SCORE))
+        for name, kind in (("steps", int), ("measure", str), ("prr", float)):
+            value = found.get(name, kind())
+            if not isinstance(value, kind) and value is not None:
+                raise ValueError(f"field {name!r} is {value!r:.40}")
+    except ValueError as error:
+        text = str(error) if str(path) in str(error) else f"{path} is damaged: {error}"
+        raise ValueError(f"{text}. {advice}") from None
+    return found
+
+
+SCORE = {
+    "win_rate": 0.0,
+    "low": 0.0,
+    "high": 0.0,
+    "return": 0.0,
+    "episodes": 0,
+    "seeds": [],
+}
+"""What a role's entry must hold, and of which kind."""
+
+
+def _check_score(role: str, score: Any) -> None:
+    if not isinstance(score, dict):
+        raise ValueError(f"field {role!r} is {score!r:.40}, not names and values")
+    for name, like in SCORE.items():
+        kinds = (int, float) if isinstance(like, int | float) else (list,)
+        if not isinstance(score.get(name), kinds):
+            raise ValueError(f"field '{role}.{name}' is {score.get(name)!r:.40}")
+    numbers = [*score["seeds"], *(score.get("returns") or [])]
+    if not all(isinstance(x, int | float) for x in numbers):
+        raise ValueError(f"field '{role}.seeds' holds something that is no number")
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Int, Key
+from jaxtyping import Array, Int, Key, UInt32
 
 from ptde.agents.policy import FullPolicy, localise
 from ptde.algos.base import AbstractAlgorithm, Teacher, Team
@@ -95,6 +95,7 @@ def over_seeds(function: Callable[..., T], seeds: int) -> Callable[..., T]:
     return single
 
 
+@partial(jax.jit, static_argnums=(0, 1))  # one program, not one for every operation
 def seed_keys(seed: int, seeds: int) -> Key[Array, " seeds"]:
     """The keys of seeds ``seed``, ``seed + 1``, ...: each as if it ran alone."""
     return jnp.stack([new_key(seed + i) for i in range(seeds)])
@@ -102,6 +103,11 @@ def seed_keys(seed: int, seeds: int) -> Key[Array, " seeds"]:
 
 def fold(keys: Key[Array, " seeds"], number: int) -> Key[Array, " seeds"]:
     """``fold_in`` for every seed: a stream of randomness, or one draw from it."""
+    return _fold(keys, np.uint32(number))
+
+
+@jax.jit
+def _fold(keys: Key[Array, " seeds"], number: UInt32[Array, ""]) -> Key[Array, " seeds"]:
     return jax.vmap(lambda key: jax.random.fold_in(key, number))(keys)
 
 
