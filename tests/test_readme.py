@@ -27,10 +27,13 @@ BATTLE = "runs/smax-3m-qmix_gip-0"
 ON_A_FOLDER = [
     "ptde teach --map 3m",
     f"ptde distill {BATTLE}",
-    f"ptde distill {BATTLE} --student.network gru --student.objective q --student.data own",
+    f"ptde distill {BATTLE} --student.network mlp --student.objective z"
+    " --student.data teacher",
+    f"ptde finetune {BATTLE} --finetune.steps 100_000",
     f"ptde evaluate {BATTLE} --episodes 1000",
     f"ptde replay {BATTLE} --role teacher",
     f"ptde report {BATTLE}",
+    f"ptde export {BATTLE} --to onnx",
     f"ptde resume {BATTLE}",
 ]
 RANKING = [
@@ -74,14 +77,17 @@ def typed(command, *more):
 
 def test_a_battle_is_taught_distilled_tested_drawn_and_resumed(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    teach, distill, distill_more, evaluate, replay, report, resume = ON_A_FOLDER
+    teach, distill, papers, tune, evaluate, replay, report, export, resume = ON_A_FOLDER
     assert typed(teach, *TINY, "--time-limit", "10") == 0
     folder = RunFolder(tmp_path / BATTLE)
     assert not folder.has("student")
     assert typed(distill) == 0
     assert folder.has("student")
-    assert typed(distill_more, "--student.batch", "2") == 0
-    assert RunFolder(folder.path).run.student.data == "own"
+    assert typed(papers) == 0
+    assert RunFolder(folder.path).run.student.papers
+    assert tune in ALL
+    assert main([*tune.split()[1:-1], "32", "--finetune.tests", "1"]) == 0
+    assert RunFolder(folder.path).decentralised == "finetuned"
     assert typed(evaluate, "--episodes", "4") == 0
     before = {path: path.stat().st_mtime_ns for path in folder.path.rglob("model/*")}
     (folder.path / "replay.gif").unlink()  # the evaluation's, of the student
@@ -89,6 +95,8 @@ def test_a_battle_is_taught_distilled_tested_drawn_and_resumed(tmp_path, monkeyp
     assert (folder.path / "replay.gif").read_bytes().startswith(b"GIF8")
     assert typed(report, "--battles", "0") == 0
     assert (folder.path / "report.html").exists()
+    assert typed(export) == 0
+    assert (folder.path / "export" / "team.onnx").exists()
     assert typed(resume) == 0
     assert before == {path: path.stat().st_mtime_ns for path in before}
 
