@@ -24,7 +24,8 @@ from ptde.jobs.teach import Training
 from ptde.mixers import MIXERS
 from ptde.ops.keys import new_key
 from ptde.options import changed
-from ptde.rollout.loop import Schedule
+from ptde.rollout.schedule import Schedule
+from ptde.rollout.seeds import Stream
 from ptde.types import EnvSpec
 
 LIMIT_OPTIONS = {
@@ -36,9 +37,6 @@ LIMIT_OPTIONS = {
 
 SEGMENTS = {"value": 128, "mappo": 400}
 """Joint steps that a segment has about, by algorithm: Yu et al. give MAPPO 400."""
-
-FINETUNE = (30, 31)
-"""Streams of randomness of stage 3, below a seed's key: to learn, and to test."""
 
 
 def world(run: Run) -> AbstractWorld:
@@ -175,7 +173,7 @@ def finetuning(run: Run, env: AbstractWorld, handed: Handed | None) -> Training:
         tested="student",
         before=stage_2.before + stage_2.joint_steps,
         given=handed,
-        streams=FINETUNE,
+        streams=(Stream.FINETUNE, Stream.FINETUNE_TEST),
     )
 
 

@@ -16,7 +16,6 @@ from ptde.algos.base import Team
 from ptde.distill.students import NoStudent
 from ptde.envs.base import AbstractWorld
 from ptde.envs.ranking import Ranking
-from ptde.envs.ranking.lists import LIMIT
 from ptde.export import player
 from ptde.export.alike import check_alike
 from ptde.export.layers import Layers, layers_of
@@ -204,10 +203,7 @@ def _described(
         },
         "layers": layers.list,
     }
-    if isinstance(world, Ranking):
-        preparation = world.data.preparation.to_json()
-        described["preparation"] = {**preparation, "limit": LIMIT}
-    return described
+    return {**described, **world.for_export()}
 
 
 def _names(method: str, names: tuple[str, ...], width: int) -> list[str]:
