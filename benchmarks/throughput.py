@@ -25,8 +25,9 @@ from ptde.algos.value import Learnables
 from ptde.config import SmaxConfig
 from ptde.jobs.progress import console
 from ptde.ops.keys import new_key
+from ptde.rollout.base import initial
 from ptde.rollout.collect import collect, start
-from ptde.rollout.loop import compiled_period, initial
+from ptde.rollout.jax_runner import compiled_period
 
 CONFIGURATIONS = {
     "qmix": {"info": "none"},

@@ -17,7 +17,8 @@ from ptde.jobs.distill import Distillation
 from ptde.jobs.progress import Reading
 from ptde.jobs.teach import Training
 from ptde.options import flatten
-from ptde.rollout.loop import Schedule
+from ptde.rollout.schedule import Schedule
+from ptde.rollout.seeds import Stream
 from ptde.types import EnvSpec
 from ptde.validation import flag
 
@@ -35,9 +36,6 @@ EPISODES = (
     "finetune.test_episodes",
 )
 """Options that say how many episodes are played at once to test."""
-
-FINETUNE = (30, 31)
-"""Streams of randomness of stage 3, below a seed's key: to learn, and to test."""
 
 
 def world(run: Run) -> AbstractWorld:
@@ -134,7 +132,7 @@ def finetuning(run: Run, env: AbstractWorld, handed: Handed | None) -> Training:
         tested="student",
         before=stage_2.before + stage_2.joint_steps,
         given=handed,
-        streams=FINETUNE,
+        streams=(Stream.FINETUNE, Stream.FINETUNE_TEST),
     )
 
 

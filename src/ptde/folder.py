@@ -33,7 +33,6 @@ from ptde.envs.base import AbstractWorld
 from ptde.files import write_whole
 from ptde.jobs import checkpoint
 from ptde.jobs.checkpoint import DamagedCheckpoint, UnfitCheckpoint
-from ptde.jobs.teach import taught
 from ptde.trust import sign
 from ptde.validation import check_choice
 
@@ -167,8 +166,7 @@ class RunFolder:
     def teacher(self, role: str, run: Run, env: AbstractWorld) -> Teacher:
         """The finished teacher (or baseline), with a leading axis of seeds."""
         training = build.training(run, env, role)
-        like = jax.eval_shape(lambda: training.algo.teacher(training.start().learner))
-        return self._load(role, like)
+        return self._load(role, training.taught_shapes().teacher)
 
     def central(self, run: Run, env: AbstractWorld) -> Any:
         """The mixer or critic that stage 1 left, with a leading axis of seeds.
@@ -176,30 +174,25 @@ class RunFolder:
         Raises:
             ValueError: there is none, as an older version kept none.
         """
-        training = build.training(run, env, "teacher")
-        like = jax.eval_shape(lambda: taught(training.algo, training.start().learner))
-        if not jax.tree.leaves(like.central):
-            return like.central
+        like = build.training(run, env, "teacher").taught_shapes().central
+        if not jax.tree.leaves(like):
+            return like
         if not (self.path / "teacher" / "central").is_dir():
             raise ValueError(
                 f"{self.path}/teacher holds no mixer or critic to fine-tune with: an older "
                 "ptde taught it. Teach another with `ptde run`, or do without: "
                 "--finetune.share 0"
             )
-        return self._load("teacher", like.central, "central")
+        return self._load("teacher", like, "central")
 
     def team(self, role: str, run: Run, env: AbstractWorld) -> Team:
         """A finished decentralised team, with a leading axis of seeds."""
-        training, task = build.training(run, env, "teacher"), build.distillation(run, env)
-
-        def make():
-            learner = training.start().learner
-            if run.online_distillation:
-                return training.algo.team(learner)
-            teacher = training.algo.teacher(learner)
-            return Team(teacher.network, task.start(teacher).student)
-
-        return self._load(role, jax.eval_shape(make))
+        like = build.training(run, env, "teacher").taught_shapes()
+        if like.team is not None:
+            return self._load(role, like.team)
+        task, teacher = build.distillation(run, env), like.teacher
+        student = jax.eval_shape(lambda teacher: task.start(teacher).student, teacher)
+        return self._load(role, Team(teacher.network, student))
 
     def _load(self, role: str, like: Any, what: str = "model") -> Any:
         try:

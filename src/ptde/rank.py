@@ -9,9 +9,9 @@ from ptde.envs.ranking import Queries, Ranking, read_letor
 from ptde.envs.ranking.letor import document_ids
 from ptde.files import write_whole
 from ptde.folder import RunFolder
-from ptde.ops.keys import new_key
 from ptde.pipeline import team_policy
 from ptde.rollout.cache import use_compilation_cache
+from ptde.rollout.seeds import Stream, stream_key
 
 
 def rank_file(
@@ -49,11 +49,13 @@ def rank_file(
     config = folder.run
     policy = team_policy(folder, env, role, config.seed if seed is None else seed)
 
+    key = stream_key(Stream.RANK, seed=0)
+
     @jax.jit
     def act(policy, features):
         step = jax.vmap(env.show)(features)
         memory = policy.start(len(features), env.spec.n_agents)
-        return policy(memory, step, key=new_key(0))[1].action
+        return policy(memory, step, key=key)[1].action
 
     lists = _deal(queries, config.ranking.docs)
     scores = np.zeros(len(queries.labels))

@@ -14,8 +14,9 @@ from ptde.info import InfoSizes
 from ptde.ops.local import local_information
 from ptde.ops.losses import clipped_surrogate, clipped_value_loss
 from ptde.ops.select import log_probability, masked
+from ptde.rollout.base import initial
 from ptde.rollout.collect import collect, start
-from ptde.rollout.loop import Schedule, initial
+from ptde.rollout.schedule import Schedule
 from ptde.unread import check_read
 
 RUN = Run(

@@ -14,8 +14,9 @@ from ptde.envs import Probe
 from ptde.info import InfoSizes
 from ptde.mixers import MixerSizes
 from ptde.ops.local import information, local_information
+from ptde.rollout.base import initial
 from ptde.rollout.collect import collect, rollout_shapes, start
-from ptde.rollout.loop import Schedule, initial
+from ptde.rollout.schedule import Schedule
 from ptde.types import Info
 
 ENV = Probe("personal")

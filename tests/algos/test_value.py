@@ -15,8 +15,9 @@ from ptde.distill.config import DistillConfig
 from ptde.envs import Probe
 from ptde.info import InfoSizes
 from ptde.mixers import MixerSizes
+from ptde.rollout.base import initial
 from ptde.rollout.collect import collect, start
-from ptde.rollout.loop import Schedule, initial
+from ptde.rollout.schedule import Schedule
 
 RUN = Run(
     world="probe",

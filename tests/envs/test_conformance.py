@@ -58,7 +58,7 @@ def test_shapes(played):
 def test_an_episode_begins(played):
     _, begun, _, _ = played
     assert begun.first
-    assert not begun.won
+    assert not begun.performance
     assert begun.reward == 0
     assert begun.discount == 1
     assert (begun.local.last_action == -1).all()
@@ -84,7 +84,7 @@ def test_the_end_of_the_task_is_an_episodes_last_step(played):
     _, _, steps, _ = played
     ended = np.asarray(steps.discount[:-1]) == 0
     assert (np.asarray(steps.first[1:])[ended]).all()
-    won = np.asarray(steps.won)
+    won = np.asarray(steps.performance)
     assert ((won >= 0) & (won <= 1)).all()
     assert not won[np.asarray(steps.discount) == 1].any()
 

@@ -56,7 +56,7 @@ class Noise(AbstractEnv):
             alive=jnp.ones(n, bool),
         )
         zero, one = jnp.zeros(()), jnp.ones(())
-        return TimeStep(local, jnp.zeros(2), zero, one, first=time == 0, won=zero)
+        return TimeStep(local, jnp.zeros(2), zero, one, first=time == 0, performance=zero)
 
 
 def lists():

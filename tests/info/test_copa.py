@@ -29,7 +29,7 @@ def batch(getkey, alive):
         reward=jnp.zeros((2, 5)),
         discount=jnp.ones((2, 5)),
         first=jnp.zeros((2, 5), bool).at[:, 0].set(True),
-        won=jnp.zeros((2, 5)),
+        performance=jnp.zeros((2, 5)),
     )
     return Rollout(steps, action)
 

@@ -18,7 +18,9 @@ from ptde.info import InfoSizes
 from ptde.jobs.distill import Distillation, DistillConfig
 from ptde.mixers import MixerSizes
 from ptde.ops.local import information
-from ptde.rollout.loop import Schedule, initial, iterate, student_test
+from ptde.rollout.base import initial
+from ptde.rollout.jax_runner import JaxRunner, iterate
+from ptde.rollout.schedule import Schedule
 
 
 class Long(Probe):
@@ -86,7 +88,7 @@ def trained(run) -> tuple[Teacher, Team]:
 @pytest.mark.parametrize("run", RUNS.values(), ids=RUNS)
 def test_a_student_team_plays_the_same_where_the_state_is_nan(run):
     teacher, team = trained(run)
-    seeing, blind = (student_test(env, 64, 1)(team, SEED) for env in (Long(), Blind()))
+    seeing, blind = (JaxRunner(env).test(64, 1)(team, SEED) for env in (Long(), Blind()))
     for a, b in zip(jax.tree.leaves(seeing), jax.tree.leaves(blind), strict=True):
         np.testing.assert_array_equal(a, b)
     assert np.isfinite(seeing.reward).all() and 0 < seeing.reward.mean() < 1

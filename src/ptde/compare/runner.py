@@ -13,17 +13,16 @@ from rich.table import Table
 from ptde import build
 from ptde.compare.outcome import Entries, gather
 from ptde.compare.plan import Cell, Plan
-from ptde.compare.ranking import write_ranking
 from ptde.compare.tables import markdown, write
 from ptde.compare.workers import last_row, run_side_by_side
 from ptde.config import Run, load_run, place_of
-from ptde.envs.process import ProcessWorld
-from ptde.envs.ranking import Ranking
 from ptde.folder import RunFolder
 from ptde.jobs.progress import console
 from ptde.methods import METHODS
 from ptde.pipeline import resume
+from ptde.report.registry import report_of
 from ptde.report.result import load_result
+from ptde.rollout.runner import runner_of
 
 
 def compare(plan: Plan, out: Path, workers: int = 1) -> Entries:
@@ -48,7 +47,7 @@ def compare(plan: Plan, out: Path, workers: int = 1) -> Entries:
     cells = []
     for whole in plan.cells():  # all that can be wrong, before anything long starts
         env = build.world(whole.run)
-        single = workers > 1 or isinstance(env, ProcessWorld)
+        single = workers > 1 or runner_of(env).one_seed
         for cell in _apart(whole, out, single):
             build.check_fits(cell.run, env)
             cells.append(cell)
@@ -81,20 +80,27 @@ def collect(plan: Plan, out: Path) -> Entries:
     out.mkdir(parents=True, exist_ok=True)
     paths = write(entries, plan.maps, plan.base.world, out)
     console().print(markdown(entries, plan.maps), soft_wrap=True, markup=False)
-    for where in plan.maps if plan.base.world == "ranking" else ():
-        env = build.world(replace(plan.base, map=where))
-        assert isinstance(env, Ranking)
-        runs = {
-            name: [f for w, f in found if w == where] for name, found in folders.items()
-        }
-        paths.append(out / f"ranking-{where}.md")
-        text = write_ranking(
-            {n: found for n, found in runs.items() if found}, env, paths[-1]
-        )
-        console().print(text, soft_wrap=True, markup=False)
+    if (table := report_of(plan.base.world).compare) is not None:
+        for where in plan.maps:
+            text = table(build.world(replace(plan.base, map=where)), _on(where, folders))
+            paths.append(out / f"{plan.base.world}-{where}.md")
+            paths[-1].write_text(text)
+            console().print(text, soft_wrap=True, markup=False)
     for path in paths:
         console().print(str(path), soft_wrap=True)
     return entries
+
+
+def _on(
+    where: str, folders: dict[str, list[tuple[str, Path]]]
+) -> dict[str, list[tuple[Path, str]]]:
+    """By label, the run folders and roles of the methods that have runs on a map."""
+    runs: dict[str, list[tuple[Path, str]]] = {}
+    for name, found in folders.items():
+        method = METHODS[name]
+        for folder in (f for w, f in found if w == where):
+            runs.setdefault(method.label, []).append((folder, method.role))
+    return runs
 
 
 def _runs(folder: Path) -> list[Path]:

@@ -207,7 +207,7 @@ class Smax(AbstractEnv):
             reward=reward,
             discount=discount,
             first=units.step == 0,
-            won=jnp.where((discount == 0.0) & alive.any(), 1.0, 0.0),
+            performance=jnp.where((discount == 0.0) & alive.any(), 1.0, 0.0),
             full_obs=observe(everything) if self.config.full_sight else None,
         )
 

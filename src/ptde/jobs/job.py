@@ -19,7 +19,6 @@ from ptde.jobs.checkpoint import Checkpoints
 from ptde.jobs.interrupt import Interrupted, patient_interrupt
 from ptde.jobs.progress import Tracker
 from ptde.jobs.record import Record, Row
-from ptde.rollout.loop import first_bad
 
 S = TypeVar("S", bound=PyTree)
 
@@ -127,3 +126,13 @@ def _check(
         f"the loss is not finite at {step:,} steps. The batch: {batch}. "
         f"Last good checkpoint: {where}. Try a smaller --lr or --max-grad-norm"
     )
+
+
+def first_bad(metrics: dict[str, np.ndarray]) -> tuple[int, dict[str, float]] | None:
+    """The first iteration whose metrics are not finite, and these metrics."""
+    bad = ~np.all([np.isfinite(v) for v in metrics.values()], axis=0)
+    if not bad.any():
+        return None
+    iteration = int(np.argmax(bad.any(axis=0)))
+    seed = int(np.argmax(bad[:, iteration]))
+    return iteration, {k: float(v[seed, iteration]) for k, v in metrics.items()}

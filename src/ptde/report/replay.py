@@ -43,6 +43,26 @@ class Scene:
         return int(alive[: self.allies].sum()), int(alive[self.allies :].sum())
 
 
+@dataclass(frozen=True)
+class Film:
+    """One episode: moments of a battle, or what its world itself drew or recorded."""
+
+    scenes: Sequence[Scene] = ()
+    pictures: Sequence[np.ndarray] = ()
+    """[height, width, 3] of every joint step, the first before any."""
+    record: str | None = None
+    """The path of the game's own record."""
+
+    def draw(self, path: Path) -> Path:
+        """Writes an animated GIF; returns the record where nothing can be drawn."""
+        if self.scenes:
+            return draw_replay(self.scenes, path)
+        if self.pictures:
+            return draw_film(self.pictures, path)
+        assert self.record is not None
+        return Path(self.record)
+
+
 def draw_replay(scenes: Sequence[Scene], path: Path, milliseconds: int = 70) -> Path:
     """Writes an animated GIF; the last scene stays for a while."""
     return _write([draw_scene(scene).quantize(64) for scene in scenes], path, milliseconds)

@@ -16,10 +16,10 @@ from ptde.rollout.evaluate import Returns
 class Score:
     """What one role reached in its test episodes."""
 
-    win_rate: float
-    """Or what else the world measures (``EnvSpec.measure``), as the seeds below."""
+    performance: float
+    """What the world measures (``EnvSpec.measure``)."""
     low: float
-    """Of the 95 % interval of the win rate: over episodes for one seed, else over seeds."""
+    """Of the performance's 95 % interval: over episodes for one seed, else over seeds."""
     high: float
     mean_return: float
     length: float
@@ -27,7 +27,7 @@ class Score:
     episodes: int
     """All seeds together."""
     seeds: list[float]
-    """Win rate of each seed."""
+    """Performance of each seed."""
     returns: list[float]
     """Mean return of each seed."""
     score: float | None
@@ -40,24 +40,25 @@ class Score:
     def of(cls, returns: Returns, n_agents: int) -> "Score":
         """From Returns [seeds, episodes]."""
         agent_steps = n_agents * int(returns.length.sum())
-        won = np.asarray(returns.won)
-        low, high = win_interval(won)
+        reached = np.asarray(returns.performance)
+        low, high = win_interval(reached)
         return cls(
-            win_rate=float(won.mean()),
+            performance=float(reached.mean()),
             low=low,
             high=high,
             mean_return=float(returns.reward.mean()),
             length=float(returns.length.mean()),
-            episodes=int(won.size),
-            seeds=[float(x) for x in won.mean(axis=1)],
+            episodes=int(reached.size),
+            seeds=[float(x) for x in reached.mean(axis=1)],
             returns=[float(x) for x in returns.reward.mean(axis=1)],
             score=None if returns.score is None else float(returns.score.mean()),
             communication=int(returns.messages.sum()) / max(agent_steps, 1),
         )
 
     def to_json(self) -> dict[str, Any]:
-        """With the return under the name ``return``."""
-        data = asdict(self)
+        """Plain data; ``return`` and ``win_rate`` are the mean return and performance."""
+        data = {"win_rate": self.performance, **asdict(self)}
+        del data["performance"]
         data["return"] = data.pop("mean_return")
         return data
 
@@ -123,15 +124,15 @@ class Result:
     centralised: bool = True
     """The teacher reads the global state when it acts."""
     measure: str = "win rate"
-    """What the win rates are in this world."""
+    """What the performance is in this world."""
 
     @property
     def prr(self) -> float | None:
-        """Win rate of the last stage's decentralised team / teacher's."""
+        """Performance of the last stage's decentralised team / teacher's."""
         team = self.scores.get("finetuned", self.scores.get("student"))
         if team is None or "teacher" not in self.scores:
             return None
-        return retention(team.win_rate, self.scores["teacher"].win_rate)
+        return retention(team.performance, self.scores["teacher"].performance)
 
     def to_json(self) -> dict[str, Any]:
         """What ``result.json`` holds."""
@@ -164,7 +165,7 @@ class Result:
                 role,
                 "centralised" if central else "decentralised",
                 f"{score.communication:.0%} of steps" if score.communication else "",
-                f"{score.win_rate:.3f}",
+                f"{score.performance:.3f}",
                 f"{score.low:.3f} - {score.high:.3f}",
                 *([f"{score.score:+.3f}"] if score.score is not None else []),
                 f"{score.mean_return:.2f}",

@@ -8,6 +8,7 @@ nothing.
 
 import json
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -16,7 +17,7 @@ from jaxtyping import Array, Bool, Float, Int, Key
 
 from ptde.envs.base import AbstractEnv, EnvState
 from ptde.envs.ranking.letor import Progress, read_letor
-from ptde.envs.ranking.lists import Lists, Preparation, RankingData, make_lists
+from ptde.envs.ranking.lists import LIMIT, Lists, Preparation, RankingData, make_lists
 from ptde.envs.ranking.synthetic import synthetic
 from ptde.envs.settings import RankingConfig
 from ptde.files import read_object, write_whole
@@ -118,6 +119,9 @@ class Ranking(AbstractEnv):
         text = json.dumps(self.data.preparation.to_json())
         write_whole(folder / PREPARATION, text)
 
+    def for_export(self) -> dict[str, Any]:
+        return {"preparation": {**self.data.preparation.to_json(), "limit": LIMIT}}
+
     def episodes(self, asked: int) -> int:
         return len(self.features) if self.test else asked
 
@@ -180,5 +184,5 @@ class Ranking(AbstractEnv):
             reward=reward,
             discount=1.0 - last.astype(jnp.float32),
             first=~last,
-            won=jnp.where(last, reward, 0.0),
+            performance=jnp.where(last, reward, 0.0),
         )
