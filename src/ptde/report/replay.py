@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
+from ptde.files import whole
+
 SIZE = 440
 """Pixels of the map's side."""
 HEAD = 34
@@ -55,12 +57,15 @@ class Film:
 
     def draw(self, path: Path) -> Path:
         """Writes an animated GIF; returns the record where nothing can be drawn."""
-        if self.scenes:
-            return draw_replay(self.scenes, path)
-        if self.pictures:
-            return draw_film(self.pictures, path)
-        assert self.record is not None
-        return Path(self.record)
+        if not self.scenes and not self.pictures:
+            assert self.record is not None
+            return Path(self.record)
+        with whole(path) as part:
+            if self.scenes:
+                draw_replay(self.scenes, part)
+            else:
+                draw_film(self.pictures, part)
+        return path
 
 
 def draw_replay(scenes: Sequence[Scene], path: Path, milliseconds: int = 70) -> Path:
