@@ -156,7 +156,7 @@ def typed(words, monkeypatch):
         def show(self):
             pass
 
-    def run(config, out, goal):
+    def run(config, out, goal, log):
         made.append(config)
         return Nothing()
 

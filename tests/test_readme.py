@@ -132,7 +132,7 @@ class Silent:
 def test_a_run_is_what_it_says(command, monkeypatch):
     made = []
 
-    def run(config, out, goal):
+    def run(config, out, goal, log):
         made.append((config, out, goal))
         return Silent()
 

@@ -45,7 +45,8 @@ def look(page: Path, script: str) -> Any:
         script: the body of a function; ``click(text)`` presses a button.
     """
     html = page.read_text(encoding="utf-8").replace("<head>", f"<head>{_ERRORS}", 1)
-    html = html.replace("</body>", f"{_TELL % script}</body>")
+    before, _, after = html.rpartition("</body>")  # an inner page may have one, too
+    html = f"{before}{_TELL % script}</body>{after}"
     with TemporaryDirectory() as folder:
         copy = Path(folder) / "page.html"
         copy.write_text(html, encoding="utf-8")

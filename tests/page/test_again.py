@@ -13,8 +13,9 @@ from ptde.cli.arguments import parse
 from ptde.compare.plan import Plan, read_plan
 from ptde.config import Run
 from ptde.envs.settings import ProcessConfig
+from ptde.options import flatten
 from ptde.page.again import command, plan
-from ptde.unread import without_unread
+from ptde.unread import is_read
 
 RUNS = {
     "defaults": Run(map="3m"),
@@ -37,7 +38,7 @@ def test_a_command_makes_the_same_run(name, goal, monkeypatch):
 
     typed = {}
 
-    def caught(config, out, goal):
+    def caught(config, out, goal, log):
         typed.update(config=config, goal=goal)
         raise Ran
 
@@ -54,15 +55,22 @@ def test_a_command_makes_the_same_run(name, goal, monkeypatch):
     [["qmix", "qmix_gip", "qmix_kd"], ["vdn"], ["online_teacher", "online"], ["qmix_ptde"]],
 )
 def test_a_plan_makes_the_same_comparison(methods, tmp_path):
-    start = Run(world="probe")
-
     def runs(asked):
-        return {cell.folder: without_unread(cell.run, start) for cell in asked.cells()}
+        """The options that each cell's run reads."""
+        return {
+            cell.folder: {
+                name: value
+                for name, value in flatten(cell.run).items()
+                if is_read(cell.run, name)
+            }
+            for cell in asked.cells()
+        }
 
     steps = {"personal": 96, "recoverable": 64}
     base = dataclasses.replace(TINY, seed=3, seeds=2)
-    wanted = runs(Plan(tuple(methods), tuple(steps), steps, base))
+    asked = Plan(tuple(methods), tuple(steps), steps, base)
+    wanted = runs(asked)
     assert len(wanted) >= 2
     path = tmp_path / "plan.toml"
-    path.write_text(plan(list(wanted.values()), methods))
+    path.write_text(plan([cell.run for cell in asked.cells()], methods))
     assert runs(read_plan(path, lambda words: parse(Run, words, "run"))) == wanted

@@ -7,6 +7,7 @@ import shutil
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from tests.students import PAPERS
 from tests.test_pipeline import TINY
 
 from ptde.compare.curves import distilled
@@ -82,7 +83,7 @@ def lines(axis):
 
 def test_the_panels_draw_each_seed_and_the_mean(rows):
     _, (left, right) = plt.subplots(1, 2)
-    loss_panel(left, rows, DistillConfig())
+    loss_panel(left, rows, DistillConfig(**PAPERS))
     finals = {"teacher": 0.7}
     student_panel(right, rows, finals, "win rate", DistillConfig(), LOOKS)
     seeds = np.array([row["loss"] for row in rows])
