@@ -25,23 +25,15 @@ class ModelState(eqx.Module, Generic[Model]):
     model: Model
     optimiser: optax.OptState
 
-    @classmethod
-    def new(
-        cls, model: Model, optimiser: optax.GradientTransformation
-    ) -> "ModelState[Model]":
-        """Before the first step."""
-        return cls(model, optimiser.init(model))
-
     def step(
         self,
         gradient: Model,
         optimiser: optax.GradientTransformation,
-        rate: Float[Array, ""] | float | None = None,
+        rate: Float[Array, ""] | float = 1.0,
     ) -> "ModelState[Model]":
-        """After one more step, of a share ``rate`` of the optimiser's if it is given."""
+        """After one more step, of a share ``rate`` of the optimiser's."""
         change, state = optimiser.update(gradient, self.optimiser, self.model)
-        if rate is not None:
-            change = jax.tree.map(lambda x: rate * x, change)
+        change = jax.tree.map(lambda x: rate * x, change)
         return ModelState(optax.apply_updates(self.model, change), state)
 
 

@@ -180,8 +180,8 @@ class MappoLearner(AbstractLearner[MappoState]):
         else:
             actor, judge, leash = given
         return MappoState(
-            actor=ModelState.new(actor, self.optimiser),
-            critic=ModelState.new(judge.critic, self.optimiser),
+            actor=ModelState(actor, self.optimiser.init(actor)),
+            critic=ModelState(judge.critic, self.optimiser.init(judge.critic)),
             value_norm=judge.value_norm,
             leash=leash,
             collections=jnp.zeros((), jnp.int32),

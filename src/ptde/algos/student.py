@@ -120,7 +120,8 @@ class StudentLearner(AbstractAlgorithm[StudentState]):
     ) -> StudentState:
         """An untrained student of the teacher that is ``given``."""
         assert given is not None
-        learnt = ModelState.new(self.make_student(key), self.optimiser)
+        student = self.make_student(key)
+        learnt = ModelState(student, self.optimiser.init(student))
         shapes = jax.eval_shape(label, given, example)
         item = jax.tree.map(lambda x: jnp.zeros(x.shape[1:], x.dtype), shapes)
         zero = jnp.zeros((), jnp.int32)

@@ -119,9 +119,9 @@ class ValueLearner(AbstractLearner[ValueState]):
         student = None
         if self.online_student is not None:
             beside = self.online_student.init(key=jax.random.fold_in(key, ONLINE_STUDENT))
-            student = ModelState.new(beside, self.optimiser)
+            student = ModelState(beside, self.optimiser.init(beside))
         return ValueState(
-            learnt=Learnables(ModelState.new(model, self.optimiser), student),
+            learnt=Learnables(ModelState(model, self.optimiser.init(model)), student),
             target=jax.tree.map(jnp.copy, model),
             average=jax.tree.map(jnp.copy, model) if self.config.average else None,
             leash=leash,
@@ -255,8 +255,7 @@ class ValueLearner(AbstractLearner[ValueState]):
         key_online, key_target = jax.random.split(key)
         bootstraps = self.config.gamma > 0  # else the last step is not looked at
         seen = steps if bootstraps else acted
-        noise = teacher.draw(seen, key=key_online)
-        q_seen, info = teacher.unroll(seen, noise=noise)
+        q_seen, info = teacher.unroll(seen, noise=teacher.draw(seen, key=key_online))
         q, info = without_last((q_seen, info)) if bootstraps else (q_seen, info)
         best = jnp.max(masked(q, acted.local.legal), axis=-1)
         chosen = take(q, batch.action)

@@ -7,10 +7,8 @@ from itertools import accumulate, pairwise
 import jax
 import jax.numpy as jnp
 from jax import export
-from jaxtyping import Array
 
 from ptde.agents.team import Memory, Team
-from ptde.info.base import Carry
 from ptde.ops.select import greedy
 from ptde.types import EnvSpec, LocalView
 
@@ -70,6 +68,6 @@ def _without_places() -> Iterator[None]:
         jax.config.update(option, before)
 
 
-def _ordered(memory: Memory) -> tuple[Carry, Array]:
+def _ordered(memory: Memory):
     """A memory with the student's part first, as the other formats have it."""
     return memory.carry, memory.h
