@@ -45,9 +45,7 @@ class Teacher(eqx.Module):
     def step(
         self, memory: Memory, step: TimeStep, *, noise: Float[Array, "B n z"] | None = None
     ) -> tuple[Memory, Float[Array, "B n u"], Info]:
-        """One step of an episode: values or logits of every action, and z. z is its mean
-        without noise.
-        """
+        """One step: values or logits of every action, and z (its mean without noise)."""
         local = information(step, self.sight)
         h = self.network.step(memory.h, local)
         carry, info = self.info.step(memory.carry, local, step.state, noise=noise)

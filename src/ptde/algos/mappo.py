@@ -225,11 +225,10 @@ class MappoLearner(AbstractLearner[MappoState]):
             critic = critic.step(gradient, self.optimiser)
             return (moved, critic), metrics
 
-        learnt = state.actor, state.critic
-        learnt, metrics = jax.lax.scan(epoch, learnt, None, length=self.config.epochs)
+        learnt, epochs = (state.actor, state.critic), self.config.epochs
+        (actor, critic), metrics = jax.lax.scan(epoch, learnt, None, length=epochs)
         metrics = jax.tree.map(lambda x: x[-1], metrics)
         metrics["target"] = scale.mean
-        actor, critic = learnt
         count = state.collections + 1
         state = replace(
             state, actor=actor, critic=critic, value_norm=scale, collections=count

@@ -88,8 +88,7 @@ class ValueLearner(AbstractLearner[ValueState]):
             online_student: how a student learns meanwhile.
             total: joint steps of the whole training: the learning rate falls over them.
             warm_up: segments that are collected before the first update.
-            trains: the parts of a teacher that learn, as a tree of bools over its own; the
-                mixer always does.
+            trains: the parts of a teacher that learn, as a tree of bools over its own.
         """
         self.total = total
         self.make_model = make_model

@@ -38,9 +38,7 @@ INFOS: dict[str, Callable[..., AbstractRecurrentInfo]] = {
 def make_info(
     name: str, spec: EnvSpec, sizes: InfoSizes, *, key: Key[Array, ""]
 ) -> AbstractRecurrentInfo:
-    """The untrained module: one without a memory is a ``PeriodicInfo``'s if it shall see
-    the state less often than at every step.
-    """
+    """The untrained module, in a ``PeriodicInfo`` if it shall not see every state."""
     module = find("info", name, INFOS)(spec, sizes, key=key)
     if isinstance(module, AbstractInfo) and module.z_dim and sizes.refresh > 1:
         return PeriodicInfo(module, spec.state_dim, sizes.refresh)

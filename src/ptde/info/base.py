@@ -16,10 +16,7 @@ Carry: TypeAlias = PyTree[Array]
 
 
 class AbstractRecurrentInfo(eqx.Module):
-    """A view of the global state for each agent: used in stage 1, by the teacher.
-
-    It may remember something of an episode. A module that does not is an ``AbstractInfo``.
-    """
+    """A view of the global state for each agent, which may remember: the teacher's."""
 
     z_dim: eqx.AbstractVar[int]
     """Width of z."""
@@ -66,9 +63,7 @@ class AbstractRecurrentInfo(eqx.Module):
         return alike if self.z_dim else jnp.zeros_like(alike)
 
     def auxiliary(self, batch: Rollout, info: Info) -> Float[Array, ""]:
-        """A loss of the module's own, added to the learner's; ``info`` is what the agents
-        were told at the steps that they acted on: ``[B, T, n, z]``.
-        """
+        """A loss of its own, added to the learner's; ``info`` is of the T acted-on steps."""
         return jnp.zeros(())
 
 
