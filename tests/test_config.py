@@ -71,7 +71,7 @@ def from_the_command_line(words, monkeypatch):
             pass
 
     runs = []
-    catch = lambda config, *rest: runs.append(config) or Shown()  # noqa: E731
+    catch = lambda config, *rest: runs.append(config) or Shown()
     monkeypatch.setattr(ptde.pipeline, "run", catch)
     assert main(["run", *words]) == 0
     return runs[0]
@@ -80,7 +80,7 @@ def from_the_command_line(words, monkeypatch):
 def from_a_plan(text, folder, monkeypatch):
     """The base of the comparison that `ptde compare` starts."""
     plans = []
-    catch = lambda plan, *rest: plans.append(plan)  # noqa: E731
+    catch = lambda plan, *rest: plans.append(plan)
     monkeypatch.setattr(ptde.compare.runner, "compare", catch)
     monkeypatch.setattr(ptde.compare.plan, "need", lambda game: None)  # nothing is played
     (folder / "plan.toml").write_text(text)

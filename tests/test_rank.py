@@ -99,7 +99,7 @@ def test_the_lists_are_laid_out_by_a_key_that_nothing_else_uses(taught, monkeypa
 
     monkeypatch.setattr(ranking, "start", watched)
     evaluate_run(taught)
-    numbers = lambda found: {tuple(jax.random.key_data(k).tolist()) for k in found}  # noqa: E731
+    numbers = lambda found: {tuple(jax.random.key_data(k).tolist()) for k in found}
     used = numbers(keys)
     assert len(used) == 1  # all roles and seeds meet the same lists
     streams = set(range(40)) - {Stream.ORDER}

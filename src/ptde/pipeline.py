@@ -225,7 +225,7 @@ def _distil(
     replay = replayed(state, config.envs)
     if beside is None:
         return distill(task, teacher, path, replay=replay, on_row=hears)
-    made = optax.tree_utils.tree_get(state.learner.learnt.student_optimiser, "count")
+    made = optax.tree_utils.tree_get(state.learner.learnt.student.optimiser, "count")
     left = max(1, config.student.gradient_steps - int(made[0]))
     task = replace(task, config=replace(config.student, steps=left))
     return distill(task, teacher, path, beside.student, replay, hears)

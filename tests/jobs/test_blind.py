@@ -17,7 +17,6 @@ from ptde.envs import Probe
 from ptde.info import InfoSizes
 from ptde.jobs.distill import Distillation, DistillConfig
 from ptde.mixers import MixerSizes
-from ptde.ops.local import information
 from ptde.rollout.base import initial
 from ptde.rollout.jax_runner import JaxRunner, iterate
 from ptde.rollout.schedule import Schedule
@@ -77,7 +76,7 @@ def trained(run) -> tuple[Teacher, Team]:
     if team is None:
         config = DistillConfig(**PAPERS, steps=3, batch=8, hidden=8, data_steps=32, tests=1)
         task = Distillation(env, config, envs=4, segment=8, seed=0, seeds=1, steps=32)
-        one = lambda tree: jax.tree.map(lambda x: x[0], tree)  # noqa: E731
+        one = lambda tree: jax.tree.map(lambda x: x[0], tree)
         fit, data, network = one((task.start(teacher), task.roll(teacher), teacher.network))
         fit, _ = jax.jit(task.learn, static_argnums=3)(fit, data, network, 3)
         student = jax.tree.map(lambda x: x[None], fit.student)
@@ -95,7 +94,5 @@ def test_a_student_team_plays_the_same_where_the_state_is_nan(run):
     # Its teacher could not: what it is told is NaN there, and so are its values.
     _, step = Blind().resets(2, key=SEED[0])
     one = jax.tree.map(lambda x: x[0], teacher)
-    memory = one.policy(0.0, sample_z=False).start(2, 2)
-    local = information(step, one.sight)
-    _, values = memory.advance(one.network, one.info, local, step.state, None)
+    _, values, _ = one.step(one.start(2, 2), step)
     assert jnp.isnan(values).all()

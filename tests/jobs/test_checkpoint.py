@@ -22,7 +22,7 @@ def tree(value=1.0):
 
 
 def same(a, b):
-    raw = lambda t: jax.tree.leaves(checkpoint._raw(t))  # noqa: E731
+    raw = lambda t: jax.tree.leaves(checkpoint._raw(t))
     return all(
         x.dtype == y.dtype and np.array_equal(x, y)
         for x, y in zip(raw(a), raw(b), strict=True)

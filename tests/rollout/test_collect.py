@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ptde.agents import TeacherPolicy, UtilityNetwork
+from ptde.agents import Teacher, TeacherPolicy, UtilityNetwork
 from ptde.envs import Probe
 from ptde.info import INFOS, InfoSizes
 from ptde.rollout.collect import collect, ended, rollout_shapes, start, train_performance
@@ -14,7 +14,7 @@ from ptde.types import LocalView, Rollout, TimeStep
 def policy(getkey, spec, epsilon=0.5):
     network = UtilityNetwork(spec.local_dim, 0, spec.n_actions, hidden=4, key=getkey())
     none = INFOS["none"](spec, InfoSizes(), key=getkey())
-    return TeacherPolicy(network, none, epsilon, False)
+    return TeacherPolicy(Teacher(network, none), epsilon, False)
 
 
 def test_a_rollout_is_what_its_shapes_say(getkey):

@@ -52,16 +52,16 @@ class FinetuneConfig(Options):
     test_episodes: Annotated[int, In(1)] = 64
     """Episodes of each of these tests. >= 1."""
 
-    def parts(self, model: Any) -> Any:
-        """The parts of a learner's model that learn, as a tree of bools over its own."""
+    def parts(self, team: Teacher) -> Any:
+        """The parts of a team that learn, as a tree of bools over its own."""
         if self.trains == "all":
             return True
-        others = jax.tree.map(lambda _: True, model)
+        others = jax.tree.map(lambda _: True, team)
         frozen = "network" if self.trains == "student" else "info"
         return eqx.tree_at(
             lambda m: getattr(m, frozen),
             others,
-            jax.tree.map(lambda _: False, getattr(model, frozen)),
+            jax.tree.map(lambda _: False, getattr(team, frozen)),
         )
 
 

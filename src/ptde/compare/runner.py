@@ -196,7 +196,7 @@ class _Board:
     def show(self, running: list[Path]) -> Table:
         """As a table; ``running`` are the folders at work."""
         ahead = self.missing()
-        work = lambda cells: sum(c.run.steps * c.run.seeds for c in cells)  # noqa: E731
+        work = lambda cells: sum(c.run.steps * c.run.seeds for c in cells)
         done, left = work(self.todo) - work(ahead), ""
         if done:
             pace = (time.monotonic() - self.began) / done

@@ -85,7 +85,7 @@ def notes(entries: Entries) -> list[str]:
     episodes = {
         e.episodes // len(e.seeds) for by_map in entries.values() for e in by_map.values()
     }
-    listing = lambda values: " or ".join(str(v) for v in sorted(values))  # noqa: E731
+    listing = lambda values: " or ".join(str(v) for v in sorted(values))
     lines = [
         f"Final {measure_of(entries)}, mean over {listing(counts)} seed(s) of "
         f"{listing(episodes)} test episodes each; brackets are 95 % intervals: Student's "

@@ -108,7 +108,7 @@ class AbstractEnv(AbstractWorld):
         key_reset, key_step = jax.random.split(key)
         fresh, first_step = self.reset_env(key=key_reset)
         inner, step, last = self.step_env(inner, action, key=key_step)
-        restart = lambda new, old: jax.tree.map(  # noqa: E731
+        restart = lambda new, old: jax.tree.map(
             lambda x, y: jnp.where(ended, x, y), new, old
         )
         if self.time_out == "terminal":

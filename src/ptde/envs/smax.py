@@ -194,7 +194,7 @@ class Smax(AbstractEnv):
         alive = units.unit_alive[: self.n]
         seen = self._seen(units)
         features = self._native if self.config.observation == "native" else self._smac
-        observe = lambda seen: jnp.where(alive[:, None], features(units, seen), 0.0)  # noqa: E731
+        observe = lambda seen: jnp.where(alive[:, None], features(units, seen), 0.0)
         everything = (*seen[:2], units.unit_alive[self.others])
         return TimeStep(
             local=LocalView(

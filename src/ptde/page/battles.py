@@ -57,7 +57,7 @@ def _player(env: Smax, side: Side) -> Callable[[Key[Array, ""], int], dict[str, 
 
 def _units(scenes: Sequence[Scene]) -> dict[str, Any]:
     """Every unit at every moment, [moments, units]."""
-    many = lambda name: np.stack([getattr(scene, name) for scene in scenes])  # noqa: E731
+    many = lambda name: np.stack([getattr(scene, name) for scene in scenes])
     place = many("position")
     health = many("health").astype(float)
     target = many("target").astype(float)

@@ -106,7 +106,7 @@ def rollout_shapes(
     step = env.shown()
 
     def empty():
-        wide = lambda x, time: jnp.zeros((copies, time, *x.shape), x.dtype)  # noqa: E731
+        wide = lambda x, time: jnp.zeros((copies, time, *x.shape), x.dtype)
         return Rollout(
             steps=jax.tree.map(lambda x: wide(x, length + 1), step),
             action=wide(step.local.last_action, length),

@@ -130,7 +130,7 @@ class Ranking(AbstractEnv):
             return super().resets(copies, key=key)
         keys = jax.random.split(key, copies)
         which = jnp.arange(copies) % len(self.features)
-        begin = lambda i, k: self._restartable(self._open(i, key=k))  # noqa: E731
+        begin = lambda i, k: self._restartable(self._open(i, key=k))
         return jax.vmap(begin)(which, keys)
 
     def reset_env(self, *, key: Key[Array, ""]) -> tuple[EnvState, TimeStep]:
