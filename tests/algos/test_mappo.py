@@ -193,7 +193,7 @@ def test_epochs_and_clip_are_the_maps_unless_they_are_given(where, recipe):
 
 def test_the_gru_starts_orthogonal():
     _, state, _ = played("none")
-    rnn = state.actor.network.torso.rnn
+    rnn = state.actor.model.network.torso.rnn
     for weight in (rnn.weight_h, rnn.project.weight):
         np.testing.assert_allclose(weight @ weight.T, np.eye(len(weight)), atol=1e-5)
     assert not rnn.bias_h.any() and not rnn.project.bias.any()

@@ -100,8 +100,25 @@ def coach(spec: EnvSpec, sizes: InfoSizes, *, key: Key[Array, ""]) -> AbstractRe
     return BroadcastInfo(module, sizes.refresh, sizes.threshold)
 
 
-class COPALite(GIU):
+class COPALite(AbstractInfo):
     """What the paper's authors ran as COPA: the state through GIU's layers, T = 1."""
+
+    z_dim: int = eqx.field(static=True)
+    stochastic: bool = eqx.field(static=True)
+    inner: GIU
+
+    def __init__(self, spec: EnvSpec, sizes: InfoSizes, *, key: Key[Array, ""]):
+        self.inner = GIU(spec, sizes, key=key)
+        self.z_dim, self.stochastic = self.inner.z_dim, self.inner.stochastic
+
+    def __call__(
+        self,
+        local: Float[Array, "*b n d"],
+        state: Float[Array, "*b s"],
+        *,
+        noise: Float[Array, "*b n z"] | None,
+    ) -> Info:
+        return self.inner(local, state, noise=noise)
 
 
 def _pick(

@@ -288,8 +288,7 @@ def distill(
 
     @partial(jax.jit, donate_argnums=0, static_argnums=3)
     def learn(fit, data, network, steps):
-        run = over_seeds(partial(task.learn, steps=steps), task.seeds)
-        return run(fit, data, network)
+        return over_seeds(partial(task.learn, steps=steps), task.seeds)(fit, data, network)
 
     held_out = jax.jit(over_seeds(task.held_out, task.seeds))
     test = runner_of(task.env).test(task.config.test_episodes, task.seeds)
@@ -301,9 +300,9 @@ def distill(
     def look(fit: Fit, steps: int) -> dict[str, Array]:
         keys = fold_in_all(task.keys(Stream.STUDENT_TEST), steps)
         outcome = test(Team(network, fit.student), keys)
-        reached, reward = outcome.performance.mean(1), outcome.reward.mean(1)
-        seen = {"win_rate": reached, "return": reward}
-        return {**seen, **held_out(fit, data(), network)}
+        reached = {"win_rate": outcome.performance.mean(1)}
+        reached["return"] = outcome.reward.mean(1)
+        return reached | held_out(fit, data(), network)
 
     job = Job(
         name="student",

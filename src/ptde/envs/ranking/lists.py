@@ -194,15 +194,17 @@ def make_lists(
         )
     rows = train.features.reshape(-1, raw.features.shape[-1])
     preparation = Preparation.fit(rows, missing)
-    gaps = sum(part.missing for part in parts)
-    notes = (
-        f"{gaps:,} values of {name} are NULL, and are read as {MEANT[missing]}: "
-        "--missing zero, mean or worst",
-    )
     return RankingData(
         name=name,
         train=Lists(preparation(train.features), train.labels),
         test=Lists(preparation(test.features), test.labels),
         preparation=preparation,
-        notes=notes if gaps else (),
+        notes=_notes(name, sum(part.missing for part in parts), missing),
     )
+
+
+def _notes(name: str, gaps: int, missing: Missing) -> tuple[str, ...]:
+    if not gaps:
+        return ()
+    note = f"{gaps:,} values of {name} are NULL, and are read as {MEANT[missing]}: "
+    return (note + "--missing zero, mean or worst",)
