@@ -16,6 +16,7 @@ from ptde.compare.plan import Cell, Plan
 from ptde.compare.tables import markdown, write
 from ptde.compare.workers import last_row, run_side_by_side
 from ptde.config import Run, load_run, place_of
+from ptde.files import write_whole
 from ptde.folder import RunFolder
 from ptde.jobs.progress import console
 from ptde.methods import METHODS
@@ -84,7 +85,7 @@ def collect(plan: Plan, out: Path) -> Entries:
         for where in plan.maps:
             text = table(build.world(replace(plan.base, map=where)), _on(where, folders))
             paths.append(out / f"{plan.base.world}-{where}.md")
-            paths[-1].write_text(text)
+            write_whole(paths[-1], text)
             console().print(text, soft_wrap=True, markup=False)
     for path in paths:
         console().print(str(path), soft_wrap=True)
