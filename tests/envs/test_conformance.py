@@ -22,7 +22,6 @@ def worlds():
             lambda o=options: make_env("smax", "3s_vs_5z", o), id=f"smax-{observation}"
         )
 
-
     for name in MAPS:
         yield pytest.param(lambda n=name: make_env("jaxmarl", n), id=name)
 

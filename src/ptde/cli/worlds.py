@@ -22,8 +22,8 @@ def check_command(words: Sequence[str]) -> None:
         """Plays a world of yours at random, and reports all that is wrong with it."""
 
         world: WorldWord
-        """module:callable, such as my_game:MyGame for the class MyGame in my_game.py; or the
-        name of a world of JaxMARL, such as MPE_simple_tag_v3."""
+        """module:callable, such as my_game:MyGame for the class MyGame in my_game.py; or
+        the name of a world of JaxMARL, such as MPE_simple_tag_v3."""
         steps: int = 300
         """Random joint steps, >= 1."""
         kwargs: str = ""

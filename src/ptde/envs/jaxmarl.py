@@ -62,7 +62,7 @@ MAPS = {
     "MPE_simple_spread_v3": Map((26, 3, 5, 18, 54), _never),
     "MPE_simple_speaker_listener_v4": Map((26, 2, 5, 11, 22), _never),
     "MPE_simple_reference_v3": Map((26, 2, 50, 21, 42), _never),
-    # Whoever tells ends the riddle, and is rewarded or punished for it; time ends it without.
+    # Who tells ends the riddle, and is rewarded or punished for it; time does neither.
     "switch_riddle": Map(
         (6, 3, 3, 2, 6),
         ended=lambda now: now.last & (now.reward != 0.0),
@@ -96,11 +96,8 @@ REFUSED = {
     **{f"MPE_simple_facmac_{k}": CONTINUOUS for k in ("v1", "3a_v1", "6a_v1", "9a_v1")},
     **dict.fromkeys(("SMAX", "HeuristicEnemySMAX"), _BATTLE),
     "LearnedPolicyEnemySMAX": f"its enemy is a network of yours; {_BATTLE}",
-    **{
-        name: CONTINUOUS
-        for name in ("ant_4x2", "halfcheetah_6x1", "hopper_3x1", "humanoid_9|8")
-    },
-    "walker2d_2x3": CONTINUOUS,
+    **dict.fromkeys(("ant_4x2", "halfcheetah_6x1", "hopper_3x1"), CONTINUOUS),
+    **dict.fromkeys(("humanoid_9|8", "walker2d_2x3"), CONTINUOUS),
     **dict.fromkeys(("storm", "storm_2p", "storm_np", "coin_game"), _MIXED),
     "jaxnav": f"{CONTINUOUS}, and each robot has a goal of its own",
 }

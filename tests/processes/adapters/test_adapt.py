@@ -34,7 +34,7 @@ def test_what_names_no_world_is_said(target, text):
     [
         ("gymnasium:make", {"id": "CartPole-v1"}, "Gymnasium's interface for one agent"),
         (f"{WORLDS}:Foraging", {"action": "continuous"}, "actions are no list (Box("),
-        (f"{WORLDS}:Foraging", {"action": "message"}, "actions are no list (MultiDiscrete("),
+        (f"{WORLDS}:Foraging", {"action": "message"}, "no list (MultiDiscrete("),
         ("mpe2.simple_spread_v3:env", {}, "env:mpe2.simple_spread_v3:parallel_env"),
         (
             "jaxmarl.environments.mpe.simple_spread:SimpleSpreadMPE",
