@@ -91,7 +91,7 @@ def test_who_tells_ends_the_riddle_and_time_does_not():
     env = make_env("jaxmarl", "switch_riddle")
     first, told = play(env, [[2, 2, 2]])
     assert first.first
-    assert (told.reward, told.discount, told.won) == (-1, 0, 0)
+    assert (told.reward, told.discount, told.performance) == (-1, 0, 0)
     late = play(env, [[0, 0, 0]] * 7)
     assert [float(s.discount) for s in late] == [1] * 8
     assert [bool(s.first) for s in late] == [True, *[False] * 6, True]
@@ -107,7 +107,7 @@ def test_the_riddle_is_won_by_who_tells_when_all_have_been_there():
     state = (game, rest[0] + 5, rest[1])  # in the last step of the time that there is
     _, step, last = env.step_env(state, jnp.array([2, 2, 2]), key=jax.random.key(0))
     assert bool(last)
-    assert (step.reward, step.discount, step.won) == (1, 0, 1)
+    assert (step.reward, step.discount, step.performance) == (1, 0, 1)
 
 
 def test_hanabis_turns_are_legal_and_its_score_is_what_was_built():
@@ -133,6 +133,6 @@ def test_hanabis_turns_are_legal_and_its_score_is_what_was_built():
     assert (np.sort(choices, -1)[:, 0] == 1).all()  # one waits
     assert (np.sort(choices, -1)[:, 1] > 1).all()  # and one acts
     assert steps.discount[end] == 0
-    np.testing.assert_allclose(steps.won[end], score[end] / 25)
+    np.testing.assert_allclose(steps.performance[end], score[end] / 25)
     if lives[end] == 0:
         assert score[end] == 0  # the fireworks are lost with the last life

@@ -46,7 +46,7 @@ class Map:
     clock a step late."""
     ended: Callable[[Played], Bool[Array, ""]]
     """Whether the task is over, and not its time alone."""
-    won: Callable[[Played], Float[Array, ""]] | None = None
+    performance: Callable[[Played], Float[Array, ""]] | None = None
     """How well the task that ended went, in [0, 1]; None where nothing bounded says so."""
     measure: str = "win rate"
 
@@ -66,14 +66,14 @@ MAPS = {
     "switch_riddle": Map(
         (6, 3, 3, 2, 6),
         ended=lambda now: now.last & (now.reward != 0.0),
-        won=lambda now: (now.reward > 0.0).astype(jnp.float32),
+        performance=lambda now: (now.reward > 0.0).astype(jnp.float32),
     ),
     # Without a limit: 40 cards are drawn, each gives at most one hint beside the first 8,
     # and when the deck is empty 3 more turns follow.
     "hanabi": Map(
         (91, 2, 21, 658, 1316),
         ended=lambda now: now.last,
-        won=lambda now: now.state.score / HANABI_BEST,
+        performance=lambda now: now.state.score / HANABI_BEST,
         measure="share of the fireworks",
     ),
     "overcooked": Map((400, 2, 6, 520, 1040), _never),
@@ -156,7 +156,7 @@ class JaxMarl(AbstractEnv):
             measure=self.map.measure,
         )
         self.notes = ("the world has no state of its own: the state is all observations",)
-        if self.map.won is None:
+        if self.map.performance is None:
             self.notes += (
                 "the world does not say who won: look at the return, the win rate is 0",
             )
@@ -193,12 +193,10 @@ class JaxMarl(AbstractEnv):
         late = time + 1 >= self.limit
         now = Played(game, reward, done["__all__"] | late, late)
         ended = self.map.ended(now)
-        won = self.map.won(now) if self.map.won else jnp.zeros(())
+        told = self.map.performance(now) if self.map.performance else jnp.zeros(())
+        discount, went = 1.0 - ended.astype(jnp.float32), jnp.where(ended, told, 0.0)
         state = (game, time + 1, action.astype(jnp.int32))
-        step = self._show(
-            state, obs, reward, 1.0 - ended.astype(jnp.float32), jnp.where(ended, won, 0.0)
-        )
-        return state, step, now.last
+        return state, self._show(state, obs, reward, discount, went), now.last
 
     def _shared(self, rewards: dict[str, Array]) -> Float[Array, ""]:
         if "__all__" in rewards:
@@ -212,7 +210,7 @@ class JaxMarl(AbstractEnv):
         obs: dict[str, Array],
         reward: Float[Array, ""],
         discount: Float[Array, ""],
-        won: Float[Array, ""],
+        performance: Float[Array, ""],
     ) -> TimeStep:
         game, time, last_action = state
         rows = [_filled(obs[a].astype(jnp.float32), self.width) for a in self.agents]
@@ -229,7 +227,7 @@ class JaxMarl(AbstractEnv):
             reward=reward,
             discount=discount,
             first=time == 0,
-            won=won,
+            performance=performance,
         )
 
     def _legal(self, game: Any) -> Bool[Array, "n u"]:
