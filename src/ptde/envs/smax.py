@@ -4,25 +4,17 @@ The battle itself is ``jaxmarl``'s. What is ours: StarCraft's clock, what an age
 where it may go, what the state holds, and the reward's scale.
 """
 
-import contextlib
-import io
-import sys
-from unittest import mock
-
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from ptde.envs.base import AbstractEnv, EnvState
+from ptde.envs.quiet import quietly
 from ptde.envs.settings import SmaxConfig
 from ptde.types import EnvSpec, LocalView, TimeStep
 from ptde.validation import check_choice
 
-# jaxmarl greets on import, and sets sys.stdout to sys.__stdout__ on the way.
-with (
-    contextlib.redirect_stdout(io.StringIO()) as _quiet,
-    mock.patch.object(sys, "__stdout__", _quiet),
-):
+with quietly():
     from jaxmarl.environments.smax import HeuristicEnemySMAX
     from jaxmarl.environments.smax.smax_env import MAP_NAME_TO_SCENARIO, Scenario
 

@@ -32,13 +32,19 @@ def test_what_names_no_world_is_said(target, text):
 @pytest.mark.parametrize(
     ("target", "kwargs", "text"),
     [
-        ("gymnasium:make", {"id": "CartPole-v1"}, "Gymnasium's interface, for one agent"),
-        (f"{WORLDS}:Foraging", {}, "Gymnasium's interface, for 2 agents"),
+        ("gymnasium:make", {"id": "CartPole-v1"}, "Gymnasium's interface for one agent"),
+        (f"{WORLDS}:Foraging", {"action": "continuous"}, "actions are no list (Box("),
+        (f"{WORLDS}:Foraging", {"action": "message"}, "no list (MultiDiscrete("),
         ("mpe2.simple_spread_v3:env", {}, "env:mpe2.simple_spread_v3:parallel_env"),
         (
             "jaxmarl.environments.mpe.simple_spread:SimpleSpreadMPE",
             {},
             "a world of JaxMARL, which runs in JAX",
+        ),
+        (
+            "jaxmarl.environments.mpe.simple_tag:SimpleTagMPE",
+            {},
+            "no team can play it: several teams play against each other (adversaries, agen",
         ),
         (f"{WORLDS}:Parent", {}, """missing a required argument: 'file'"""),
         (f"{WORLDS}:Line", {"lenght": 3}, "unexpected keyword argument 'lenght'"),

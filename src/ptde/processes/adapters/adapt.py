@@ -61,10 +61,18 @@ def adapted(world: Any, target: str = "") -> ProcessEnv:
         NoWorld: names the interface that was found, and what to type for it.
     """
     if callable(getattr(world, "step_env", None)) and hasattr(world, "agents"):
+        from ptde.processes.adapters.jaxmarl import misfit
+
+        why = misfit(world)
+        advice = "type --world jaxmarl --map NAME (`ptde list` shows them), --world smax "
         raise NoWorld(
-            f"{type(world).__name__} is a world of JaxMARL, which runs in JAX and not in "
-            "processes: type --world smax for its battles, or wrap it as "
-            "examples/my_env.py shows"
+            f"{type(world).__name__} is a world of JaxMARL, "
+            + (
+                f"and no team can play it: {why}"
+                if why
+                else f"which runs in JAX and not in processes: {advice}"
+                "for its battles, or wrap it as examples/my_env.py shows"
+            )
         )
     if hasattr(world, "get_avail_actions") and hasattr(world, "get_obs"):
         from ptde.processes.adapters.pymarl import PyMarl
@@ -73,6 +81,10 @@ def adapted(world: Any, target: str = "") -> ProcessEnv:
     if (other := _other(world, target)) is not None:
         inner = getattr(world, "unwrapped", world)
         raise NoWorld(f"{type(inner).__name__} {other}")
+    if _spaces(world):
+        from ptde.processes.adapters.gymnasium import GymnasiumTeam
+
+        return GymnasiumTeam(world)
     if hasattr(world, "possible_agents"):
         from ptde.processes.adapters.pettingzoo import PettingZoo
 
@@ -97,14 +109,20 @@ def _other(world: Any, target: str) -> str | None:
     if hasattr(world, "action_space") and hasattr(world, "observation_space"):
         if callable(world.action_space):  # PettingZoo's, of each agent
             return None
-        spaces = getattr(world.action_space, "spaces", None)
-        agents = f"{len(spaces)} agents" if spaces else "one agent"
+        if _spaces(world):
+            return None
         return (
-            f"has Gymnasium's interface, for {agents}, which tells neither the state nor "
-            "which actions are legal: write a class with reset(seed) and step(action) "
-            "around it, as examples/my_game.py shows, and type env:MODULE:CLASS"
+            "has Gymnasium's interface for one agent: a team needs a world of several, "
+            "whose action_space is a Tuple of one Discrete for each; or write a class with "
+            "reset(seed) and step(action), as examples/my_game.py shows, and type "
+            "env:MODULE:CLASS"
         )
     return None
+
+
+def _spaces(world: Any) -> Any:
+    """The agents' action spaces, of a world of several with Gymnasium's interface."""
+    return getattr(getattr(world, "action_space", None), "spaces", None)
 
 
 def _check_arguments(
