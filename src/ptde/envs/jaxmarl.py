@@ -141,7 +141,8 @@ class JaxMarl(AbstractEnv):
         if (why := misfit(self.game)) is not None:  # another version of the package
             raise ValueError(f"--map {name} does not fit: {why}")
         self.agents = list(self.game.agents)
-        self.actions = [int(self.game.action_space(a).n) for a in self.agents]
+        spaces = [self.game.action_space(a) for a in self.agents]
+        self.actions = [int(space.n) for space in spaces]  # type: ignore[attr-defined]
         obs, self.like = jax.eval_shape(self._begin, new_key(0))
         self.width = max(o.size for o in obs.values())
         self.n, self.limit = len(self.agents), self.map.sizes[0]
