@@ -25,7 +25,6 @@ from jax import export
 
 from ptde.agents import localise
 from ptde.agents.actor import ActorNetwork
-from ptde.agents.policy import StudentPolicy
 from ptde.agents.utility import UtilityNetwork
 from ptde.algos.base import Team
 from ptde.distill.config import DistillConfig
@@ -122,7 +121,7 @@ def team_of(spec, network, student: str, seed: int) -> Team:
 
 def record(team: Team, env: AbstractEnv, steps: int):
     """What a team saw that now and then acts at random: time first, [T, copies, ...]."""
-    policy = localise(StudentPolicy(team.network, team.student, epsilon=0.3))
+    policy = localise(team.policy(0.3))
     key, length = jax.random.key(1), -(-steps // COPIES)
 
     def play(policy):
@@ -136,7 +135,7 @@ def record(team: Team, env: AbstractEnv, steps: int):
 
 def in_jax(team: Team, seen) -> np.ndarray:
     """[T, copies, n]: what a team does where it sees this, and did what it did."""
-    policy, n = team.policy(), seen[0].shape[-2]
+    n = seen[0].shape[-2]
 
     def act(carry, now):
         obs, legal, first = now
@@ -144,12 +143,12 @@ def in_jax(team: Team, seen) -> np.ndarray:
         memory = jax.tree.map(lambda x: jnp.where(fresh, 0.0, x), carry[0])
         last = jnp.where(first[:, None], -1, carry[1])
         alive = jnp.ones(last.shape, bool)
-        memory, values = policy.values(memory, LocalView(obs, legal, last, alive))
+        memory, values, _ = team.step(memory, LocalView(obs, legal, last, alive))
         action = greedy(values, legal)
         return (memory, action), action
 
     nobody = jnp.full((COPIES, n), -1, jnp.int32)
-    begin = (policy.start(COPIES, n), nobody)
+    begin = (team.start(COPIES, n), nobody)
     return np.asarray(jax.jit(lambda s: jax.lax.scan(act, begin, s)[1])(seen))
 
 

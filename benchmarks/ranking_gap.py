@@ -75,7 +75,7 @@ class Trial:
         width = self.lists.features.shape[-1] * (1 + self.gap.context)
         sizes = (width, self.gap.hidden, self.gap.hidden, SCORES)
         keys = jax.random.split(key, 3)
-        he = lambda k, i, o: jax.random.normal(k, (i, o)) * np.sqrt(2 / i)  # noqa: E731
+        he = lambda k, i, o: jax.random.normal(k, (i, o)) * np.sqrt(2 / i)
         layers = [
             (he(k, i, o), jnp.zeros(o))
             for k, i, o in zip(keys, sizes[:-1], sizes[1:], strict=True)
@@ -100,7 +100,7 @@ class Trial:
             action = jnp.where(at_random, drawn, out.argmax(-1))
         reward = jax.vmap(lambda a, y: expected_ndcg(a, y, 10))(action, y)
         usual = 10 * p["lists"][which]
-        take = lambda v: jnp.take_along_axis(v, action[..., None], -1)[..., 0]  # noqa: E731
+        take = lambda v: jnp.take_along_axis(v, action[..., None], -1)[..., 0]
         if self.gap.learner == "value":
             return jnp.mean((take(out).sum(1) + usual - reward) ** 2)
         logs = jax.nn.log_softmax(out)

@@ -60,7 +60,7 @@ def roll(config, env, teacher, rolls: int):
 def r2(x, z, alive, steps: int, batch: int) -> float:
     """R2 on the last fifth of the rolls of a student that was fitted on the others."""
     split = int(0.8 * len(x))
-    flat = lambda a: a.reshape(-1, a.shape[-1])  # noqa: E731
+    flat = lambda a: a.reshape(-1, a.shape[-1])
     rows = jnp.flatnonzero(alive[:split].reshape(-1))
     fit_x, fit_z = flat(x[:split])[rows], flat(z[:split])[rows]
     test = jnp.flatnonzero(alive[split:].reshape(-1))
@@ -71,7 +71,7 @@ def r2(x, z, alive, steps: int, batch: int) -> float:
     def one(carry, key):
         student, state = carry
         pick = jax.random.randint(key, (batch,), 0, len(fit_x))
-        loss = lambda s: jnp.mean(jnp.sum((s.mlp(fit_x[pick]) - fit_z[pick]) ** 2, -1))  # noqa: E731
+        loss = lambda s: jnp.mean(jnp.sum((s.mlp(fit_x[pick]) - fit_z[pick]) ** 2, -1))
         change, state = adam.update(jax.grad(loss)(student), state)
         return (optax.apply_updates(student, change), state), None
 

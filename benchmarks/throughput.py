@@ -21,12 +21,12 @@ import tyro
 from rich.table import Table
 
 from ptde import Run, build
-from ptde.algos.value import Learnables
 from ptde.config import SmaxConfig
 from ptde.jobs.progress import console
 from ptde.ops.keys import new_key
+from ptde.rollout.base import initial
 from ptde.rollout.collect import collect, start
-from ptde.rollout.loop import compiled_period, initial
+from ptde.rollout.jax_runner import compiled_period
 
 CONFIGURATIONS = {
     "qmix": {"info": "none"},
@@ -146,8 +146,7 @@ class Case:
     def _learn(self, learner):
         key = new_key(1)
         batch = self.algo.replay.sample(learner.replay, key).experience
-        learnables = Learnables(learner.online, learner.optimiser, None, None)
-        return self.algo.learn(learnables, learner.target, batch, key=key)
+        return self.algo.learn(learner.learnt, learner.target, batch, key=key)
 
     def measure(self) -> None:
         """Times one period, one collection and one update."""

@@ -46,7 +46,7 @@ class Meet(AbstractEnv):
             reward=met.astype(jnp.float32),
             discount=1.0 - met,
             first=time == 0,
-            won=met.astype(float),
+            performance=met.astype(float),
         )
 
 

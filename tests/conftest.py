@@ -4,13 +4,18 @@ import os
 FAST = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
 os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {FAST}"
 
+import tempfile
+
 import jax
 import pytest
 
+from ptde.paths import cache_folder
 from ptde.rollout.cache import use_compilation_cache
 
-use_compilation_cache()
+os.environ["XDG_CONFIG_HOME"] = tempfile.mkdtemp()  # the key of a user of no one's
+use_compilation_cache(cache_folder() / "tests")  # not the user's
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.05)
+jax.config.update("jax_persistent_cache_min_entry_size_bytes", 4_096)
 
 
 @pytest.fixture

@@ -74,8 +74,8 @@ def parts(name, spec):
     """Parameters of a method's agents, module and mixer."""
     run = run_of(name, BASE)
     model = jax.eval_shape(lambda key: value_model(run, spec, key=key), new_key(0))
-    count = lambda part: sum(x.size for x in jax.tree.leaves(part))  # noqa: E731
-    return count(model.network), count(model.info), count(model.mixer)
+    count = lambda part: sum(x.size for x in jax.tree.leaves(part))
+    return count(model.teacher.network), count(model.teacher.info), count(model.mixer)
 
 
 @pytest.mark.parametrize("map_name", PAPER_MAPS)

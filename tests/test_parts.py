@@ -49,7 +49,7 @@ def test_a_name_stands_for_what_the_registry_has():
         ("my_info:Attention,parts", "type module:callable, and its options behind it"),
         ("my_info:Atention", "has no attribute 'Atention'"),
         ("no_such_module:Part", "cannot import 'no_such_module'"),
-        ("my_info:sys", "is no class or function"),
+        ("my_info:sys", "is a module: name a class or function"),
         (":Part", "is no part: type module:callable"),
     ],
 )

@@ -17,10 +17,11 @@ from ptde.info.sizes import InfoSizes
 from ptde.jobs.distill import DistillConfig
 from ptde.jobs.record import Record
 from ptde.ops.keys import new_key
-from ptde.pipeline import EVALUATION, evaluate_run, run
+from ptde.pipeline import evaluate_run, run
 from ptde.rank import rank_file
 from ptde.report import ranking
 from ptde.report.ranking import ten_scores
+from ptde.rollout.seeds import Stream
 
 
 def letor(path, queries=30, docs=5, features=3, seed=0):
@@ -98,14 +99,14 @@ def test_the_lists_are_laid_out_by_a_key_that_nothing_else_uses(taught, monkeypa
 
     monkeypatch.setattr(ranking, "start", watched)
     evaluate_run(taught)
-    numbers = lambda found: {tuple(jax.random.key_data(k).tolist()) for k in found}  # noqa: E731
+    numbers = lambda found: {tuple(jax.random.key_data(k).tolist()) for k in found}
     used = numbers(keys)
     assert len(used) == 1  # all roles and seeds meet the same lists
-    streams = [*range(ranking.ORDER), *range(EVALUATION, EVALUATION + 9)]
+    streams = set(range(40)) - {Stream.ORDER}
     root = new_key(0)
     others = [root, new_key(1), *(jax.random.fold_in(root, s) for s in streams)]
     others += [k for key in others for k in jax.random.split(key, 3)]
-    assert ranking.ORDER not in streams and not used & numbers(others)
+    assert not used & numbers(others)
 
 
 @pytest.mark.parametrize("role", ["student", "teacher"])

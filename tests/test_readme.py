@@ -54,6 +54,9 @@ READ = {
     "ptde run --method ctds --map 5m_vs_6m": Run(
         map="5m_vs_6m", info="none", teacher_sight="all", online_distillation=True
     ),
+    "ptde run --world jaxmarl --map MPE_simple_spread_v3": Run(
+        world="jaxmarl", map="MPE_simple_spread_v3"
+    ),
     "ptde run --world football --map academy_3_vs_1_with_keeper": Run(
         world="football", map="academy_3_vs_1_with_keeper"
     ),

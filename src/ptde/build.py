@@ -16,8 +16,11 @@ from ptde.jobs.checkpoint import size_of
 from ptde.jobs.distill import Distillation
 from ptde.jobs.progress import Reading
 from ptde.jobs.teach import Training
-from ptde.rollout.loop import Schedule
+from ptde.options import flatten
+from ptde.rollout.schedule import Schedule
+from ptde.rollout.seeds import Stream
 from ptde.types import EnvSpec
+from ptde.validation import flag
 
 LIMIT_OPTIONS = {
     "smax": "--time-limit",
@@ -26,8 +29,13 @@ LIMIT_OPTIONS = {
 }
 """What sets a world's time limit."""
 
-FINETUNE = (30, 31)
-"""Streams of randomness of stage 3, below a seed's key: to learn, and to test."""
+EPISODES = (
+    "test_episodes",
+    "episodes",
+    "student.test_episodes",
+    "finetune.test_episodes",
+)
+"""Options that say how many episodes are played at once to test."""
 
 
 def world(run: Run) -> AbstractWorld:
@@ -124,7 +132,7 @@ def finetuning(run: Run, env: AbstractWorld, handed: Handed | None) -> Training:
         tested="student",
         before=stage_2.before + stage_2.joint_steps,
         given=handed,
-        streams=FINETUNE,
+        streams=(Stream.FINETUNE, Stream.FINETUNE_TEST),
     )
 
 
@@ -140,15 +148,29 @@ def check_fits(run: Run, env: AbstractWorld) -> None:
             + (f" or {flag} {segment}" if flag else "")
         )
     distillation(run, env).check_batch()
-    _check_memory(training(run, env, "teacher"), run.value.buffer)
+    _check_memory(run, env)
 
 
-def _check_memory(training: Training, buffer: int) -> None:
-    state = training.shapes()
+def _check_memory(run: Run, env: AbstractWorld) -> None:
+    """ValueError names the option that asks for more than there is, and what would fit."""
+    free, spec, buffer = _free_memory(), env.spec, run.value.buffer
+    step = spec.n_agents * (spec.local_dim + spec.n_actions) + spec.state_dim
+    each, options = 4 * step * segment_of(run, spec), flatten(run)
+    _check_part("envs", run.envs, each, free)
+    _check_part("seeds", run.seeds, each * run.envs, free)
+    for option in EPISODES:
+        _check_part(option, options[option], 4 * step * run.seeds, free)
+    state = training(run, env, "teacher").shapes()
     need = size_of(state)
     replay = size_of(getattr(state.learner, "replay", ()))
+    # The networks, their averages and their optimiser's: an update holds gradients, too.
+    if need - replay > free:
+        raise ValueError(
+            f"networks of --hidden {run.hidden} need {(need - replay) / 1e9:,.2f} GB, of "
+            f"{run.seeds} seed(s) together, and {free / 1e9:.2f} GB are free: type a "
+            "smaller --hidden" + (" or --seeds" if run.seeds > 1 else "")
+        )
     # The rest: a compiled update's own arrays, and the copy that a checkpoint makes.
-    free = _free_memory()
     if need + replay > free and not replay:
         raise ValueError(
             f"the run needs {need / 1e9:.2f} GB and {free / 1e9:.2f} GB are free: type a "
@@ -160,6 +182,17 @@ def _check_memory(training: Training, buffer: int) -> None:
             f"a replay of --buffer {buffer} segments needs {replay / 1e9:.2f} GB, "
             f"the run {need / 1e9:.2f} GB and as much again to save it; "
             f"{free / 1e9:.2f} GB are free. Type --buffer {max(fitting, 1)} or less"
+        )
+
+
+def _check_part(option: str, count: int, each: int, free: int) -> None:
+    """ValueError if ``count`` times ``each`` bytes are more than there are."""
+    if count * each > free:
+        typed = flag(option)
+        raise ValueError(
+            f"{typed} {count} needs at least {count * each / 1e9:,.2f} GB and "
+            f"{free / 1e9:.2f} GB are free: type {typed} {max(free // (2 * each), 1)} "
+            "or less"
         )
 
 

@@ -1,7 +1,8 @@
 """The one root config: all that decides a run, as data. `build.py` makes things of it."""
 
 import dataclasses
-import json
+import difflib
+import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
@@ -22,15 +23,23 @@ from ptde.envs.settings import (
     SmaxConfig,
     StarCraftConfig,
 )
+from ptde.files import read_object
 from ptde.info import INFOS, InfoSizes
 from ptde.mixers import MIXERS, MixerSizes
 from ptde.ops.local import Sight
-from ptde.options import Options
+from ptde.options import In, Options, flatten
 from ptde.parts import check_part, label_of
-from ptde.validation import check_choice, check_range
+from ptde.trust import check_inside, check_run
+from ptde.validation import check_choice
 
 FORMAT = 3
 """Version of what a run folder holds."""
+
+GOALS = ("run", "teach")
+"""What a run may be to become: all its stages, or the first alone."""
+
+KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
+"""What a field of ``run.json`` may be, in words."""
 
 _FLAT = tyro.conf.OmitArgPrefixes
 """Options of a group are typed without its name: ``--lr``, not ``--value.lr``."""
@@ -70,33 +79,33 @@ class Run(Options):
     """The student learns beside its teacher, from the same replay, instead of in a second
     stage: with --info none --teacher-sight all as CTDS, else on z. Only for --algo
     value."""
-    steps: int = 2_000_000
+    steps: Annotated[int, In(1)] = 2_000_000
     """Joint steps, all copies of the world together: of stage 1, and of the shares of them
     that --student.share and --finetune.share give to the others. >= 1."""
-    seed: int = 0
+    seed: Annotated[int, In(0, 2**31 - 1)] = 0
     """The first seed. >= 0."""
-    seeds: int = 1
+    seeds: Annotated[int, In(1)] = 1
     """So many seeds are trained in one program, from ``seed`` on. >= 1."""
-    envs: int = 8
+    envs: Annotated[int, In(1)] = 8
     """Copies of the world that play at once. >= 1."""
-    segment: int = 0
+    segment: Annotated[int, In(0)] = 0
     """Joint steps of each copy per collection, from a reset on: at least the world's time
     limit. >= 0; 0 takes as many of the longest episodes as come nearest to 128 steps, or
     to 400 for mappo."""
     time_out: TimeOut = "bootstrap"
     """What a time limit means: ``bootstrap`` estimates what would have followed,
     ``terminal`` takes it for the task's end, as the paper's runs do."""
-    hidden: int = 64
+    hidden: Annotated[int, In(1)] = 64
     """Width of the agents' recurrent network. Units; >= 1."""
     z_test: Literal["mean", "sample"] = "mean"
     """z of the teacher in tests: its mean, or drawn (as the paper's released code does)."""
-    test_every: int = 20_000
+    test_every: Annotated[int, In(1)] = 20_000
     """Joint steps between tests in stage 1. >= 1."""
-    test_episodes: int = 32
+    test_episodes: Annotated[int, In(1)] = 32
     """Episodes of each of these tests. >= 1."""
-    checkpoint_every: int = 100_000
+    checkpoint_every: Annotated[int, In(1)] = 100_000
     """Joint steps between checkpoints. >= 1."""
-    episodes: int = 256
+    episodes: Annotated[int, In(1)] = 256
     """Test episodes of the final evaluation, for each role and seed. >= 1."""
     baseline: bool = False
     """Train the same learner without information, too, and report it."""
@@ -118,21 +127,10 @@ class Run(Options):
         self.settle(world.defaults)
         if not self.map:
             object.__setattr__(self, "map", world.default)
+        super().__post_init__()
         check_part("algo", self.algo, ALGOS)
-        check_choice("teacher_sight", self.teacher_sight, ("own", "all"))
         check_part("mixer", self.mixer, MIXERS)
         check_part("info", self.info, INFOS)
-        check_choice("z_test", self.z_test, ("mean", "sample"))
-        check_choice("time_out", self.time_out, ("bootstrap", "terminal"))
-        check_range("seed", self.seed, 0, 2**31 - 1, example=0)
-        check_range("segment", self.segment, 0, example=0)
-        counts = (
-            "steps seeds envs hidden test_every test_episodes checkpoint_every episodes"
-        )
-        for count in counts.split():
-            default = type(self).__dataclass_fields__[count].default
-            check_range(count, getattr(self, count), 1, example=default)
-
         if self.teacher_sight == "all" and self.info != "none":
             raise ValueError(
                 "--teacher-sight all goes with --info none: unlimited sight takes the "
@@ -251,33 +249,53 @@ class Run(Options):
         return dataclasses.asdict(self)
 
     @classmethod
-    def from_json(cls, data: dict[str, Any]) -> "Run":
+    def from_json(cls, data: Any) -> "Run":
         """The run from ``to_json``'s data. ValueError names a field that does not fit."""
         return _build(cls, data)
 
 
-def _build(cls: type, data: dict[str, Any]) -> Any:
-    groups: dict[str, Any] = {f.name: f.default_factory for f in dataclasses.fields(cls)}
+def _build(cls: type, data: Any, group: str = "") -> Any:
+    """A dataclass from plain data. ValueError names a field that is not as it should be."""
+    if not isinstance(data, dict):
+        raise ValueError(f"field {group or 'run'!r} is {data!r:.40}, not names and values")
+    known = {f.name: f for f in dataclasses.fields(cls)}
     for name in data:
-        check_choice(f"field of {cls.__name__}", name, groups)
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1, cutoff=0.0)[0]
+            raise ValueError(f"unknown field of {cls.__name__} {name!r}: is it {near!r}?")
 
     def value(name):
-        group = groups[name]
-        return data[name] if group is dataclasses.MISSING else _build(group, data[name])
+        f, typed = known[name], f"{group}.{name}" if group else name
+        if f.default_factory is not dataclasses.MISSING:
+            group_of: Any = f.default_factory  # the class itself
+            return _build(group_of, data[name], typed)
+        kind = float if f.default is None else type(f.default)
+        kinds = {kind, int} if kind is float else {kind}
+        good = type(data[name]) in kinds or data[name] is f.default is None
+        if not good:
+            found = f"{data[name]!r:.40}"
+            raise ValueError(f"field {typed!r} is {found}: it must be {KINDS[kind]}")
+        whole = kind is float and data[name] is not None
+        return float(data[name]) if whole else data[name]
 
     return cls(**{name: value(name) for name in data})
 
 
 def place_of(map_name: str) -> str:
-    """A map's name as that of a folder."""
-    return map_name.replace(":", "-")
+    """A map's name as that of a folder, which never leads anywhere else."""
+    return re.sub(r"[^\w.+-]", "-", map_name).lstrip(".") or "-"
 
 
-def load_run(folder: Path) -> tuple[Run, dict[str, Any]]:
+def load_run(folder: Path, *, reads_data: bool = True) -> tuple[Run, dict[str, Any]]:
     """The run of a run folder, and what else its ``run.json`` says.
 
+    Args:
+        folder: the run folder.
+        reads_data: whoever asks will read the data file that the run names.
+
     Raises:
-        ValueError: there is no run there, or one of another version of ptde.
+        ValueError: there is no run there, or one of another version of ptde; or it would
+            import or read what the user has not agreed to (``trust.check_run``).
     """
     path = folder / "run.json"
     if not path.is_file():
@@ -285,13 +303,23 @@ def load_run(folder: Path) -> tuple[Run, dict[str, Any]]:
             f"{folder} is not a run folder: it has no run.json. "
             "Type the path that `ptde run` printed, e.g. runs/smax-3m-qmix_gip-0"
         )
-    data = json.loads(path.read_text())
+    check_inside(folder)
+    text = path.read_bytes()
+    data = read_object(path, text)
     if data.get("format") != FORMAT:
         raise ValueError(
             f"{path} has format {data.get('format')}, this ptde reads format {FORMAT}: "
             f"use the ptde that wrote it ({data.get('ptde', 'unknown version')})"
         )
     try:
-        return Run.from_json(data["run"]), data
-    except (ValueError, TypeError, KeyError) as error:
-        raise ValueError(f"{path}: {error}") from error
+        if (goal := data.get("goal")) not in GOALS:
+            raise ValueError(f"field 'goal' is {goal!r:.40}: it must be run or teach")
+        run = Run.from_json(data.get("run"))
+    except (ValueError, TypeError, OverflowError) as error:
+        raise ValueError(
+            f"{path} cannot be used, as it was changed or damaged: {error}"
+        ) from error
+    options = flatten(run)
+    file = str(options.pop("ranking.data"))
+    check_run(folder, text, options, file if reads_data else "")
+    return run, data

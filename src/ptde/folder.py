@@ -3,6 +3,7 @@
 Every stage finds there what the stage before wrote:
 
     run.json                     the config, and what the run is to become
+    origin                       that this user's ptde wrote it (trust.py)
     teacher/  student/  finetuned/  baseline/
         record.jsonl             one row a test
         checkpoints/             to go on from
@@ -29,9 +30,10 @@ from ptde import build
 from ptde.algos.base import Teacher, Team
 from ptde.config import FORMAT, Run, load_run
 from ptde.envs.base import AbstractWorld
+from ptde.files import write_whole
 from ptde.jobs import checkpoint
 from ptde.jobs.checkpoint import DamagedCheckpoint, UnfitCheckpoint
-from ptde.jobs.teach import taught
+from ptde.trust import sign
 from ptde.validation import check_choice
 
 Goal = Literal["teach", "run"]
@@ -41,9 +43,10 @@ ROLES = ("teacher", "student", "finetuned", "baseline")
 class RunFolder:
     """The folder of one run."""
 
-    def __init__(self, path: Path):
+    def __init__(self, path: Path, *, reads_data: bool = True):
+        """Reads ``run.json``; see ``config.load_run`` for what is raised."""
         self.path = path
-        self.run, self.meta = load_run(path)
+        self.run, self.meta = load_run(path, reads_data=reads_data)
 
     @classmethod
     def create(cls, run: Run, path: Path, goal: Goal) -> "RunFolder":
@@ -93,9 +96,9 @@ class RunFolder:
             **meta,
             "run": run.to_json(),
         }
-        part = path / ".run.json.part"
-        part.write_text(json.dumps(data, indent=1))
-        part.replace(path / "run.json")
+        text = json.dumps(data, indent=1).encode()
+        sign(path, text)
+        write_whole(path / "run.json", text)
 
     def rewrite(self, run: Run, **meta: Any) -> None:
         """Replaces the config: for a stage that is to run with other options."""
@@ -163,8 +166,7 @@ class RunFolder:
     def teacher(self, role: str, run: Run, env: AbstractWorld) -> Teacher:
         """The finished teacher (or baseline), with a leading axis of seeds."""
         training = build.training(run, env, role)
-        like = jax.eval_shape(lambda: training.algo.teacher(training.start().learner))
-        return self._load(role, like)
+        return self._load(role, training.taught_shapes().teacher)
 
     def central(self, run: Run, env: AbstractWorld) -> Any:
         """The mixer or critic that stage 1 left, with a leading axis of seeds.
@@ -172,35 +174,36 @@ class RunFolder:
         Raises:
             ValueError: there is none, as an older version kept none.
         """
-        training = build.training(run, env, "teacher")
-        like = jax.eval_shape(lambda: taught(training.algo, training.start().learner))
-        if not jax.tree.leaves(like.central):
-            return like.central
+        like = build.training(run, env, "teacher").taught_shapes().central
+        if not jax.tree.leaves(like):
+            return like
         if not (self.path / "teacher" / "central").is_dir():
             raise ValueError(
                 f"{self.path}/teacher holds no mixer or critic to fine-tune with: an older "
                 "ptde taught it. Teach another with `ptde run`, or do without: "
                 "--finetune.share 0"
             )
-        return self._load("teacher", like.central, "central")
+        return self._load("teacher", like, "central")
 
     def team(self, role: str, run: Run, env: AbstractWorld) -> Team:
         """A finished decentralised team, with a leading axis of seeds."""
-        training, task = build.training(run, env, "teacher"), build.distillation(run, env)
-
-        def make():
-            learner = training.start().learner
-            if run.online_distillation:
-                return training.algo.team(learner)
-            teacher = training.algo.teacher(learner)
-            return Team(teacher.network, task.start(teacher).student)
-
-        return self._load(role, jax.eval_shape(make))
+        like = build.training(run, env, "teacher").taught_shapes()
+        if like.team is not None:
+            return self._load(role, like.team)
+        task, teacher = build.distillation(run, env), like.teacher
+        student = jax.eval_shape(lambda teacher: task.start(teacher).student, teacher)
+        return self._load(role, Team(teacher.network, student))
 
     def _load(self, role: str, like: Any, what: str = "model") -> Any:
         try:
             return checkpoint.load(self.path / role / what, like)
-        except (DamagedCheckpoint, UnfitCheckpoint) as error:
+        except DamagedCheckpoint as error:
+            raise ValueError(
+                f"the {role} of {self.path} is damaged: {error}. Remove "
+                f"{self.path / role}/model; `ptde resume {self.path}` then makes it anew "
+                "from the newest checkpoint"
+            ) from error
+        except UnfitCheckpoint as error:
             raise ValueError(
                 f"the {role} of {self.path} cannot be used on {self.run.world}/"
                 f"{self.run.map}: {error}"

@@ -2,20 +2,41 @@
 
 from collections.abc import Mapping
 from copy import copy
-from dataclasses import fields, replace
-from typing import Any, TypeVar
+from dataclasses import dataclass, fields, replace
+from functools import cache
+from typing import Any, ClassVar, Literal, TypeVar, get_args, get_origin, get_type_hints
 
-from ptde.validation import check_choice
+from ptde.validation import check_choice, check_count, check_range
 
 T = TypeVar("T", bound="Options")
+
+
+@dataclass(frozen=True)
+class In:
+    """The range of an option: ``Annotated[float, In(0, 1)]``."""
+
+    low: float | int
+    high: float | int = float("inf")
+    above: bool = False
+    """``low`` itself is too low."""
+    example: Any = None
+    """What is proposed instead of a bad value; None is the default."""
+
+    def __str__(self) -> str:
+        if self.high < float("inf"):
+            return f"In {'(' if self.above else '['}{self.low:g}, {self.high:g}]"
+        return f"{'>' if self.above else '>='} {self.low:g}"
 
 
 class Options:
     """A frozen dataclass of options that knows which of them were typed.
 
-    The rest stand at their defaults, which a world may replace by its own.
+    The rest stand at their defaults, which a world may replace by its own. Ranges (``In``)
+    and choices (``Literal``) stand with the fields, and are looked at when it is made.
     """
 
+    group: ClassVar[str] = ""
+    """What is typed before the names of these options, in errors: ``mappo.``."""
     typed: frozenset[str]
     """The fields that were given when it was made; ``dataclasses.replace`` gives all."""
 
@@ -24,6 +45,19 @@ class Options:
         names = [f.name for f in fields(cls)]  # type: ignore[arg-type]
         object.__setattr__(self, "typed", frozenset([*names[: len(values)], *named]))
         return self
+
+    def __post_init__(self) -> None:
+        for name, allowed in limits(type(self)).items():  # type: ignore[arg-type]
+            value, field = getattr(self, name), f"{self.group}{name}"
+            if not isinstance(allowed, In):
+                check_choice(field, value, allowed)
+            elif value is not None:
+                default = type(self).__dataclass_fields__[name].default  # type: ignore
+                example = default if allowed.example is None else allowed.example
+                if isinstance(value, int):
+                    check_count(field, value)
+                low, high, above = allowed.low, allowed.high, allowed.above
+                check_range(field, value, low, high, open_low=above, example=example)
 
     def settle(self, defaults: Mapping[str, Any]) -> None:
         """For ``__post_init__``: what nobody typed takes its default, and counts as typed.
@@ -41,6 +75,19 @@ class Options:
                 object.__setattr__(self, name, replace(value, **new))  # type: ignore
             elif name in defaults and name not in self.typed:
                 object.__setattr__(self, name, defaults[name])
+
+
+@cache
+def limits(kind: type[Options]) -> dict[str, In | tuple[str, ...]]:
+    """The ranges and choices of a group's options, by name."""
+    found: dict[str, In | tuple[str, ...]] = {}
+    for name, hint in get_type_hints(kind, include_extras=True).items():
+        for part in get_args(hint):
+            if isinstance(part, In):
+                found[name] = part
+        if get_origin(hint) is Literal:
+            found[name] = get_args(hint)
+    return found
 
 
 def flatten(options: Options) -> dict[str, Any]:

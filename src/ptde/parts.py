@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+from ptde.trust import check_callable, check_target
 from ptde.validation import check_choice, flag
 
 T = TypeVar("T")
@@ -102,6 +103,7 @@ def help_of(option: str, name: str) -> str:
 
 
 def _import(option: str, target: str) -> Callable[..., Any]:
+    check_target(target, flag(option))
     module, _, name = target.partition(":")
     here = str(Path.cwd())
     if here not in sys.path:  # where `ptde` is not started by `python`
@@ -117,8 +119,7 @@ def _import(option: str, target: str) -> Callable[..., Any]:
         ) from error
     except AttributeError as error:
         raise ValueError(f"{flag(option)} {target}: {error}") from error
-    if not callable(found):
-        raise ValueError(f"{flag(option)} {target} is no class or function")
+    check_callable(target, found)
     return found
 
 

@@ -6,5 +6,14 @@ from pathlib import Path
 
 def cache_folder() -> Path:
     """``~/.cache/ptde``, or ``ptde`` in ``XDG_CACHE_HOME``."""
-    home = os.environ.get("XDG_CACHE_HOME")
-    return (Path(home) if home else Path.home() / ".cache") / "ptde"
+    return _home("XDG_CACHE_HOME", ".cache")
+
+
+def config_folder() -> Path:
+    """``~/.config/ptde``, or ``ptde`` in ``XDG_CONFIG_HOME``."""
+    return _home("XDG_CONFIG_HOME", ".config")
+
+
+def _home(variable: str, usual: str) -> Path:
+    home = os.environ.get(variable)
+    return (Path(home) if home else Path.home() / usual) / "ptde"

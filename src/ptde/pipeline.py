@@ -15,30 +15,26 @@ import optax
 from jaxtyping import Array, Key
 
 from ptde import build
-from ptde.agents.policy import FullPolicy, localise
+from ptde.agents.policy import FullPolicy
 from ptde.algos.base import Teacher, Team
 from ptde.algos.finetune import Handed
 from ptde.config import Run
 from ptde.envs.base import AbstractWorld
-from ptde.envs.process import ProcessWorld
-from ptde.envs.ranking import Ranking
+from ptde.files import whole, write_whole
 from ptde.folder import ROLES, Goal, RunFolder, default_folder, for_role, name_of
 from ptde.jobs.distill import distill
 from ptde.jobs.progress import console
 from ptde.jobs.record import Record, Row
 from ptde.jobs.teach import last_state, replayed, teach
 from ptde.log import RunLog, check_log
-from ptde.ops.keys import new_key
 from ptde.report.palette import look_of
-from ptde.report.ranking import TABLE, report_ranking
+from ptde.report.registry import draws, film, report_of
 from ptde.report.result import Result, Score
+from ptde.rollout.base import as_tested
 from ptde.rollout.cache import use_compilation_cache
-from ptde.rollout.loop import fold, seed_keys, student_test, teacher_test
-from ptde.rollout.process import episode_seeds, film
+from ptde.rollout.runner import runner_of
+from ptde.rollout.seeds import Stream, of_seed, stream_key, stream_keys
 from ptde.unread import check_read
-
-EVALUATION = 20
-"""Stream of randomness of the final evaluation: all roles meet the same beginnings."""
 
 
 @dataclass(frozen=True)
@@ -47,16 +43,19 @@ class Outcome:
 
     result: Result
     folder: Path
+    tables: tuple[Path, ...] = ()
+    """What its world reports of it, as Markdown."""
 
     def show(self) -> None:
         """Prints the table and the paths."""
         out = console()
         out.print(self.result.table())
-        if (self.folder / TABLE).exists():
-            out.print((self.folder / TABLE).read_text(), markup=False)
-        for name in ("result.json", "curves.png", "replay.gif", TABLE):
-            if (self.folder / name).exists():
-                out.print(f"{self.folder / name}", soft_wrap=True)
+        for table in self.tables:
+            out.print(table.read_text(), markup=False)
+        names = ("result.json", "curves.png", "replay.gif")
+        for path in (*(self.folder / name for name in names), *self.tables):
+            if path.exists():
+                out.print(f"{path}", soft_wrap=True)
 
 
 def run(
@@ -226,7 +225,7 @@ def _distil(
     replay = replayed(state, config.envs)
     if beside is None:
         return distill(task, teacher, path, replay=replay, on_row=hears)
-    made = optax.tree_utils.tree_get(state.learner.learnt.student_optimiser, "count")
+    made = optax.tree_utils.tree_get(state.learner.learnt.student.optimiser, "count")
     left = max(1, config.student.gradient_steps - int(made[0]))
     task = replace(task, config=replace(config.student, steps=left))
     return distill(task, teacher, path, beside.student, replay, hears)
@@ -261,59 +260,61 @@ def _evaluate(
 ) -> Outcome:
     config = folder.run
     episodes = config.episodes if episodes is None else episodes
-    keys = fold(seed_keys(config.seed, config.seeds), EVALUATION)
+    keys = stream_keys(Stream.EVALUATION, config.seed, config.seeds)
     models = {role: folder.model(role, env) for role in ROLES if folder.has(role)}
-    scores = {}
-    for role, model in models.items():
-        if isinstance(model, Team):
-            returns = student_test(env, episodes, config.seeds)(model, keys)
-        else:
-            sample = config.z_test == "sample"
-            test = teacher_test(env, episodes, config.seeds, sample_z=sample)
-            returns = test(model, keys)
-        scores[role] = Score.of(returns, env.spec.n_agents)
+    sample = config.z_test == "sample"
+    test = runner_of(env).test(episodes, config.seeds, sample_z=sample)
+    n = env.spec.n_agents
+    scores = {role: Score.of(test(model, keys), n) for role, model in models.items()}
     if not scores:
         raise ValueError(
             f"{folder.path} has no finished team yet: `ptde resume {folder.path}` "
             "finishes it"
         )
     records = {role: Record(folder.path / role / "record.jsonl").rows() for role in scores}
+    for role in (role for role, rows in records.items() if not rows):
+        if (folder.path / role / "checkpoints").exists():
+            text = f"{folder.path}/{role}/record.jsonl is gone: its curve is not drawn"
+            console().print(text, markup=False, soft_wrap=True)
     result = Result(
         world=env.spec.name,
         method=config.method,
         steps=max(_joint_steps(rows) for rows in records.values()),
-        seconds=sum(rows[-1]["seconds"] for rows in records.values() if rows),
+        seconds=sum((r[-1].get("seconds", 0.0) for r in records.values() if r), 0.0),
         scores=scores,
         centralised=config.centralised,
         measure=env.spec.measure,
     )
-    (folder.path / "result.json").write_text(json.dumps(result.to_json(), indent=1))
+    write_whole(folder.path / "result.json", json.dumps(result.to_json(), indent=1))
     _draw(folder, result, records)
-    if isinstance(env, Ranking):
+    tables = []
+    if (table := report_of(config.world).run) is not None:
         seeds = range(config.seeds)
         teams = {r: [_greedy(m, i, config) for i in seeds] for r, m in models.items()}
-        report_ranking(env, teams, folder.path)
-    shows = config.world == "smax" or (isinstance(env, ProcessWorld) and env.sizes.pictures)
-    if shows and not (folder.path / "replay.gif").exists():
+        tables.append(table(env, teams, folder.path))
+    target = folder.path / "replay.gif"
+    if draws(config.world, env) and not target.exists():
         policy = _greedy(models[folder.decentralised], 0, config)
         key = replay_key(config.seed, episode=0)
-        _replay(env, policy, folder.path / "replay.gif", key=key)
-    return Outcome(result, folder.path)
+        film(config.world, env, policy, folder.path.absolute(), key=key).draw(target)
+    return Outcome(result, folder.path, tuple(tables))
 
 
 def _joint_steps(rows: list[Row]) -> int:
     """Of all stages up to a record's end."""
-    return rows[-1]["joint_steps"] if rows else 0
+    last = rows[-1] if rows else {"steps": 0}
+    return last["joint_steps" if "joint_steps" in last else "steps"]
 
 
 def _draw(folder: RunFolder, result: Result, records: Mapping[str, list[Row]]) -> None:
     from ptde.report.curves import draw_curves  # Matplotlib is slow to import
 
-    finals = {role: score.win_rate for role, score in result.scores.items()}
+    finals = {role: score.performance for role, score in result.scores.items()}
     title = f"{result.method} on {result.world}"
-    path, how = folder.path / "curves.png", folder.run.student
+    how = folder.run.student
     looks = {role: look_of(name_of(folder.run, role), role) for role in ROLES}
-    draw_curves(records, finals, path, title, result.measure, how, looks)
+    with whole(folder.path / "curves.png") as path:
+        draw_curves(records, finals, path, title, result.measure, how, looks)
 
 
 def replay_run(
@@ -340,44 +341,13 @@ def replay_run(
     target = Path(out) if out is not None else folder.path / "replay.gif"
     with closing(build.world(folder.run)) as env:
         policy = team_policy(folder, env, role, seed)
-        return _replay(env, policy, target, key=replay_key(seed, episode))
+        key, records = replay_key(seed, episode), target.parent.absolute()
+        return film(folder.run.world, env, policy, records, key=key).draw(target)
 
 
 def replay_key(seed: int, episode: int) -> Key[Array, ""]:
     """What decides a replay's battle: its beginning, and all that is drawn in it."""
-    return jax.random.fold_in(new_key(seed), EVALUATION + 1 + episode)
-
-
-def _replay(
-    env: AbstractWorld, policy: FullPolicy, target: Path, *, key: Key[Array, ""]
-) -> Path:
-    """One episode of a team as a picture that moves."""
-    if isinstance(env, ProcessWorld):
-        return _film(env, policy, target, key=key)
-    from ptde.envs.smax import Smax  # imports jaxmarl, which other worlds do without
-    from ptde.report.battle import battle_scenes
-    from ptde.report.replay import draw_replay
-
-    if not isinstance(env, Smax):
-        raise ValueError(f"{env.spec.name} has no replays: battles and games do")
-    return draw_replay(battle_scenes(env, policy, key=key), target)
-
-
-def _film(
-    world: ProcessWorld, policy: FullPolicy, target: Path, *, key: Key[Array, ""]
-) -> Path:
-    """An episode as the world draws it; else the game's own record of it."""
-    from ptde.report.replay import draw_film
-
-    key_seed, key_actions = jax.random.split(key)
-    with closing(world.recording(target.parent.absolute())) as one:
-        seed = episode_seeds(key_seed, 1)[0]
-        pictures, record = film(policy, one, seed, key=key_actions)
-    if pictures:
-        return draw_film(pictures, target)
-    if record is None:
-        raise ValueError(f"{world.spec.name} draws nothing: give it a method frame()")
-    return Path(record)
+    return jax.random.fold_in(stream_key(Stream.REPLAY, seed), episode)
 
 
 def team_policy(folder: RunFolder, env: AbstractWorld, role: str, seed: int) -> FullPolicy:
@@ -388,7 +358,4 @@ def team_policy(folder: RunFolder, env: AbstractWorld, role: str, seed: int) -> 
 
 def _greedy(model: Teacher | Team, index: int, config: Run) -> FullPolicy:
     """What one of a role's seeds does in tests."""
-    one = jax.tree.map(lambda x: x[index], model)
-    if isinstance(one, Team):
-        return localise(one.policy())
-    return one.policy(0.0, sample_z=config.z_test == "sample")
+    return as_tested(of_seed(model, index), sample_z=config.z_test == "sample")

@@ -77,12 +77,8 @@ def as_paper(run: Run) -> Run:
 
 PRESETS: dict[str, tuple[str, Run]] = {
     "demo": (
-        "the main job in a few minutes: GIP, its student and plain QMIX on 3m",
-        Run(
-            map="3m",
-            steps=600_000,
-            baseline=True,
-        ),
+        "the main job in a few minutes: GIP, its students and plain QMIX on 6h_vs_8z",
+        Run(map="6h_vs_8z", steps=350_000, baseline=True),
     ),
     "quick": (
         "does it run? a few thousand steps, nothing is learnt",

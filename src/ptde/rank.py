@@ -7,10 +7,11 @@ import numpy as np
 
 from ptde.envs.ranking import Queries, Ranking, read_letor
 from ptde.envs.ranking.letor import document_ids
+from ptde.files import write_whole
 from ptde.folder import RunFolder
-from ptde.ops.keys import new_key
 from ptde.pipeline import team_policy
 from ptde.rollout.cache import use_compilation_cache
+from ptde.rollout.seeds import Stream, stream_key
 
 
 def rank_file(
@@ -40,7 +41,7 @@ def rank_file(
         ValueError: the run is no ranking team, or the file has other features.
     """
     use_compilation_cache()
-    folder, file = RunFolder(Path(path)), Path(file)
+    folder, file = RunFolder(Path(path), reads_data=False), Path(file)
     role = _role(folder, role)
     env = Ranking.kept(folder.path, folder.run.ranking)
     preparation = env.data.preparation
@@ -48,11 +49,13 @@ def rank_file(
     config = folder.run
     policy = team_policy(folder, env, role, config.seed if seed is None else seed)
 
+    key = stream_key(Stream.RANK, seed=0)
+
     @jax.jit
     def act(policy, features):
         step = jax.vmap(env.show)(features)
         memory = policy.start(len(features), env.spec.n_agents)
-        return policy(memory, step, key=new_key(0))[1].action
+        return policy(memory, step, key=key)[1].action
 
     lists = _deal(queries, config.ranking.docs)
     scores = np.zeros(len(queries.labels))
@@ -60,7 +63,7 @@ def rank_file(
         prepared = preparation(queries.features[part])
         scores[part.reshape(-1)] = np.asarray(act(policy, prepared)).reshape(-1)
     target = Path(out) if out is not None else folder.path / f"{file.name}.run"
-    target.write_text(_trec(queries, scores, document_ids(file), f"ptde-{role}"))
+    write_whole(target, _trec(queries, scores, document_ids(file), f"ptde-{role}"))
     return target
 
 

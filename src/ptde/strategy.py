@@ -7,13 +7,12 @@ from pathlib import Path
 from jaxtyping import Array, Key
 
 from ptde import build
-from ptde.envs.process import ProcessWorld
 from ptde.folder import RunFolder, name_of
 from ptde.jobs.progress import console
 from ptde.pipeline import replay_key, team_policy
 from ptde.report.moments import Battle, draw_moments
+from ptde.report.registry import draws, film
 from ptde.rollout.cache import use_compilation_cache
-from ptde.rollout.process import episode_seeds, film
 
 
 @dataclass(frozen=True)
@@ -91,28 +90,14 @@ def _other(folder: RunFolder, other: RunFolder, seed: int) -> Side:
 
 def _battle(side: Side, *, key: Key[Array, ""]) -> Battle:
     """One battle of a team; ``key`` decides its beginning."""
-    with closing(build.world(side.folder.run)) as env:
-        if isinstance(env, ProcessWorld):
-            return _pictures(side, env, key=key)
-        from ptde.envs.smax import Smax  # imports jaxmarl, which other worlds do without
-        from ptde.report.battle import battle_scenes
-
-        if not isinstance(env, Smax):
+    run = side.folder.run
+    with closing(build.world(run)) as env:
+        if not draws(run.world, env):
             raise ValueError(
-                f"{env.spec.name} has no early and late: battles (--world smax) and games "
-                "that draw themselves do"
+                f"{env.spec.name} has no pictures, early or late: battles (--world smax) "
+                "do, and games that draw themselves: give it a method frame(), or leave "
+                "out --early-late"
             )
         policy = team_policy(side.folder, env, side.role, side.seed)
-        return Battle(side.name, scenes=battle_scenes(env, policy, key=key))
-
-
-def _pictures(side: Side, world: ProcessWorld, *, key: Key[Array, ""]) -> Battle:
-    if not world.sizes.pictures:
-        raise ValueError(
-            f"{world.spec.name} draws no pictures, early or late: give it a method "
-            "frame(), or leave out --early-late"
-        )
-    policy = team_policy(side.folder, world, side.role, side.seed)
-    with closing(world.recording(None)) as one:
-        pictures, _ = film(policy, one, episode_seeds(key, 1)[0], key=key)
-    return Battle(side.name, pictures=pictures)
+        played = film(run.world, env, policy, key=key)
+    return Battle(side.name, played.scenes, played.pictures)

@@ -26,7 +26,8 @@ class EnvSpec:
     full_obs_dim: int = 0
     """Width of ``TimeStep.full_obs``; 0 if the world has none."""
     measure: str = "win rate"
-    """What the mean of ``TimeStep.won`` is called in this world."""
+    """What the mean of ``TimeStep.performance`` is called in this world. Records and
+    ``result.json`` hold it under the name ``win_rate``, whatever it is."""
     entities: tuple[tuple[int, ...], ...] = ()
     """Where in the state each entity is described: the agents first, in their order, then
     the others. Empty if the world does not say."""
@@ -69,7 +70,7 @@ class TimeStep(eqx.Module):
     ``AbstractWorld``)."""
     first: Bool[Array, "*b"]
     """A new episode starts here: carries are reset."""
-    won: Float[Array, "*b"]
+    performance: Float[Array, "*b"]
     """How well the episode that ends here went, in [0, 1]; of a battle, 1 won, 0 lost."""
     full_obs: Float[Array, "*b n f"] | None = None
     """Observations with unlimited sight, for CTDS's teacher, where the world has them."""

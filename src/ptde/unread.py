@@ -26,7 +26,6 @@ from ptde.distill.students import STUDENTS
 from ptde.envs.probes import Probe
 from ptde.envs.registry import WORLDS
 from ptde.info import INFOS
-from ptde.jobs.teach import taught
 from ptde.mixers import MIXERS
 from ptde.ops.keys import new_key
 from ptde.options import Options, T, flatten, put
@@ -194,7 +193,7 @@ def _read_by_stage_3(algo: Any, finetune: FinetuneConfig) -> set[str]:
     third = build.finetuning(_noting(run, notes), PROBE, None)
 
     def tune(key):
-        teacher, _, central = taught(first.algo, first.start().learner)
+        teacher, _, central = first.taught(first.start().learner)
         team = Team(teacher.network, second.start(teacher).student)
         handed = Handed(team, central, teacher if build.leash(run) else None)
         return _learn(third.algo, key, jax.tree.map(lambda x: x[0], handed))

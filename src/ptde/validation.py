@@ -4,6 +4,9 @@ import difflib
 from collections.abc import Iterable
 from typing import Any
 
+MOST = 2**31 - 1
+"""The largest number that a counter on a device holds."""
+
 
 def flag(field: str) -> str:
     """The command-line name of a config field."""
@@ -21,7 +24,7 @@ def check_range(
 ) -> None:
     """Raises ValueError unless low <= value <= high (low < value if ``open_low``)."""
     good = (low < value if open_low else low <= value) and value <= high
-    if good:  # false for NaN
+    if good and abs(value) != float("inf"):  # false for NaN
         return
     left = "(" if open_low else "["
     right = ")" if high == float("inf") else "]"
@@ -31,11 +34,20 @@ def check_range(
     )
 
 
-def check_choice(field: str, name: str, names: Iterable[str]) -> None:
+def check_count(field: str, value: int) -> None:
+    """ValueError for a count that a counter on a device, of 32 bits, cannot hold."""
+    if value > MOST:
+        raise ValueError(
+            f"{flag(field)} {value} is more than {MOST:,}, and counters on a device have "
+            f"32 bits: type {flag(field)} {MOST} or less"
+        )
+
+
+def check_choice(field: str, name: Any, names: Iterable[str]) -> None:
     """Raises ValueError unless ``name`` is one of ``names``; suggests the nearest."""
     names = sorted(names)
     if name in names:
         return
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.0)
+    near = difflib.get_close_matches(str(name), names, n=1, cutoff=0.0)
     did_you_mean = f": did you mean {flag(field)} {near[0]}?" if near else "."
     raise ValueError(f"unknown {field} {name!r}{did_you_mean} Known: {', '.join(names)}")

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ptde.agents import StudentPolicy, TeacherPolicy, UtilityNetwork, localise
+from ptde.agents import StudentPolicy, Teacher, Team, UtilityNetwork, localise
 from ptde.distill.students import STUDENTS, MlpStudent
 from ptde.envs import Probe
 from ptde.info import INFOS, AbstractStudent, InfoSizes
@@ -56,7 +56,7 @@ def test_a_student_acts_the_same_whatever_the_state(getkey, kind):
     env = Probe("personal")
     net = network(getkey, local=env.spec.local_dim, actions=2)
     student = STUDENTS[kind](env.spec.local_dim, 4, key=getkey())
-    policy = localise(StudentPolicy(net, student))
+    policy = localise(Team(net, student).policy())
     _, step = jax.vmap(lambda k: env.reset(key=k))(jax.random.split(getkey(), 5))
     blind = jax.tree.map(lambda x: x, step)
     object.__setattr__(blind, "state", jnp.full_like(step.state, jnp.nan))
@@ -76,8 +76,8 @@ def test_the_state_matters_to_the_teacher_and_not_to_the_student(getkey):
     local = jax.random.normal(getkey(), (2, spec.local_dim))
     h = jnp.zeros((2, 6))
     state = jnp.ones(spec.state_dim)
-    teacher_values = lambda s: net.values(h, info(local, s, noise=None).z).sum()  # noqa: E731
-    student_values = lambda s: net.values(h, student.mlp(local)).sum()  # noqa: E731
+    teacher_values = lambda s: net.values(h, info(local, s, noise=None).z).sum()
+    student_values = lambda s: net.values(h, student.mlp(local)).sum()
     assert jnp.abs(jax.grad(teacher_values)(state)).max() > 0
     assert jnp.abs(jax.grad(student_values)(state)).max() == 0
 
@@ -89,7 +89,7 @@ def test_the_mean_acts_alike_and_a_sample_does_not(getkey):
     key = getkey()
     rewards = []
     for sample_z in (False, False, True):
-        policy = TeacherPolicy(net, info, 0.0, sample_z)
+        policy = Teacher(net, info).policy(0.0, sample_z=sample_z)
         rewards.append(evaluate(policy, env, 200, key=key).reward)
     np.testing.assert_array_equal(rewards[0], rewards[1])
     assert (rewards[0] != rewards[2]).any()

@@ -20,7 +20,7 @@ from ptde.info import InfoSizes
 from ptde.jobs.record import Record
 from ptde.mixers import MixerSizes
 from ptde.pipeline import distill_run, finetune_run, resume, run
-from ptde.rollout.loop import period
+from ptde.rollout.jax_runner import JaxRunner
 
 TINY = Run(
     world="probe",
@@ -131,7 +131,7 @@ def test_what_is_not_to_learn_stays_as_it_is(config, part, finished, of_mappo):
     handed = Handed(team, central, teacher if config is not TINY else None)
     task = build.finetuning(config, ENV, handed)
     state = task.start()
-    after = period(task.algo, ENV, task.schedule, 1)(state, 8)[0]
+    after = JaxRunner(ENV).period(task.algo, task.schedule, 1)(state, 8)[0]
     new = task.algo.team(after.learner)
     old = jax.tree.leaves(team.network), jax.tree.leaves(team.student)
     same = [

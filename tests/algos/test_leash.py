@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from ptde.agents.actor import ActorNetwork
+from ptde.agents.team import Teacher
 from ptde.agents.utility import UtilityNetwork
-from ptde.algos.base import Teacher
 from ptde.algos.leash import Leash, only
 from ptde.envs import Probe
 from ptde.info import InfoSizes, make_info
@@ -35,7 +35,7 @@ def test_it_is_zero_at_the_teacher_and_grows_with_the_distance(held):
     steps = without_last(rollout.steps)
     counts = jnp.ones(steps.local.alive.shape, bool)
     leash = Leash(teacher, 2.0)
-    values = teacher.unroll(steps)
+    values, _ = teacher.unroll(steps)
     noise = jax.random.normal(jax.random.key(1), values.shape) * values.std()
     apart = [float(leash(values + x * noise, rollout, counts)) for x in (0.0, 0.1, 1.0)]
     assert apart[0] == pytest.approx(0.0, abs=1e-6)
@@ -48,7 +48,7 @@ def test_its_gradient_leads_to_the_teacher_and_leaves_it_alone(held):
     teacher, rollout = held
     steps = without_last(rollout.steps)
     counts = jnp.ones(steps.local.alive.shape, bool)
-    wanted = teacher.unroll(steps)
+    wanted, _ = teacher.unroll(steps)
     start = wanted + jax.random.normal(jax.random.key(2), wanted.shape) * wanted.std()
 
     def loss(values, teacher):

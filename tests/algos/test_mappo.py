@@ -7,15 +7,16 @@ import numpy as np
 import pytest
 
 from ptde import build
-from ptde.algos.mappo import MappoConfig, ValueNorm
+from ptde.algos.mappo import MappoConfig, ValueNorm, logits
 from ptde.config import Run
 from ptde.envs import Probe
 from ptde.info import InfoSizes
 from ptde.ops.local import local_information
 from ptde.ops.losses import clipped_surrogate, clipped_value_loss
 from ptde.ops.select import log_probability, masked
+from ptde.rollout.base import initial
 from ptde.rollout.collect import collect, start
-from ptde.rollout.loop import Schedule, initial
+from ptde.rollout.schedule import Schedule
 from ptde.unread import check_read
 
 RUN = Run(
@@ -50,15 +51,15 @@ def test_the_ratio_is_1_before_the_first_update(info):
     learner, state, batch = played(info)
     assert (batch.noise is None) == (info == "csrl")
     _, advantages = jax.jit(learner.advantages)(state, batch)
-    _, metrics = jax.jit(learner.actor_loss)(state.actor, advantages)
+    _, metrics = jax.jit(learner.actor_loss)(state.actor.model, advantages)
     np.testing.assert_allclose(metrics["ratio"], 1.0, atol=1e-6)
     assert metrics["clipped"] == 0
 
 
 def test_replayed_noise_gives_the_probabilities_of_the_collection():
     _, state, batch = played("gip")
-    actor = state.actor
-    logits_of = jax.jit(lambda batch: actor.logits(batch))
+    actor = state.actor.model
+    logits_of = jax.jit(lambda batch: logits(actor, batch))
     replayed = logits_of(batch)
 
     @jax.jit
@@ -71,8 +72,8 @@ def test_replayed_noise_gives_the_probabilities_of_the_collection():
 
     h = jnp.zeros((4, 2, 8))
     for t in range(9):
-        h, logits = alone(h, t)
-        np.testing.assert_allclose(logits, replayed[:, t], atol=1e-5)
+        h, one_by_one = alone(h, t)
+        np.testing.assert_allclose(one_by_one, replayed[:, t], atol=1e-5)
     fresh = dataclasses.replace(batch, noise=batch.noise + 1.0)
     assert jnp.abs(logits_of(fresh) - replayed).max() > 1e-6
 
@@ -107,7 +108,7 @@ def test_the_dead_and_the_restarts_teach_nothing():
     odd = dataclasses.replace(
         advantages, advantage=advantages.advantage.at[..., 1].add(7.0)
     )
-    loss = jax.jit(lambda x: learner.actor_loss(state.actor, x)[0])
+    loss = jax.jit(lambda x: learner.actor_loss(state.actor.model, x)[0])
     np.testing.assert_allclose(loss(advantages), loss(odd), rtol=1e-6)
 
 
@@ -118,11 +119,11 @@ def test_the_critic_and_the_scale_learn_from_the_dead():
     dead = dataclasses.replace(batch, steps=dataclasses.replace(batch.steps, local=local))
     scale, advantages = jax.jit(learner.advantages)(state, dead)
     np.testing.assert_array_equal(advantages.valid[..., 1], advantages.valid[..., 0])
-    values = state.critic(dead.steps)[:, :-1]
+    values = state.critic.model(dead.steps)[:, :-1]
     returns = advantages.target * scale.std + scale.mean
     np.testing.assert_allclose(returns[advantages.valid].mean(), scale.mean, rtol=1e-4)
     np.testing.assert_allclose(values, advantages.value, atol=1e-6)
-    loss = jax.jit(lambda x: learner.critic_loss(state.critic, x))
+    loss = jax.jit(lambda x: learner.critic_loss(state.critic.model, x))
     odd = dataclasses.replace(advantages, target=advantages.target.at[..., 1].add(1.0))
     assert abs(loss(advantages) - loss(odd)) > 1e-3
 
@@ -168,7 +169,7 @@ def test_the_value_of_the_dead_becomes_the_known_one():
         state = initial(learner, env, schedule, key=key).learner
         state, _ = jax.lax.scan(once, state, jax.random.split(key, 120))
         steps = roll(state, key).steps
-        value = state.critic(steps)
+        value = state.critic.model(steps)
         return steps, value * state.value_norm.std + state.value_norm.mean
 
     steps, value = learn(jax.random.key(0))
@@ -192,7 +193,7 @@ def test_epochs_and_clip_are_the_maps_unless_they_are_given(where, recipe):
 
 def test_the_gru_starts_orthogonal():
     _, state, _ = played("none")
-    rnn = state.actor.network.torso.rnn
+    rnn = state.actor.model.network.torso.rnn
     for weight in (rnn.weight_h, rnn.project.weight):
         np.testing.assert_allclose(weight @ weight.T, np.eye(len(weight)), atol=1e-5)
     assert not rnn.bias_h.any() and not rnn.project.bias.any()
@@ -202,7 +203,7 @@ def test_advantages_are_generalised_advantage_estimates():
     learner, state, batch = played("none")
     _, advantages = jax.jit(learner.advantages)(state, batch)
     steps, c = batch.steps, learner.config
-    values = jax.jit(lambda steps: state.critic(steps))
+    values = jax.jit(lambda steps: state.critic.model(steps))
     v = np.asarray(values(steps))
     first, reward = np.asarray(steps.first), np.asarray(steps.reward)
     discount = c.gamma * np.asarray(steps.discount)

@@ -14,8 +14,10 @@ from ptde.envs import Probe
 from ptde.info import InfoSizes
 from ptde.mixers import MixerSizes
 from ptde.ops.local import information, local_information
+from ptde.ops.masks import without_last
+from ptde.rollout.base import initial
 from ptde.rollout.collect import collect, rollout_shapes, start
-from ptde.rollout.loop import Schedule, initial
+from ptde.rollout.schedule import Schedule
 from ptde.types import Info
 
 ENV = Probe("personal")
@@ -66,19 +68,20 @@ def test_the_student_learns_and_the_teacher_does_not_notice(run):
     learner, state, metrics = learn(run, 60)
     assert np.isfinite(metrics["student_loss"]).all()
     batch = played(learner, state, Probe(run.map), 64, jax.random.key(5))
-    q, info = state.learnt.online.values(batch, key=None)
+    teacher = state.learnt.online.model.teacher
+    q, info = without_last(teacher.unroll(batch.steps))
 
     def loss(student):
-        network = state.learnt.online.network
+        network = teacher.network
         return float(learner.online_student.loss(student, batch, network, q, info))
 
-    goal = (info.mean if run.info == "gip" else q)[:, :-1]
+    goal = info.mean if run.info == "gip" else q
     goal = goal[~batch.steps.first[:, 1:]]  # [steps, agents, z or actions]
     spread = jnp.square(goal - goal.mean(0)).sum(-1)  # what the best constant leaves
     spread = spread.mean() if run.info == "gip" else spread.sum(-1).mean()
-    assert loss(state.learnt.student) < 0.25 * spread
+    assert loss(state.learnt.student.model) < 0.25 * spread
     assert loss(learner.online_student.init(key=jax.random.key(9))) > 0.5 * spread
-    assert learner.team(state).student is state.learnt.student or run.info == "none"
+    assert learner.team(state).student is state.learnt.student.model or run.info == "none"
     # the same teacher without a student: not a bit of difference
     _, alone, _ = learn(dataclasses.replace(run, online_distillation=False), 60)
     for a, b in zip(
@@ -93,8 +96,8 @@ def test_the_student_learns_and_the_teacher_does_not_notice(run):
 @pytest.mark.parametrize("run", [CTDS, ONLINE], ids=["ctds", "online"])
 def test_no_weight_of_the_student_is_drawn_by_a_key_of_the_teachers(run):
     learner, key = build.learner(run, ENV.spec), jax.random.key(3)
-    student = learner.init(rollout_shapes(ENV, 4, 8), key=key).learnt.student
-    first = lambda student: np.asarray(jax.tree.leaves(student)[0])  # noqa: E731
+    student = learner.init(rollout_shapes(ENV, 4, 8), key=key).learnt.student.model
+    first = lambda student: np.asarray(jax.tree.leaves(student)[0])
     # A model splits its key for its parts, and they for theirs.
     parts = jax.random.split(key, 3)
     keys = [key, *parts, *(k for part in parts for k in jax.random.split(part, 9))]
@@ -114,13 +117,15 @@ def test_ctds_regresses_all_action_values():
     batch = collect(acts, ENV, begun, 8, key=jax.random.key(3))[1]
     local = local_information(batch.steps.local)
     h = student.unroll(local, batch.steps.first)
-    q = student.values(h, jnp.zeros((*h.shape[:-1], 0)))
-    nothing = Info(jnp.zeros((4, 9, 2, 0)), jnp.zeros((4, 9, 2, 0)))
-    loss = lambda q: learner.online_student.loss(student, batch, student, q, nothing)  # noqa: E731
+    q = student.values(h, jnp.zeros((*h.shape[:-1], 0)))[:, :-1]
+    nothing = Info(jnp.zeros((4, 8, 2, 0)), jnp.zeros((4, 8, 2, 0)))
+    loss = lambda q: learner.online_student.loss(student, batch, student, q, nothing)
     assert loss(q) == 0
     # one wrong by 2 for each of 2 agents and 2 actions: 2 * 2 * 4
     np.testing.assert_allclose(loss(q + 2.0), 16.0, rtol=1e-5)
-    learnt = dataclasses.replace(state.learnt, student=student)
+    learnt = learner.init(rollout_shapes(ENV, 4, 8), key=jax.random.key(4)).learnt
+    beside = dataclasses.replace(learnt.student, model=student)
+    learnt = dataclasses.replace(learnt, student=beside)
     team = learner.team(dataclasses.replace(state, learnt=learnt))
     assert team.network is student
 

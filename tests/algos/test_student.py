@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from tests.students import NO_STAGE_3
 
-from ptde.algos import Teacher, ValueConfig
+from ptde.algos import ValueConfig
 from ptde.algos.registry import value_model
 from ptde.algos.student import SharedPolicy, label
 from ptde.config import Run
@@ -63,8 +63,8 @@ def task(**changes):
 
 @pytest.fixture(scope="module")
 def teacher():
-    model = value_model(TINY, ENV.spec, key=jax.random.key(0))
-    return jax.tree.map(lambda x: x[None], Teacher(model.network, model.info))
+    made = value_model(TINY, ENV.spec, key=jax.random.key(0)).teacher
+    return jax.tree.map(lambda x: x[None], made)
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +114,7 @@ def test_each_copy_is_played_by_its_own_player(teacher):
     _, step = ENV.resets(4, key=jax.random.key(1))
     shown = {}
     for teachers in (0, 2, 4):
-        policy = SharedPolicy(one.network, one.info, student, jnp.asarray(teachers), 0.0)
+        policy = SharedPolicy(one, student, jnp.asarray(teachers), 0.0)
         memory = policy.start(4, 2)
         after, output = policy(memory, step, key=jax.random.key(2))
         shown[teachers] = np.asarray(output.action)

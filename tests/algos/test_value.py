@@ -15,8 +15,10 @@ from ptde.distill.config import DistillConfig
 from ptde.envs import Probe
 from ptde.info import InfoSizes
 from ptde.mixers import MixerSizes
+from ptde.ops.masks import without_last
+from ptde.rollout.base import initial
 from ptde.rollout.collect import collect, start
-from ptde.rollout.loop import Schedule, initial
+from ptde.rollout.schedule import Schedule
 
 RUN = Run(
     world="probe",
@@ -59,7 +61,7 @@ COVER = [(mixer, info) for mixer, info in GRID if mixer == "qmix" or info == "gi
 @pytest.mark.parametrize(("mixer", "info"), GRID)
 def test_every_cell_of_the_grid_can_be_built(mixer, info):
     learner, state = learner_and_state(dataclasses.replace(RUN, mixer=mixer, info=info))
-    update = lambda s: learner.update(s, rollout(learner, s), key=jax.random.key(1))  # noqa: E731
+    update = lambda s: learner.update(s, rollout(learner, s), key=jax.random.key(1))
     after, _ = jax.eval_shape(update, state)
     assert jax.tree.structure(after) == jax.tree.structure(state)
 
@@ -75,9 +77,10 @@ def test_every_part_learns_from_a_rollout(mixer, info):
     after, metrics = once(state)
     assert all(jnp.isfinite(v) for v in metrics.values())
     assert metrics["grad_norm"] > 0
-    for part in ("network", "info", "mixer"):
-        new = jax.tree.leaves(getattr(after.learnt.online, part))
-        old = jax.tree.leaves(getattr(state.learnt.online, part))
+    parts = lambda model: (model.teacher.network, model.teacher.info, model.mixer)
+    pairs = map(parts, (after.learnt.online.model, state.learnt.online.model))
+    for part in zip(*pairs, strict=True):
+        new, old = map(jax.tree.leaves, part)
         moved = [bool((a != b).any()) for a, b in zip(new, old, strict=True)]
         assert not moved or any(moved)  # this probe's state is 0: some weights rest
     assert after.steps == 36
@@ -87,7 +90,7 @@ def test_every_part_learns_from_a_rollout(mixer, info):
 def loss_of(learner, state, batch):
     key = jax.random.key(2)
     return jax.jit(
-        lambda b: learner.loss(state.learnt.online, state.target, b, key=key)[0]
+        lambda b: learner.loss(state.learnt.online.model, state.target, b, key=key)[0]
     )(batch)
 
 
@@ -142,7 +145,7 @@ def test_double_q_takes_the_online_networks_action_and_the_target_networks_value
     value = dataclasses.replace(RUN.value, gamma=0.9, td_lambda=0.0)
     plain = dataclasses.replace(RUN, info="none", mixer="vdn", value=value)
     learner, state = learner_and_state(plain)
-    target = learner_and_state(plain, seed=1)[1].learnt.online
+    target = learner_and_state(plain, seed=1)[1].learnt.online.model
     batch = rollout(learner, state)
     # In some places an action is not legal, the online network's favourite included.
     illegal = jax.random.bernoulli(jax.random.key(7), 0.3, batch.steps.reward.shape)
@@ -154,9 +157,11 @@ def test_double_q_takes_the_online_networks_action_and_the_target_networks_value
     @jax.jit
     def everything(batch):
         q_online, q_target = (
-            m.values(batch, key=None)[0] for m in (state.learnt.online, target)
+            m.teacher.unroll(batch.steps)[0] for m in (state.learnt.online.model, target)
         )
-        loss = learner.loss(state.learnt.online, target, batch, key=jax.random.key(2))[0]
+        loss = learner.loss(
+            state.learnt.online.model, target, batch, key=jax.random.key(2)
+        )[0]
         return q_online, q_target, loss
 
     q_online, q_target, loss = map(np.asarray, everything(batch))
@@ -190,8 +195,8 @@ def test_the_td_error_reaches_every_weight_of_gip_through_the_state():
         shown = jnp.where(blank, 0.0, batch.steps.state)
         steps = dataclasses.replace(batch.steps, state=shown)
         batch = dataclasses.replace(batch, steps=steps)
-        loss = lambda m: learner.loss(m, state.target, batch, key=jax.random.key(2))[0]  # noqa: E731
-        return jax.grad(loss)(state.learnt.online).info
+        loss = lambda m: learner.loss(m, state.target, batch, key=jax.random.key(2))[0]
+        return jax.grad(loss)(state.learnt.online.model).teacher.info
 
     info = gradient(False)
     for path, leaf in jax.tree_util.tree_leaves_with_path(info):
@@ -211,18 +216,19 @@ def test_without_a_future_the_target_is_the_reward(ready):
     now = build.learner(dataclasses.replace(RUN, value=value), ENV.spec)
     key = jax.random.key(2)
     _, (metrics, q, info) = jax.jit(
-        lambda b: now.loss(state.learnt.online, state.target, b, key=key)
+        lambda b: now.loss(state.learnt.online.model, state.target, b, key=key)
     )(batch)
     rewards = batch.steps.reward[:, 1:]
     valid = ~batch.steps.first[:, 1:]
     np.testing.assert_allclose(metrics["target"], rewards[valid].mean(), rtol=1e-5)
-    q_all, _ = state.learnt.online.values(batch, key=None)
-    q_cut, cut = state.learnt.online.values(batch, key=None, last=False)
-    np.testing.assert_allclose(q_cut[:, :-1], q_all[:, :-1], rtol=1e-5, atol=1e-6)
-    assert q.shape == q_all.shape and info.z.shape == cut.z.shape
+    teacher, acted = state.learnt.online.model.teacher, without_last(batch.steps)
+    noise = teacher.draw(acted, key=jax.random.split(key)[0])
+    expected, told = teacher.unroll(acted, noise=noise)
+    np.testing.assert_allclose(q, expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(info.z, told.z, rtol=1e-5, atol=1e-6)
     # Nothing of the last step, or of the target network, is looked at.
     ruined = jax.tree.map(lambda x: jnp.full_like(x, jnp.nan), state.target)
-    loss, _ = now.loss(state.learnt.online, ruined, batch, key=key)
+    loss, _ = now.loss(state.learnt.online.model, ruined, batch, key=key)
     assert jnp.isfinite(loss)
 
 
@@ -232,15 +238,14 @@ def test_the_learning_rate_falls_to_the_end_of_the_run():
     rates = [float(learner.rate(jnp.asarray(n))) for n in (0, 50, 100, 200)]
     assert rates == [1.0, 0.75, 0.5, 0.5]
     state = learner_and_state()[1]
-    grad = jax.tree.map(jnp.ones_like, state.learnt.online)
+    grad = jax.tree.map(jnp.ones_like, state.learnt.online.model)
 
     def step(rate):
-        learnt = state.learnt
-        return learner._step(grad, learnt.optimiser, learnt.online, rate)[0]
+        return state.learnt.online.step(grad, learner.optimiser, rate).model
 
     moved = [
         np.abs(
-            jax.tree.leaves(step(rate))[0] - jax.tree.leaves(state.learnt.online)[0]
+            jax.tree.leaves(step(rate))[0] - jax.tree.leaves(state.learnt.online.model)[0]
         ).max()
         for rate in (1.0, 0.25)
     ]
@@ -257,7 +262,7 @@ def test_targets_are_copied_when_due():
     for i in range(4):
         state, _ = update(state, rollout(learner, state, i), i)
         equal = jax.tree.map(
-            lambda a, b: bool((a == b).all()), state.learnt.online, state.target
+            lambda a, b: bool((a == b).all()), state.learnt.online.model, state.target
         )
         same.append(jax.tree.all(equal))
     assert same == [False, True, False, True]
@@ -271,7 +276,9 @@ def test_nothing_is_learnt_before_the_replay_holds_a_batch():
     assert metrics["loss"] == 0
     assert jax.tree.all(
         jax.tree.map(
-            lambda a, b: bool((a == b).all()), after.learnt.online, state.learnt.online
+            lambda a, b: bool((a == b).all()),
+            after.learnt.online.model,
+            state.learnt.online.model,
         )
     )
 
@@ -315,10 +322,11 @@ def test_the_average_follows_the_networks_and_is_what_is_tested():
     update = jax.jit(lambda s, r: learner.update(s, r, key=jax.random.key(1))[0])
     after = update(state, rollout(learner, state))
     leaves = [
-        jax.tree.leaves(m)[0] for m in (state.average, after.learnt.online, after.average)
+        jax.tree.leaves(m)[0]
+        for m in (state.average, after.learnt.online.model, after.average)
     ]
     np.testing.assert_allclose(leaves[2], 0.75 * leaves[0] + 0.25 * leaves[1], rtol=1e-5)
     tested = jax.tree.leaves(learner.teacher(after))[0]
     np.testing.assert_array_equal(tested, leaves[2])
-    acts = jax.tree.leaves(learner.behave(after).network)[0]
+    acts = jax.tree.leaves(learner.behave(after).teacher.network)[0]
     np.testing.assert_array_equal(acts, leaves[1])

@@ -188,7 +188,7 @@ def test_more_seeds_are_run_alone(compared):
     arguments, out = compared
     plan = read_plan(Path(arguments[1]), lambda words: parse(Run, words, "run"))
     whole = replace(plan.cells()[0], run=replace(plan.cells()[0].run, seeds=5))
-    seeds = lambda cells: [c.run.seed_name for c in cells]  # noqa: E731
+    seeds = lambda cells: [c.run.seed_name for c in cells]
     assert seeds(_apart(whole, out, single=True)) == ["0+2", "2", "3", "4"]
     assert seeds(_apart(whole, out, single=False)) == ["0+2", "2+3"]
     assert seeds(_apart(whole, out / "new", single=False)) == ["0+5"]

@@ -212,3 +212,33 @@ def test_a_share_of_the_budget():
 def test_a_plan_without_maps_says_so():
     with pytest.raises(ValueError, match="names no map"):
         Plan(("qmix",), ())
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('seeds = "two"', "seeds = 'two': write seeds = 3, or seeds = [0, 1, 2]"),
+        ("seeds = 1.5", "seeds = 1.5: write seeds = 3"),
+        ("seeds = [1, true]", "seeds = [1, True]: write seeds = 3"),
+        ("seeds = {a = 1}", "write seeds = 3"),
+        ('maps = "3m"', "maps = '3m': write maps = [\"3m\"]"),
+        ("methods = [1]", 'methods = [1]: write methods = ["qmix"]'),
+        ("steps = 3", "steps = 3: write its lines below [steps]"),
+        ('run = "x"', "run = 'x': write its lines below [run]"),
+        ('[steps]\n3m = "many"', "[steps] 3m = 'many': write 3m = 2_000_000"),
+        ("[run]\nstudent.steps = 4", "an option with a dot in quotes"),
+        ("[run]\nenvs = [1]", "[run] envs = [1]: write one value"),
+    ],
+)
+def test_an_entry_of_another_kind_says_how_it_is_written(tmp_path, text, said):
+    (tmp_path / "plan.toml").write_text(text)
+    with pytest.raises(ValueError) as error:
+        read_plan(tmp_path / "plan.toml", Run)
+    assert said in str(error.value)
+    assert "plan.toml" in str(error.value)
+
+
+def test_bytes_that_are_no_text_are_no_plan(tmp_path):
+    (tmp_path / "plan.toml").write_bytes(b"\xff\xfe")
+    with pytest.raises(ValueError, match=r"plan\.toml is not TOML"):
+        read_plan(tmp_path / "plan.toml", Run)

@@ -78,7 +78,7 @@ def test_directions_of_z_that_the_head_does_not_see_cost_nothing(setting):
 
 def test_the_gradient_is_finite_and_the_network_gets_none(setting):
     network, seen = setting
-    loss = lambda z, network: QObjective()(z, seen, network)  # noqa: E731
+    loss = lambda z, network: QObjective()(z, seen, network)
     to_z, to_network = jax.grad(loss, argnums=(0, 1))(seen.z + 0.1, network)
     assert jnp.isfinite(to_z).all() and jnp.abs(to_z).max() > 0
     assert all((x == 0).all() for x in jax.tree.leaves(to_network))

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from ptde.envs import PROBES, Probe, SmaxConfig, make_env
+from ptde.envs.jaxmarl import MAPS
 from ptde.envs.ranking.lists import LIMIT
 from ptde.envs.settings import RankingConfig
 
@@ -21,11 +22,20 @@ def worlds():
             lambda o=options: make_env("smax", "3s_vs_5z", o), id=f"smax-{observation}"
         )
 
+    for name in MAPS:
+        yield pytest.param(lambda n=name: make_env("jaxmarl", n), id=name)
+
+
+BOUNDS = {"ranking": LIMIT, "jaxmarl": 30.0}
+"""How far a state's entries may lie from 0, where they are not scaled to [-1, 1]: ranking's
+are standardised, JaxMARL's worlds show positions, and numbers of turns, as they are."""
+
 
 @pytest.fixture(scope="module", params=list(worlds()))
 def played(request):
-    """A world, and 40 steps of random legal play in it."""
+    """A world, and random legal play in it: 40 steps, and the longest episode."""
     env = request.param()
+    length = max(40, env.spec.time_limit + 2)
 
     @jax.jit
     def roll(key):
@@ -39,7 +49,7 @@ def played(request):
 
         key_reset, key = jax.random.split(key)
         begun = env.reset(key=key_reset)
-        return begun[1], *jax.lax.scan(one, begun, jax.random.split(key, 40))[1]
+        return begun[1], *jax.lax.scan(one, begun, jax.random.split(key, length))[1]
 
     begun, steps, action = roll(jax.random.key(1))
     return env, begun, steps, action
@@ -58,7 +68,7 @@ def test_shapes(played):
 def test_an_episode_begins(played):
     _, begun, _, _ = played
     assert begun.first
-    assert not begun.won
+    assert not begun.performance
     assert begun.reward == 0
     assert begun.discount == 1
     assert (begun.local.last_action == -1).all()
@@ -84,7 +94,7 @@ def test_the_end_of_the_task_is_an_episodes_last_step(played):
     _, _, steps, _ = played
     ended = np.asarray(steps.discount[:-1]) == 0
     assert (np.asarray(steps.first[1:])[ended]).all()
-    won = np.asarray(steps.won)
+    won = np.asarray(steps.performance)
     assert ((won >= 0) & (won <= 1)).all()
     assert not won[np.asarray(steps.discount) == 1].any()
 
@@ -102,8 +112,8 @@ def test_every_agent_always_has_a_legal_action_and_all_is_finite(played):
     assert steps.local.legal.any(-1).all()
     for leaf in jax.tree.leaves(steps):
         assert jnp.isfinite(leaf).all()
-    standardised = env.spec.name.startswith("ranking")
-    assert jnp.abs(steps.state).max() <= (LIMIT if standardised else 1.01)
+    bound = BOUNDS.get(env.spec.name.partition("/")[0], 1.01)
+    assert jnp.abs(steps.state).max() <= bound
 
 
 def test_a_state_has_one_type_before_and_after_a_step(played):

@@ -163,7 +163,7 @@ def test_a_time_limit_is_not_the_end_of_the_task():
     steps, _, after = run_to_the_end(env, [STOP] * 3)
     assert len(steps) == env.spec.time_limit == 10
     assert steps[-1].discount == 1
-    assert not steps[-1].won
+    assert not steps[-1].performance
     assert not steps[-1].first
     assert after.first
 
@@ -174,7 +174,7 @@ def test_a_time_limit_is_the_end_of_the_task_where_it_is_said_to_be():
     steps, _, after = run_to_the_end(env, [STOP] * 3)
     assert len(steps) == 10
     assert [float(step.discount) for step in steps] == [1.0] * 9 + [0.0]
-    assert not steps[-1].won
+    assert not steps[-1].performance
     assert after.first and after.discount == 1
 
 
@@ -271,7 +271,7 @@ def test_a_won_battle_is_worth_20():
         total += float(step.reward)
         if state[1]:
             break
-    assert step.won
+    assert step.performance
     assert step.discount == 0
     # 10 for the victory; the damage is counted in shares of full health: 13 of 150
     np.testing.assert_allclose(total, 10 + 10 * 13 / 150, rtol=1e-4)
@@ -283,7 +283,7 @@ def test_a_lost_battle_ends_the_task_without_a_victory():
         env, [STOP] * 3, {"unit_health": jnp.array([1.0] * 3 + [150.0] * 5)}
     )
     assert steps[-1].discount == 0
-    assert not steps[-1].won
+    assert not steps[-1].performance
 
 
 def test_the_enemys_attack_mode_reaches_the_enemy():

@@ -20,14 +20,14 @@ def made_folder(monkeypatch, path, run, *roles):
     path.parent.mkdir(exist_ok=True)
     folder = RunFolder.create(run, path, "run")
     shapes = {}
-    load = lambda path, like: shapes.setdefault(path.parts[-2], like)  # noqa: E731
+    load = lambda path, like: shapes.setdefault(path.parts[-2], like)
     draw = np.random.default_rng(0)
     with monkeypatch.context() as patch:
         patch.setattr(checkpoint, "load", load)
         for role in roles:
             folder.model(role, write._world(folder))
     for role in roles:
-        fill = lambda x: jnp.asarray(draw.normal(size=x.shape), x.dtype)  # noqa: E731
+        fill = lambda x: jnp.asarray(draw.normal(size=x.shape), x.dtype)
         folder.finish(role, jax.tree.map(fill, shapes[role]))
     return folder
 

@@ -56,7 +56,7 @@ class Noise(AbstractEnv):
             alive=jnp.ones(n, bool),
         )
         zero, one = jnp.zeros(()), jnp.ones(())
-        return TimeStep(local, jnp.zeros(2), zero, one, first=time == 0, won=zero)
+        return TimeStep(local, jnp.zeros(2), zero, one, first=time == 0, performance=zero)
 
 
 def lists():
@@ -76,7 +76,7 @@ def team(spec, algo, student, seed=0, hidden=6, z=4):
         made = Team(network, own)
     leaves, structure = jax.tree.flatten(made)
     keys = jax.random.split(jax.random.key(seed + 1), len(leaves))
-    scale = lambda x: 0.6 if x.ndim > 1 else 0.1  # noqa: E731
+    scale = lambda x: 0.6 if x.ndim > 1 else 0.1
     moved = [
         x + scale(x) * jax.random.normal(k, x.shape)
         for k, x in zip(keys, leaves, strict=True)

@@ -29,7 +29,7 @@ def batch(getkey, alive):
         reward=jnp.zeros((2, 5)),
         discount=jnp.ones((2, 5)),
         first=jnp.zeros((2, 5), bool).at[:, 0].set(True),
-        won=jnp.zeros((2, 5)),
+        performance=jnp.zeros((2, 5)),
     )
     return Rollout(steps, action)
 
@@ -58,7 +58,7 @@ def test_the_variational_loss_leaves_out_the_dead(getkey):
     coach = module(getkey)
     alive = jnp.ones((2, 5, 3), bool).at[:, :, 1].set(False)
     rollout = batch(getkey, alive)
-    z = jax.random.normal(getkey(), (2, 5, 3, 5))
+    z = jax.random.normal(getkey(), (2, 4, 3, 5))
     loss = jax.jit(lambda z: coach.auxiliary(rollout, Info(z=z, mean=z)))
     np.testing.assert_allclose(loss(z), loss(z.at[:, :, 1].add(3.0)), rtol=1e-6)
     assert abs(float(loss(z) - loss(z.at[:, :, 2].add(3.0)))) > 1e-6
@@ -67,7 +67,7 @@ def test_the_variational_loss_leaves_out_the_dead(getkey):
 def test_the_variational_loss_falls_where_z_can_be_guessed(getkey):
     coach = module(getkey)
     rollout = batch(getkey, jnp.ones((2, 5, 3), bool))
-    guessed = jnp.zeros((2, 5, 3, 5))
+    guessed = jnp.zeros((2, 4, 3, 5))
     far = guessed + 5.0
     assert coach.auxiliary(rollout, Info(guessed, guessed)) < coach.auxiliary(
         rollout, Info(far, far)

@@ -3,8 +3,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ptde.info import InfoSizes, make_info
-from ptde.info.periodic import PeriodicInfo, last_refresh
+from ptde.info import AbstractInfo, InfoSizes, make_info
+from ptde.info.periodic import BroadcastInfo, PeriodicInfo, last_refresh
 from ptde.types import EnvSpec
 
 ENTITIES = ((0,), (1,), (2,), (3, 4), (5,))
@@ -31,7 +31,7 @@ def test_the_last_look_is_every_few_steps_of_an_episode():
 @pytest.mark.parametrize("kind", ["csrl", "gip", "copa"])
 def test_unroll_is_the_steps_one_by_one(getkey, kind):
     module = make_info(kind, KNOWN, SIZES, key=getkey())
-    assert isinstance(module, PeriodicInfo)
+    assert isinstance(module, BroadcastInfo if kind == "copa" else PeriodicInfo)
     local, state, noise, first = segments(getkey)
     whole = module.unroll(local, state, first, noise=noise).z
     carry = module.start(2, 3)
@@ -83,7 +83,8 @@ def test_adaptive_broadcast_sends_what_has_changed(getkey, threshold, messages):
 
 def test_without_a_pause_nothing_is_held(getkey):
     sizes = InfoSizes(z=5, hyper_hidden=7)
-    assert not isinstance(make_info("csrl", SPEC, sizes, key=getkey()), PeriodicInfo)
+    for kind in ("csrl", "copa"):
+        assert isinstance(make_info(kind, SPEC, sizes, key=getkey()), AbstractInfo)
     module = make_info("gip", SPEC, sizes, key=getkey())
     alike = jnp.full(2, 3, jnp.int32)
     np.testing.assert_array_equal(module.sent((), (), alike), alike)

@@ -17,8 +17,9 @@ from ptde.envs import Probe
 from ptde.info import InfoSizes
 from ptde.jobs.distill import Distillation, DistillConfig
 from ptde.mixers import MixerSizes
-from ptde.ops.local import information
-from ptde.rollout.loop import Schedule, initial, iterate, student_test
+from ptde.rollout.base import initial
+from ptde.rollout.jax_runner import JaxRunner, iterate
+from ptde.rollout.schedule import Schedule
 
 
 class Long(Probe):
@@ -75,7 +76,7 @@ def trained(run) -> tuple[Teacher, Team]:
     if team is None:
         config = DistillConfig(**PAPERS, steps=3, batch=8, hidden=8, data_steps=32, tests=1)
         task = Distillation(env, config, envs=4, segment=8, seed=0, seeds=1, steps=32)
-        one = lambda tree: jax.tree.map(lambda x: x[0], tree)  # noqa: E731
+        one = lambda tree: jax.tree.map(lambda x: x[0], tree)
         fit, data, network = one((task.start(teacher), task.roll(teacher), teacher.network))
         fit, _ = jax.jit(task.learn, static_argnums=3)(fit, data, network, 3)
         student = jax.tree.map(lambda x: x[None], fit.student)
@@ -86,14 +87,12 @@ def trained(run) -> tuple[Teacher, Team]:
 @pytest.mark.parametrize("run", RUNS.values(), ids=RUNS)
 def test_a_student_team_plays_the_same_where_the_state_is_nan(run):
     teacher, team = trained(run)
-    seeing, blind = (student_test(env, 64, 1)(team, SEED) for env in (Long(), Blind()))
+    seeing, blind = (JaxRunner(env).test(64, 1)(team, SEED) for env in (Long(), Blind()))
     for a, b in zip(jax.tree.leaves(seeing), jax.tree.leaves(blind), strict=True):
         np.testing.assert_array_equal(a, b)
     assert np.isfinite(seeing.reward).all() and 0 < seeing.reward.mean() < 1
     # Its teacher could not: what it is told is NaN there, and so are its values.
     _, step = Blind().resets(2, key=SEED[0])
     one = jax.tree.map(lambda x: x[0], teacher)
-    memory = one.policy(0.0, sample_z=False).start(2, 2)
-    local = information(step, one.sight)
-    _, values = memory.advance(one.network, one.info, local, step.state, None)
+    _, values, _ = one.step(one.start(2, 2), step)
     assert jnp.isnan(values).all()

@@ -7,7 +7,6 @@ import optax
 import pytest
 from tests.students import PAPERS
 
-from ptde.algos import Teacher
 from ptde.algos.registry import value_model
 from ptde.config import Run
 from ptde.distill.students import MlpStudent
@@ -36,8 +35,8 @@ def teacher():
     run = Run(
         world="probe", map="personal", hidden=8, info_config=InfoSizes(z=3, hyper_hidden=8)
     )
-    model = value_model(run, ENV.spec, key=jax.random.key(0))
-    return jax.tree.map(lambda x: x[None], Teacher(model.network, model.info))
+    made = value_model(run, ENV.spec, key=jax.random.key(0)).teacher
+    return jax.tree.map(lambda x: x[None], made)
 
 
 @pytest.fixture(scope="module")
@@ -127,7 +126,7 @@ def fit_mean(x, targets, steps=1500):
     student = MlpStudent(x.shape[-1], targets.shape[-1], 32, key=jax.random.key(1))
     adam = optax.adam(3e-3)
     every = jnp.ones(len(x), bool)
-    loss = lambda s: distillation_loss(s.mlp(x), targets, every)  # noqa: E731
+    loss = lambda s: distillation_loss(s.mlp(x), targets, every)
 
     def one(carry, _):
         student, state = carry
@@ -181,7 +180,7 @@ def test_what_cannot_be_learnt_is_the_variance_of_z_given_local_information(teac
     local, z = rows_local[begins], rows_z[begins]
     bits = jnp.array(np.stack(np.meshgrid(*[[-1.0, 1.0]] * 4), -1).reshape(16, 4))
     info = jax.tree.map(lambda x: x[0], teacher.info)
-    tell = lambda s: info(  # noqa: E731
+    tell = lambda s: info(
         local[:, None], jnp.broadcast_to(s, (len(local), 4)), noise=None
     ).mean[:, 0]
     best = jax.vmap(tell)(bits).mean(0)

@@ -27,7 +27,7 @@ def test_the_gradient_written_out_is_the_gradient(getkey, rows_per_block, monkey
     weight = jax.random.normal(getkey(), (10, 3, 6))
 
     def gradient(call):
-        loss = lambda *args: jnp.sum(weight * call(*args))  # noqa: E731
+        loss = lambda *args: jnp.sum(weight * call(*args))
         return jax.tree.leaves(jax.grad(loss, argnums=(0, 1, 2))(layer, local, state))
 
     pairs = zip(

@@ -11,11 +11,11 @@ def test_joined_is_the_layer_on_the_concatenation(getkey, batch):
     layer = Linear(9, 4, key=getkey())
     x = jax.random.normal(getkey(), (*batch, 7))
     y = jax.random.normal(getkey(), (*batch, 2))
-    whole = lambda layer, x, y: layer(jnp.concatenate([x, y], axis=-1))  # noqa: E731
+    whole = lambda layer, x, y: layer(jnp.concatenate([x, y], axis=-1))
     np.testing.assert_allclose(layer.joined(x, y), whole(layer, x, y), atol=1e-6)
 
     def gradient(call):
-        loss = lambda *args: jnp.sum(call(*args) ** 2)  # noqa: E731
+        loss = lambda *args: jnp.sum(call(*args) ** 2)
         return jax.tree.leaves(jax.grad(loss, argnums=(0, 1, 2))(layer, x, y))
 
     for a, b in zip(gradient(Linear.joined), gradient(whole), strict=True):

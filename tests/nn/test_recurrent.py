@@ -30,7 +30,7 @@ def test_one_step_is_pytorchs_equation(getkey):
     h = jax.random.normal(getkey(), (ROWS, HIDDEN))
     gi = np.asarray(x[0] @ gru.project.weight + gru.project.bias)
     gh = np.asarray(h @ gru.weight_h + gru.bias_h)
-    sigmoid = lambda a: 1 / (1 + np.exp(-a))  # noqa: E731
+    sigmoid = lambda a: 1 / (1 + np.exp(-a))
     ir, iz, inn = np.split(gi, 3, -1)
     hr, hz, hn = np.split(gh, 3, -1)
     r, z = sigmoid(ir + hr), sigmoid(iz + hz)
@@ -47,7 +47,7 @@ def test_unroll_is_the_steps_one_by_one(getkey):
 def test_the_gradient_written_out_is_the_gradient(getkey):
     gru, x, first = setup(getkey)
     weight = jax.random.normal(getkey(), (T, ROWS, HIDDEN))
-    loss = lambda unroll: lambda gru, x: jnp.sum(weight * unroll(gru, x, first))  # noqa: E731
+    loss = lambda unroll: lambda gru, x: jnp.sum(weight * unroll(gru, x, first))
     ours = jax.grad(loss(GRU.unroll), argnums=(0, 1))(gru, x)
     plain = jax.grad(loss(by_steps), argnums=(0, 1))(gru, x)
     for a, b in zip(jax.tree.leaves(ours), jax.tree.leaves(plain), strict=True):

@@ -19,9 +19,7 @@ from ptde.page.run import charts_here, scenes_here
 from ptde.page.scenes import pack
 from ptde.processes.games.football import ACTION_NAMES
 
-pytestmark = pytest.mark.slow
-
-pytestmark = pytest.mark.usefixtures("chromium")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("chromium")]
 
 
 @pytest.fixture(scope="session")

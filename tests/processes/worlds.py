@@ -218,3 +218,53 @@ class Battle:
 
     def close(self):
         pass
+
+
+class Foraging:
+    """Agents with the interface of Level-Based Foraging: lists, rewards of each, and an end
+    that is `terminated` where the time is up, too. Agent 1 has fewer actions than agent 0,
+    and sees less. Both must stand on 0 to end it before."""
+
+    _max_episode_steps = 5
+
+    def __init__(self, action="discrete", agents=2, mask=False):
+        from gymnasium import spaces
+
+        self.agents, self.mask = agents, mask
+        kinds = {
+            "discrete": [spaces.Discrete(3), spaces.Discrete(2, start=1)],
+            "continuous": [spaces.Box(0, 1, (2,))] * 2,
+            "message": [spaces.MultiDiscrete([5, 2])] * 2,
+        }
+        self.action_space = spaces.Tuple(kinds[action][:agents])
+        place = spaces.Box(0, 9, (1,))
+        sees = [spaces.Dict({"own": place, "all": spaces.Box(0, 9, (2,))}), place]
+        self.observation_space = spaces.Tuple(sees[:agents])
+
+    def reset(self, seed=None, options=None):
+        self.time = 0
+        self.place = np.random.default_rng(seed).integers(1, 5, size=2)
+        return self.sees(), self.info()
+
+    def step(self, actions):
+        assert all(type(a) is int for a in actions)
+        self.time += 1
+        self.place = np.clip(self.place - np.array(actions), 0, None)
+        over = not self.place.any()
+        rewards = [float(p == 0) for p in self.place]
+        late = self.time >= self._max_episode_steps
+        return self.sees(), rewards, over or late, False, {**self.info(), "won": over}
+
+    def info(self):
+        return {"action_mask": [[1, 1, 0], [1, 1]]} if self.mask else {}
+
+    def sees(self):
+        first = {"own": self.place[:1], "all": self.place}
+        return (first, self.place[1:])[: self.agents]
+
+    def close(self):
+        pass
+
+
+def raises():
+    return 1 / 0

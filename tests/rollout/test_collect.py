@@ -3,10 +3,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ptde.agents import TeacherPolicy, UtilityNetwork
+from ptde.agents import Teacher, TeacherPolicy, UtilityNetwork
 from ptde.envs import Probe
 from ptde.info import INFOS, InfoSizes
-from ptde.rollout.collect import collect, ended, rollout_shapes, start, train_win_rate
+from ptde.rollout.collect import collect, ended, rollout_shapes, start, train_performance
 from ptde.rollout.evaluate import evaluate
 from ptde.types import LocalView, Rollout, TimeStep
 
@@ -14,7 +14,7 @@ from ptde.types import LocalView, Rollout, TimeStep
 def policy(getkey, spec, epsilon=0.5):
     network = UtilityNetwork(spec.local_dim, 0, spec.n_actions, hidden=4, key=getkey())
     none = INFOS["none"](spec, InfoSizes(), key=getkey())
-    return TeacherPolicy(network, none, epsilon, False)
+    return TeacherPolicy(Teacher(network, none), epsilon, False)
 
 
 def test_a_rollout_is_what_its_shapes_say(getkey):
@@ -66,7 +66,7 @@ def segment(*rows):
         reward=jnp.zeros((copies, time)),
         discount=jnp.asarray(~np.isin(steps, ["w", "h", "l"]), jnp.float32),
         first=jnp.asarray(steps == "f"),
-        won=jnp.asarray(won, jnp.float32),
+        performance=jnp.asarray(won, jnp.float32),
     )
     return Rollout(step, action[:, :-1])
 
@@ -88,7 +88,7 @@ def segment(*rows):
     ],
 )
 def test_the_training_win_rate_is_of_every_episode_that_ended(rows, rate):
-    won = train_win_rate(segment(*rows), time_limit=5)
+    won = train_performance(segment(*rows), time_limit=5)
     np.testing.assert_allclose(won, rate, rtol=1e-6)
 
 
@@ -106,7 +106,7 @@ def test_one_step_episodes_give_a_mean_and_not_a_sum(getkey):
     for length in (1, 2, 3):
         begun = start(acts, env, 256, key=getkey())
         _, rollout = collect(acts, env, begun, length, key=getkey())
-        assert train_win_rate(rollout, env.spec.time_limit) == 1
+        assert train_performance(rollout, env.spec.time_limit) == 1
 
 
 def test_evaluation_counts_one_whole_episode_of_each_copy(getkey):
@@ -114,7 +114,7 @@ def test_evaluation_counts_one_whole_episode_of_each_copy(getkey):
     returns = evaluate(policy(getkey, env.spec), env, 50, key=getkey())
     np.testing.assert_array_equal(returns.length, 3)
     np.testing.assert_array_equal(returns.reward, 1.0)
-    assert returns.won.all()
+    assert returns.performance.all()
 
 
 def test_evaluation_on_the_same_key_meets_the_same_beginnings(getkey):

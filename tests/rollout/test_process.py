@@ -59,7 +59,7 @@ def check_against_the_world(rollout, length):
             np.testing.assert_array_equal(steps.local.last_action[b, t], last)
             assert steps.reward[b, t] == now.reward
             assert steps.discount[b, t] == 1 - now.ended
-            assert steps.won[b, t] == now.won
+            assert steps.performance[b, t] == now.won
             if t < length and not now.ended:
                 last = np.asarray(rollout.action[b, t])
                 now = env.step(last)
@@ -172,7 +172,7 @@ def test_returns_are_those_of_whole_episodes_on_the_same_seeds(quorum):
             now, memory = env.step(action), memory + 1
             total += now.reward
         assert returns.reward[i] == total
-        assert returns.won[i] == now.won
+        assert returns.performance[i] == now.won
     np.testing.assert_array_equal(returns.length, [4] * 7)
     np.testing.assert_array_equal(returns.score, [4] * 7)
 
@@ -187,7 +187,7 @@ def test_an_episode_that_is_lost_in_a_test_is_played_again(tmp_path):
 
 def test_a_film_shows_every_step():
     world = world_of("Scored", copies=1)
-    pictures, record = process.film(Counts(), world, 5, key=new_key(0))
+    pictures, record = process.film(Counts(), world, key=new_key(0))
     world.close()
     assert [p[0, 0, 0] for p in pictures] == [0, 20, 40, 60, 80]
     assert record is None

@@ -5,9 +5,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Key
 
-from ptde.agents.policy import FullPolicy, Localised, StudentPolicy, TeacherPolicy
+from ptde.agents.policy import FullPolicy, Localised
+from ptde.agents.team import StudentPolicy, TeacherPolicy
 from ptde.info.base import Carry
-from ptde.ops.local import information, local_information
 from ptde.types import PolicyOutput, TimeStep
 
 
@@ -38,28 +38,24 @@ class Watched(FullPolicy):
     ) -> tuple[Carry, PolicyOutput]:
         before, _ = carry
         after, output = self.policy(before, step, key=key)
-        return (after, self._thought(before, after, step, key)), output
+        return (after, self._thought(before, step, key)), output
 
-    def _thought(
-        self, before: Carry, after: Carry, step: TimeStep, key: Key[Array, ""]
-    ) -> Thought:
-        """As the policies in ``agents/policy.py`` come to their values."""
+    def _thought(self, before: Carry, step: TimeStep, key: Key[Array, ""]) -> Thought:
+        """As the policies in ``agents/team.py`` come to their values."""
         policy = self.policy
         if isinstance(policy, TeacherPolicy):
-            key_z, _ = jax.random.split(key)
-            local = information(step, policy.sight)
-            shape = local.shape[:-1]
-            noise = policy.info.draw(shape, key=key_z) if policy.sample_z else None
-            told = policy.info.step(before.info, local, step.state, noise=noise)[1]
-            network, h, z = policy.network, after.h, told.z
+            teacher, (key_z, _) = policy.teacher, jax.random.split(key)
+            noise = teacher.draw(step, key=key_z) if policy.sample_z else None
+            network = teacher.network
+            memory, values, info = teacher.step(before, step, noise=noise)
+            z = info.z
         else:
             assert isinstance(policy, Localised) and isinstance(
                 policy.policy, StudentPolicy
             )
-            local = local_information(step.local)
-            z = policy.policy.student.step(before[1], local)[1]
-            network, h = policy.policy.network, after[0]
-        values, without = network.values(h, z), network.values(h, jnp.zeros_like(z))
+            network = policy.policy.team.network
+            memory, values, z = policy.policy.team.step(before, step.local)
+        without = network.values(memory.h, jnp.zeros_like(z))
         return Thought(values, without, step.local.legal)
 
 

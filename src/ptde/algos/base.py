@@ -4,48 +4,37 @@ from abc import ABC, abstractmethod
 from typing import Any, Generic, TypeVar
 
 import equinox as eqx
+import jax
+import optax
 from jaxtyping import Array, Float, Key
 
-from ptde.agents.base import AbstractNetwork
-from ptde.agents.policy import FullPolicy, StudentPolicy, TeacherPolicy
-from ptde.info.base import AbstractInfo, AbstractStudent
-from ptde.ops.local import Sight, information
-from ptde.types import Rollout, TimeStep
+from ptde.agents.policy import FullPolicy
+from ptde.agents.team import Teacher, Team
+from ptde.types import Rollout
 
 Metrics = dict[str, Float[Array, ""]]
 """Scalars of one update, by name."""
 
 State = TypeVar("State", bound=eqx.Module)
+Model = TypeVar("Model", bound=eqx.Module)
 
 
-class Teacher(eqx.Module):
-    """What stage 1 hands to stage 2: the agents' network and the information module."""
+class ModelState(eqx.Module, Generic[Model]):
+    """A model that learns, and its optimiser's state."""
 
-    network: AbstractNetwork
-    info: AbstractInfo
-    sight: Sight = eqx.field(static=True, default="own")
+    model: Model
+    optimiser: optax.OptState
 
-    def policy(self, epsilon: Float[Array, ""] | float, *, sample_z: bool) -> TeacherPolicy:
-        """The team, greedy but for ``epsilon``; z is drawn or its mean."""
-        return TeacherPolicy(self.network, self.info, epsilon, sample_z, self.sight)
-
-    def unroll(self, steps: TimeStep) -> Float[Array, "B T n u"]:
-        """Action values or logits on segments, whoever played them; z is its mean."""
-        local = information(steps, self.sight)
-        h = self.network.unroll(local, steps.first)
-        info = self.info.unroll(local, steps.state, steps.first, noise=None)
-        return self.network.values(h, info.mean)
-
-
-class Team(eqx.Module):
-    """What is deployed: a network, and the student in the information module's place."""
-
-    network: AbstractNetwork
-    student: AbstractStudent
-
-    def policy(self) -> StudentPolicy:
-        """The team, greedy."""
-        return StudentPolicy(self.network, self.student)
+    def step(
+        self,
+        gradient: Model,
+        optimiser: optax.GradientTransformation,
+        rate: Float[Array, ""] | float = 1.0,
+    ) -> "ModelState[Model]":
+        """After one more step, of a share ``rate`` of the optimiser's."""
+        change, state = optimiser.update(gradient, self.optimiser, self.model)
+        change = jax.tree.map(lambda x: rate * x, change)
+        return ModelState(optax.apply_updates(self.model, change), state)
 
 
 class AbstractAlgorithm(ABC, Generic[State]):

@@ -7,7 +7,7 @@ itself has a student where the information module was, and so nothing to read it
 """
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import equinox as eqx
 import jax
@@ -16,64 +16,52 @@ from jaxtyping import Array, Key
 from ptde.agents.policy import FullPolicy
 from ptde.algos.base import AbstractAlgorithm, AbstractLearner, Metrics, Teacher, Team
 from ptde.distill.students import StudentInfo
-from ptde.options import Options
+from ptde.options import In, Options
 from ptde.types import Rollout
-from ptde.validation import check_choice, check_range
 
 
 @dataclass(frozen=True)
 class FinetuneConfig(Options):
     """How the student goes on learning from rewards, after it was distilled."""
 
-    share: float = 0.1
+    group: ClassVar[str] = "finetune."
+
+    share: Annotated[float, In(0, 0.99)] = 0.1
     """Share of --steps for it. In [0, 1); 0 leaves it to ``steps``."""
-    steps: int = 0
+    steps: Annotated[int, In(0, example=100_000)] = 0
     """Joint steps for it, beside --steps, where there is no ``share``. >= 0; 0 of both:
     there is no such stage."""
     trains: Literal["all", "student", "network"] = "all"
     """What learns: the student, the network that the teacher left, or both."""
-    lr: float = 5e-4
+    lr: Annotated[float, In(0, above=True)] = 5e-4
     """Adam's learning rate; with a value learner it falls linearly to 0. > 0."""
-    epsilon: float = 0.05
+    epsilon: Annotated[float, In(0, 1)] = 0.05
     """Probability of a random action. In [0, 1]."""
-    updates: int = 2
+    updates: Annotated[int, In(1)] = 2
     """Updates after each collection. >= 1."""
-    average: float = 0.99
+    average: Annotated[float, In(0, 0.99999)] = 0.99
     """As --average, in this stage. In [0, 1)."""
-    warm_up: float = 0.2
+    warm_up: Annotated[float, In(0, 0.99)] = 0.2
     """Share of the collections, the first, that fill the replay before the first update (of
     mappo: from which the critic alone learns). In [0, 1)."""
-    leash: float | None = None
+    leash: Annotated[float | None, In(0, example=0.1)] = None
     """Weight of the divergence of the student's policy from its teacher's, on the battles
     that the student plays. >= 0; None: 0.1 for mappo, else 0."""
-    tests: int = 10
+    tests: Annotated[int, In(1)] = 10
     """How often the team is tested. >= 1."""
-    test_episodes: int = 64
+    test_episodes: Annotated[int, In(1)] = 64
     """Episodes of each of these tests. >= 1."""
 
-    def __post_init__(self):
-        check_choice("finetune.trains", self.trains, ("all", "student", "network"))
-        check_range("finetune.share", self.share, 0, 0.99, example=0.1)
-        check_range("finetune.steps", self.steps, 0, example=100_000)
-        check_range("finetune.lr", self.lr, 0, open_low=True, example=5e-4)
-        check_range("finetune.epsilon", self.epsilon, 0, 1, example=0.05)
-        check_range("finetune.updates", self.updates, 1, example=2)
-        check_range("finetune.average", self.average, 0, 0.99999, example=0.99)
-        check_range("finetune.warm_up", self.warm_up, 0, 0.99, example=0.2)
-        check_range("finetune.leash", self.leash or 0.0, 0, example=0.1)
-        check_range("finetune.tests", self.tests, 1, example=10)
-        check_range("finetune.test_episodes", self.test_episodes, 1, example=64)
-
-    def parts(self, model: Any) -> Any:
-        """The parts of a learner's model that learn, as a tree of bools over its own."""
+    def parts(self, team: Teacher) -> Any:
+        """The parts of a team that learn, as a tree of bools over its own."""
         if self.trains == "all":
             return True
-        others = jax.tree.map(lambda _: True, model)
+        others = jax.tree.map(lambda _: True, team)
         frozen = "network" if self.trains == "student" else "info"
         return eqx.tree_at(
             lambda m: getattr(m, frozen),
             others,
-            jax.tree.map(lambda _: False, getattr(model, frozen)),
+            jax.tree.map(lambda _: False, getattr(team, frozen)),
         )
 
 

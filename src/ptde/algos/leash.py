@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, PyTree
 
-from ptde.algos.base import Teacher
+from ptde.agents.team import Teacher
 from ptde.distill.objectives import divergence, sharpness
 from ptde.ops.masks import masked_mean, without_last
 from ptde.types import Rollout
@@ -33,7 +33,7 @@ class Leash(eqx.Module):
         """The loss of a student's action values or logits at the steps of a batch."""
         steps = without_last(batch.steps)
         legal = steps.local.legal
-        wanted = jax.lax.stop_gradient(self.teacher.unroll(steps))
+        wanted = jax.lax.stop_gradient(self.teacher.unroll(steps)[0])
         t = sharpness(self.teacher.network, wanted, legal, counts)
         apart = divergence(wanted / t, values / t, legal)
         return self.weight * masked_mean(apart, counts)

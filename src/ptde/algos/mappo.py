@@ -9,7 +9,7 @@ are then compared on the same footing, and the ratio is 1 before the first step.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Annotated, Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -17,20 +17,17 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Bool, Float, Int, Key
 
-from ptde.agents.base import AbstractCritic, AbstractNetwork
-from ptde.agents.policy import SamplingPolicy
-from ptde.algos.base import AbstractLearner, Metrics, Teacher, Team
+from ptde.agents.base import AbstractCritic
+from ptde.agents.team import SamplingPolicy, Teacher, Team
+from ptde.algos.base import AbstractLearner, Metrics, ModelState
 from ptde.algos.leash import Leash, only
 from ptde.distill.students import StudentInfo
-from ptde.info.base import AbstractInfo
-from ptde.ops.local import local_information
 from ptde.ops.losses import clipped_surrogate, clipped_value_loss
 from ptde.ops.masks import last_steps, masked_mean, valid_transitions, without_last
 from ptde.ops.returns import lambda_returns
 from ptde.ops.select import log_probability, masked
-from ptde.options import Options
+from ptde.options import In, Options
 from ptde.types import Rollout
-from ptde.validation import check_range
 
 RECIPES = {
     "3s_vs_5z": (15, 0.05),
@@ -45,36 +42,26 @@ RECIPES = {
 class MappoConfig(Options):
     """How MAPPO learns (the values of Yu et al. for StarCraft)."""
 
-    gamma: float = 0.99
+    group: ClassVar[str] = "mappo."
+
+    gamma: Annotated[float, In(0, 1)] = 0.99
     """Discount per joint step. In [0, 1]."""
-    gae_lambda: float = 0.95
+    gae_lambda: Annotated[float, In(0, 1)] = 0.95
     """Trace decay of the advantages. In [0, 1]."""
-    lr: float = 5e-4
+    lr: Annotated[float, In(0, above=True)] = 5e-4
     """Adam's learning rate of actor and critic. > 0."""
-    epochs: int = 0
+    epochs: Annotated[int, In(0, example=10)] = 0
     """Passes over each rollout, one gradient step each. >= 0; 0 takes Yu et al.'s: 15 on
     3s_vs_5z, 5 on 6h_vs_8z and 3s5z_vs_3s6z, else 10."""
-    clip: float = 0.0
+    clip: Annotated[float, In(0, example=0.2)] = 0.0
     """Largest change of the ratio, and of the normalised value, that counts. >= 0; 0 takes
     Yu et al.'s: 0.05 on 3s_vs_5z and 5m_vs_6m, else 0.2."""
-    entropy: float = 0.01
+    entropy: Annotated[float, In(0)] = 0.01
     """Weight of the policy's entropy. >= 0."""
-    huber: float = 10.0
+    huber: Annotated[float, In(0, above=True)] = 10.0
     """Where the value's loss turns linear, in normalised units. > 0."""
-    max_grad_norm: float = 10.0
+    max_grad_norm: Annotated[float, In(0, above=True)] = 10.0
     """Global norm at which gradients are clipped, actor and critic apart. > 0."""
-
-    def __post_init__(self):
-        default = type(self)
-        for name in ("gamma", "gae_lambda"):
-            value = getattr(self, name)
-            check_range(f"mappo.{name}", value, 0, 1, example=getattr(default, name))
-        for name in ("lr", "huber", "max_grad_norm"):
-            value, example = getattr(self, name), getattr(default, name)
-            check_range(f"mappo.{name}", value, 0, open_low=True, example=example)
-        check_range("mappo.entropy", self.entropy, 0, example=0.01)
-        check_range("mappo.epochs", self.epochs, 0, example=10)
-        check_range("mappo.clip", self.clip, 0, example=0.2)
 
     def on(self, map_name: str) -> "MappoConfig":
         """The same with the map's epochs and clip where none are given."""
@@ -82,19 +69,10 @@ class MappoConfig(Options):
         return replace(self, epochs=self.epochs or epochs, clip=self.clip or clip)
 
 
-class Actor(eqx.Module):
-    """The team's networks: the information module is the actor's."""
-
-    network: AbstractNetwork
-    info: AbstractInfo
-
-    def logits(self, batch: Rollout) -> Float[Array, "B T n u"]:
-        """At every step that an action was taken, with the noise it was taken with."""
-        steps = without_last(batch.steps)
-        local = local_information(steps.local)
-        h = self.network.unroll(local, steps.first)
-        info = self.info.unroll(local, steps.state, steps.first, noise=batch.noise)
-        return masked(self.network.values(h, info.z), steps.local.legal)
+def logits(actor: Teacher, batch: Rollout) -> Float[Array, "B T n u"]:
+    """At every step that an action was taken, with the noise it was taken with."""
+    steps = without_last(batch.steps)
+    return masked(actor.unroll(steps, noise=batch.noise)[0], steps.local.legal)
 
 
 class ValueNorm(eqx.Module):
@@ -136,10 +114,9 @@ class Judge(eqx.Module):
 class MappoState(eqx.Module):
     """Everything of MAPPO that changes."""
 
-    actor: Actor
-    critic: AbstractCritic
-    actor_optimiser: optax.OptState
-    critic_optimiser: optax.OptState
+    actor: ModelState[Teacher]
+    """The team: the information module is the actor's."""
+    critic: ModelState[AbstractCritic]
     value_norm: ValueNorm
     leash: Leash | None
     """Of one that is held to a teacher."""
@@ -169,10 +146,10 @@ class MappoLearner(AbstractLearner[MappoState]):
 
     def __init__(
         self,
-        make_models: Callable[[Key[Array, ""]], tuple[Actor, AbstractCritic]],
+        make_models: Callable[[Key[Array, ""]], tuple[Teacher, AbstractCritic]],
         config: MappoConfig,
         warm_up: int = 0,
-        trains: Callable[[Actor], Any] = lambda actor: True,
+        trains: Callable[[Teacher], Any] = lambda actor: True,
     ):
         """Wires a learner.
 
@@ -193,7 +170,7 @@ class MappoLearner(AbstractLearner[MappoState]):
     def init(
         self,
         example: Rollout,
-        given: tuple[Actor, Judge, Leash | None] | None = None,
+        given: tuple[Teacher, Judge, Leash | None] | None = None,
         *,
         key: Key[Array, ""],
     ) -> MappoState:
@@ -203,71 +180,67 @@ class MappoLearner(AbstractLearner[MappoState]):
         else:
             actor, judge, leash = given
         return MappoState(
-            actor=actor,
-            critic=judge.critic,
-            actor_optimiser=self.optimiser.init(actor),
-            critic_optimiser=self.optimiser.init(judge.critic),
+            actor=ModelState(actor, self.optimiser.init(actor)),
+            critic=ModelState(judge.critic, self.optimiser.init(judge.critic)),
             value_norm=judge.value_norm,
             leash=leash,
             collections=jnp.zeros((), jnp.int32),
         )
 
     def behave(self, state: MappoState) -> SamplingPolicy:
-        return SamplingPolicy(state.actor.network, state.actor.info)
+        return SamplingPolicy(state.actor.model)
 
     def teacher(self, state: MappoState) -> Teacher:
-        return Teacher(state.actor.network, state.actor.info)
+        return state.actor.model
 
     def central(self, state: MappoState) -> Judge:
-        return Judge(state.critic, state.value_norm)
+        return Judge(state.critic.model, state.value_norm)
 
     def adopt(
         self, team: Team, central: Judge, teacher: Teacher | None, leash: float
-    ) -> tuple[Actor, Judge, Leash | None]:
+    ) -> tuple[Teacher, Judge, Leash | None]:
         info = StudentInfo(team.student, team.network.z_dim)
         held = None if teacher is None else Leash(teacher, leash)
-        return Actor(team.network, info), central, held
+        return Teacher(team.network, info), central, held
 
     def update(
         self, state: MappoState, rollout: Rollout, *, key: Key[Array, ""]
     ) -> tuple[MappoState, Metrics]:
         scale, advantages = self.advantages(state, rollout)
-        networks = (
-            state.actor,
-            state.critic,
-            state.actor_optimiser,
-            state.critic_optimiser,
-        )
+        ready = state.collections >= self.warm_up
 
-        def epoch(networks, _):
-            actor, critic, actor_optimiser, critic_optimiser = networks
+        def epoch(learnt, _):
+            actor, critic = learnt
             loss = jax.value_and_grad(self.actor_loss, has_aux=True)
-            (_, metrics), gradient = loss(actor, advantages)
-            gradient = only(self.trains(actor), gradient)
+            (_, metrics), gradient = loss(actor.model, advantages)
+            gradient = only(self.trains(actor.model), gradient)
             metrics["grad_norm"] = optax.global_norm(gradient)
-            change, actor_optimiser = self.optimiser.update(gradient, actor_optimiser)
+            moved = actor.step(gradient, self.optimiser)
             if self.warm_up:
-                ready = state.collections >= self.warm_up
-                change = jax.tree.map(lambda x: jnp.where(ready, x, 0.0), change)
-            actor = optax.apply_updates(actor, change)
-            value, gradient = jax.value_and_grad(self.critic_loss)(critic, advantages)
-            metrics["critic_loss"] = value
-            change, critic_optimiser = self.optimiser.update(gradient, critic_optimiser)
-            critic = optax.apply_updates(critic, change)
-            return (actor, critic, actor_optimiser, critic_optimiser), metrics
+                kept = lambda new, old: jnp.where(ready, new, old)
+                model = jax.tree.map(kept, moved.model, actor.model)
+                moved = replace(moved, model=model)
+            loss = jax.value_and_grad(self.critic_loss)
+            metrics["critic_loss"], gradient = loss(critic.model, advantages)
+            critic = critic.step(gradient, self.optimiser)
+            return (moved, critic), metrics
 
-        networks, metrics = jax.lax.scan(epoch, networks, None, length=self.config.epochs)
+        learnt, epochs = (state.actor, state.critic), self.config.epochs
+        (actor, critic), metrics = jax.lax.scan(epoch, learnt, None, length=epochs)
         metrics = jax.tree.map(lambda x: x[-1], metrics)
         metrics["target"] = scale.mean
         count = state.collections + 1
-        return MappoState(*networks, scale, state.leash, count), metrics
+        state = replace(
+            state, actor=actor, critic=critic, value_norm=scale, collections=count
+        )
+        return state, metrics
 
     def advantages(
         self, state: MappoState, batch: Rollout
     ) -> tuple[ValueNorm, AdvantageBatch]:
         """Advantages (GAE) and targets of a rollout, by the networks as they are."""
         c, steps, old = self.config, batch.steps, state.value_norm
-        value = state.critic(steps)
+        value = state.critic.model(steps)
         v = value * old.std + old.mean
         trace = jnp.where(last_steps(steps.first), 0.0, c.gae_lambda)
         discount = c.gamma * steps.discount[:, 1:]
@@ -283,7 +256,7 @@ class MappoLearner(AbstractLearner[MappoState]):
         scale = old.update(returns, valid)
         return scale, AdvantageBatch(
             batch=batch,
-            log_prob=log_probability(state.actor.logits(batch), batch.action),
+            log_prob=log_probability(logits(state.actor.model, batch), batch.action),
             # As the critic put them out: in the new scale they would start outside of the
             # clipping range wherever the scale has moved, and teach nothing there.
             value=value[:, :-1],
@@ -294,18 +267,20 @@ class MappoLearner(AbstractLearner[MappoState]):
             leash=state.leash,
         )
 
-    def actor_loss(self, actor: Actor, advantages: AdvantageBatch) -> tuple[Array, Metrics]:
+    def actor_loss(
+        self, actor: Teacher, advantages: AdvantageBatch
+    ) -> tuple[Array, Metrics]:
         """The clipped surrogate and the entropy."""
         c = self.config
-        logits = actor.logits(advantages.batch)
-        log_prob = log_probability(logits, advantages.batch.action)
+        values = logits(actor, advantages.batch)
+        log_prob = log_probability(values, advantages.batch.action)
         ratio = jnp.exp(log_prob - advantages.log_prob)
         surrogate = clipped_surrogate(ratio, advantages.advantage, c.clip)
-        log_p = jax.nn.log_softmax(logits)
+        log_p = jax.nn.log_softmax(values)
         entropy = masked_mean(-jnp.sum(jnp.exp(log_p) * log_p, axis=-1), advantages.counts)
         loss = -masked_mean(surrogate, advantages.counts) - c.entropy * entropy
         if advantages.leash is not None:
-            loss += advantages.leash(logits, advantages.batch, advantages.counts)
+            loss += advantages.leash(values, advantages.batch, advantages.counts)
         far = jnp.abs(ratio - 1.0) > c.clip
         metrics = {
             "loss": loss,

@@ -14,8 +14,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from ptde.agents.base import AbstractNetwork
+from ptde.agents.team import Team
 from ptde.agents.utility import UtilityNetwork
-from ptde.algos.base import Team
 from ptde.distill.objectives import AbstractObjective, Labelled
 from ptde.distill.students import NoStudent
 from ptde.info.base import AbstractStudent
@@ -42,7 +42,9 @@ class AbstractOnlineStudent(ABC, Generic[S]):
         q: Float[Array, "B T n u"],
         info: Info,
     ) -> Float[Array, ""]:
-        """What the student minimises; the others are the teacher's, constant."""
+        """What the student minimises at the T steps that were acted on; the others are the
+        teacher's, constant.
+        """
 
     @abstractmethod
     def team(self, student: S, teacher: AbstractNetwork) -> Team:
@@ -70,9 +72,9 @@ class OnlineValueStudent(AbstractOnlineStudent[UtilityNetwork]):
         steps = batch.steps
         local = local_information(steps.local)
         h = student.unroll(local, steps.first)
-        guess = student.values(h, jnp.zeros((*h.shape[:-1], 0)))
+        guess = student.values(h, jnp.zeros((*h.shape[:-1], 0)))[:, :-1]
         error = jnp.sum(jnp.square(guess - q), axis=(-2, -1))
-        return masked_mean(error[:, :-1], valid_transitions(steps.first))
+        return masked_mean(error, valid_transitions(steps.first))
 
     def team(self, student: UtilityNetwork, teacher: AbstractNetwork) -> Team:
         return Team(student, NoStudent())
@@ -105,7 +107,7 @@ class OnlineInfoStudent(AbstractOnlineStudent[AbstractStudent]):
             first=steps.first,
             legal=steps.local.legal,
             counts=valid_transitions(batch.steps.first)[..., None] & steps.local.alive,
-            z=info.mean[:, :-1],
+            z=info.mean,
         )
         return self.objective(student.unroll(seen.local, seen.first), seen, network)
 

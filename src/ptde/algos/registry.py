@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import jax
 from jaxtyping import Array, Key
 
 from ptde.agents.actor import ActorNetwork, Critic
+from ptde.agents.team import Teacher
 from ptde.agents.utility import UtilityNetwork
 from ptde.algos.base import AbstractLearner
-from ptde.algos.mappo import Actor, MappoLearner
+from ptde.algos.mappo import MappoLearner
 from ptde.algos.online import AbstractOnlineStudent, OnlineInfoStudent, OnlineValueStudent
 from ptde.algos.value import ValueLearner, ValueModel
 from ptde.info import info_shapes, make_info
@@ -43,8 +44,8 @@ class Algo:
 
     make: Callable[[Run, EnvSpec], AbstractLearner]
     """The learner of stage 1."""
-    networks: Callable[..., Any] | None = None
-    """``networks(run, spec, key=key)`` has the untrained ``network`` and ``info``."""
+    networks: Callable[..., Teacher] | None = None
+    """``networks(run, spec, key=key)`` is the untrained team."""
     tune: Callable[[Run, Tuning], AbstractLearner] | None = None
     """The learner of stage 3, which is given its networks; None: there is none."""
     segment: int = 128
@@ -71,10 +72,10 @@ def value_model(run: Run, spec: EnvSpec, *, key: Key[Array, ""]) -> ValueModel:
         seen.local_dim, info.z_dim, spec.n_actions, run.hidden, key=key_network
     )
     mixer = find("mixer", run.mixer, MIXERS)(spec, run.mixer_config, key=key_mixer)
-    return ValueModel(network, info, mixer, run.teacher_sight)
+    return ValueModel(Teacher(network, info, run.teacher_sight), mixer)
 
 
-def mappo_models(run: Run, spec: EnvSpec, *, key: Key[Array, ""]) -> tuple[Actor, Critic]:
+def mappo_models(run: Run, spec: EnvSpec, *, key: Key[Array, ""]) -> tuple[Teacher, Critic]:
     """Untrained networks of MAPPO."""
     key_network, key_info, key_critic = jax.random.split(key, 3)
     info = make_info(run.info, spec, run.info_config, key=key_info)
@@ -82,7 +83,7 @@ def mappo_models(run: Run, spec: EnvSpec, *, key: Key[Array, ""]) -> tuple[Actor
         spec.local_dim, info.z_dim, spec.n_actions, run.hidden, key=key_network
     )
     critic = Critic(spec.state_dim, spec.n_agents, run.hidden, key=key_critic)
-    return Actor(network, info), critic
+    return Teacher(network, info), critic
 
 
 def _value(run: Run, spec: EnvSpec) -> ValueLearner:
@@ -139,7 +140,13 @@ def _given(key: Key[Array, ""]):
 
 
 ALGOS: dict[str, Algo] = {
-    "value": Algo(_value, value_model, _tune_value, replay=True, mixes=True),
+    "value": Algo(
+        _value,
+        lambda run, spec, key: value_model(run, spec, key=key).teacher,
+        _tune_value,
+        replay=True,
+        mixes=True,
+    ),
     "mappo": Algo(
         _mappo,
         lambda run, spec, key: mappo_models(run, spec, key=key)[0],

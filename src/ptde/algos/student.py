@@ -7,7 +7,7 @@ with the teacher's answer.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import equinox as eqx
@@ -18,10 +18,11 @@ import optax
 from jaxtyping import Array, Float, Int, Key
 
 from ptde.agents.base import AbstractNetwork
-from ptde.agents.policy import FullPolicy, Memory
-from ptde.algos.base import AbstractAlgorithm, Metrics, Teacher, Team
+from ptde.agents.policy import FullPolicy
+from ptde.agents.team import Teacher, Team
+from ptde.algos.base import AbstractAlgorithm, Metrics, ModelState
 from ptde.distill.objectives import AbstractObjective, Labelled, average
-from ptde.info.base import AbstractInfo, AbstractStudent, Carry
+from ptde.info.base import AbstractStudent, Carry
 from ptde.ops.local import local_information
 from ptde.ops.losses import distillation_loss
 from ptde.ops.select import epsilon_greedy
@@ -35,30 +36,26 @@ class SharedPolicy(FullPolicy):
     decided.
     """
 
-    network: AbstractNetwork
-    info: AbstractInfo
+    teacher: Teacher
     student: AbstractStudent
     teachers: Int[Array, ""]
     """Copies that the teacher plays."""
     epsilon: Float[Array, ""] | float
 
     def start(self, copies: int, n_agents: int) -> Carry:
-        memory = Memory.blank(self.network, self.info, copies, n_agents)
-        return memory, self.student.start(copies, n_agents)
+        return self.teacher.start(copies, n_agents), self.student.start(copies, n_agents)
 
     def __call__(
         self, carry: Carry, step: TimeStep, *, key: Key[Array, ""]
     ) -> tuple[Carry, PolicyOutput]:
         memory, student = carry
-        local = local_information(step.local)
-        h = self.network.step(memory.h, local)
-        info_carry, info = self.info.step(memory.info, local, step.state, noise=None)
-        student, z = self.student.step(student, local)
-        copies = jnp.arange(len(local))[:, None, None]
+        memory, _, info = self.teacher.step(memory, step)
+        student, z = self.student.step(student, local_information(step.local))
+        copies = jnp.arange(len(z))[:, None, None]
         z = jnp.where(copies < self.teachers, info.z, z)
-        q = self.network.values(h, z)
+        q = self.teacher.network.values(memory.h, z)
         action = epsilon_greedy(q, step.local.legal, self.epsilon, key=key)
-        return (Memory(h, info_carry), student), PolicyOutput(action)
+        return (memory, student), PolicyOutput(action)
 
 
 def label(teacher: Teacher, rollout: Rollout) -> Labelled:
@@ -75,8 +72,7 @@ class StudentState(eqx.Module):
 
     teacher: Teacher
     """Frozen."""
-    student: AbstractStudent
-    optimiser: optax.OptState
+    learnt: ModelState[AbstractStudent]
     store: Any
     """All segments so far, with the teacher's answers."""
     collections: Int[Array, ""]
@@ -125,48 +121,44 @@ class StudentLearner(AbstractAlgorithm[StudentState]):
         """An untrained student of the teacher that is ``given``."""
         assert given is not None
         student = self.make_student(key)
+        learnt = ModelState(student, self.optimiser.init(student))
         shapes = jax.eval_shape(label, given, example)
         item = jax.tree.map(lambda x: jnp.zeros(x.shape[1:], x.dtype), shapes)
         zero = jnp.zeros((), jnp.int32)
-        optimiser = self.optimiser.init(student)
-        return StudentState(given, student, optimiser, self.store.init(item), zero)
+        return StudentState(given, learnt, self.store.init(item), zero)
 
     def behave(self, state: StudentState) -> SharedPolicy:
         few = jnp.asarray(round(self.share * self.envs))
         teachers = jnp.where(state.collections < self.warm_up, self.envs, few)
-        t = state.teacher
-        return SharedPolicy(t.network, t.info, state.student, teachers, self.epsilon)
+        return SharedPolicy(state.teacher, state.learnt.model, teachers, self.epsilon)
 
     def teacher(self, state: StudentState) -> Teacher:
         return state.teacher
 
     def team(self, state: StudentState) -> Team:
-        return Team(state.teacher.network, state.student)
+        return Team(state.teacher.network, state.learnt.model)
 
     def update(
         self, state: StudentState, rollout: Rollout, *, key: Key[Array, ""]
     ) -> tuple[StudentState, Metrics]:
         new = label(state.teacher, rollout)
         network = state.teacher.network
-        metrics = quality(state.student, new, self.objective, network)
+        metrics = quality(state.learnt.model, new, self.objective, network)
         store = self.store.add(state.store, new)
 
         def loss(student, seen):
             z = student.unroll(seen.local, seen.first)
             return self.objective(z, seen, network)
 
-        def one(learnables, key):
-            student, optimiser = learnables
+        def one(learnt, key):
             seen = self.store.sample(store, key).experience
-            value, gradient = jax.value_and_grad(loss)(student, seen)
-            change, optimiser = self.optimiser.update(gradient, optimiser)
-            return (optax.apply_updates(student, change), optimiser), value
+            value, gradient = jax.value_and_grad(loss)(learnt.model, seen)
+            return learnt.step(gradient, self.optimiser), value
 
-        learnables = (state.student, state.optimiser)
         keys = jax.random.split(key, self.updates)
-        (student, optimiser), losses = jax.lax.scan(one, learnables, keys)
+        learnt, losses = jax.lax.scan(one, state.learnt, keys)
         count = state.collections + 1
-        state = StudentState(state.teacher, student, optimiser, store, count)
+        state = replace(state, learnt=learnt, store=store, collections=count)
         return state, {"loss": losses.mean(), **metrics}
 
 

@@ -17,16 +17,13 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int, Key
 
-from ptde.agents.base import AbstractNetwork
-from ptde.agents.policy import TeacherPolicy
-from ptde.algos.base import AbstractLearner, Metrics, Teacher, Team
+from ptde.agents.team import Teacher, TeacherPolicy, Team
+from ptde.algos.base import AbstractLearner, Metrics, ModelState
 from ptde.algos.leash import Leash, only
 from ptde.algos.online import AbstractOnlineStudent
 from ptde.algos.value_config import ValueConfig
 from ptde.distill.students import StudentInfo
-from ptde.info.base import AbstractInfo
 from ptde.mixers.base import AbstractMixer
-from ptde.ops.local import Sight, information
 from ptde.ops.losses import td_loss
 from ptde.ops.masks import last_steps, masked_mean, valid_transitions, without_last
 from ptde.ops.returns import lambda_returns
@@ -42,41 +39,16 @@ teacher begins with the same numbers whether a student is there or not."""
 class ValueModel(eqx.Module):
     """All that learns: theta (network and mixer) and phi (information) of Eq. 7."""
 
-    network: AbstractNetwork
-    info: AbstractInfo
+    teacher: Teacher
     mixer: AbstractMixer
-    sight: Sight = eqx.field(static=True, default="own")
-
-    def values(
-        self, rollout: Rollout, *, key: Key[Array, ""] | None, last: bool = True
-    ) -> tuple[Float[Array, "B T n u"], Info]:
-        """Q_i of every action at every step, and z. ``key`` draws z; None: its mean.
-
-        Without ``last``, a segment's last step repeats the one before: only bootstrapping
-        needs it, and in one-step episodes it is half the work.
-        """
-        steps = rollout.steps
-        if not last:
-            steps = without_last(steps)
-        local = information(steps, self.sight)
-        h = self.network.unroll(local, steps.first)
-        noise = None if key is None else self.info.draw(local.shape[:-1], key=key)
-        info = self.info.unroll(local, steps.state, steps.first, noise=noise)
-        q = self.network.values(h, info.z)
-        if not last:
-            again = lambda x: jnp.concatenate([x, x[:, -1:]], axis=1)  # noqa: E731
-            q, info = jax.tree.map(again, (q, info))
-        return q, info
 
 
 class Learnables(eqx.Module):
     """What a gradient step changes."""
 
-    online: ValueModel
-    optimiser: optax.OptState
-    student: Any
-    """Learns meanwhile, if there is an online student; else None."""
-    student_optimiser: optax.OptState | None
+    online: ModelState[ValueModel]
+    student: ModelState[Any] | None
+    """Learns meanwhile, if there is an online student."""
 
 
 class ValueState(eqx.Module):
@@ -106,7 +78,7 @@ class ValueLearner(AbstractLearner[ValueState]):
         online_student: AbstractOnlineStudent | None = None,
         total: int = 1,
         warm_up: int = 0,
-        trains: Callable[[ValueModel], Any] = lambda model: True,
+        trains: Callable[[Teacher], Any] = lambda teacher: True,
     ):
         """Wires a learner.
 
@@ -116,7 +88,7 @@ class ValueLearner(AbstractLearner[ValueState]):
             online_student: how a student learns meanwhile.
             total: joint steps of the whole training: the learning rate falls over them.
             warm_up: segments that are collected before the first update.
-            trains: the parts of a model that learn, as a tree of bools over its own.
+            trains: the parts of a teacher that learn, as a tree of bools over its own.
         """
         self.total = total
         self.make_model = make_model
@@ -145,10 +117,10 @@ class ValueLearner(AbstractLearner[ValueState]):
         model, leash = (self.make_model(key), None) if given is None else given
         student = None
         if self.online_student is not None:
-            student = self.online_student.init(key=jax.random.fold_in(key, ONLINE_STUDENT))
-        beside = None if student is None else self.optimiser.init(student)
+            beside = self.online_student.init(key=jax.random.fold_in(key, ONLINE_STUDENT))
+            student = ModelState(beside, self.optimiser.init(beside))
         return ValueState(
-            learnt=Learnables(model, self.optimiser.init(model), student, beside),
+            learnt=Learnables(ModelState(model, self.optimiser.init(model)), student),
             target=jax.tree.map(jnp.copy, model),
             average=jax.tree.map(jnp.copy, model) if self.config.average else None,
             leash=leash,
@@ -170,30 +142,28 @@ class ValueLearner(AbstractLearner[ValueState]):
 
     def behave(self, state: ValueState) -> TeacherPolicy:
         """Epsilon-greedy, with z drawn from its distribution as in the paper's code."""
-        teacher = self._as_teacher(state.learnt.online)
+        teacher = state.learnt.online.model.teacher
         return teacher.policy(self.epsilon(state.steps), sample_z=True)
 
     def teacher(self, state: ValueState) -> Teacher:
-        return self._as_teacher(state.average or state.learnt.online)
+        return (state.average or state.learnt.online.model).teacher
 
     def central(self, state: ValueState) -> AbstractMixer:
-        return (state.average or state.learnt.online).mixer
+        return (state.average or state.learnt.online.model).mixer
 
     def adopt(
         self, team: Team, central: AbstractMixer, teacher: Teacher | None, leash: float
     ) -> tuple[ValueModel, Leash | None]:
         info = StudentInfo(team.student, team.network.z_dim)
-        model = ValueModel(team.network, info, central)
+        model = ValueModel(Teacher(team.network, info), central)
         return model, None if teacher is None else Leash(teacher, leash)
 
-    @staticmethod
-    def _as_teacher(model: ValueModel) -> Teacher:
-        return Teacher(model.network, model.info, model.sight)
-
     def team(self, state: ValueState) -> Team | None:
-        if self.online_student is None:
+        learnt = state.learnt
+        if self.online_student is None or learnt.student is None:
             return None
-        return self.online_student.team(state.learnt.student, state.learnt.online.network)
+        network = learnt.online.model.teacher.network
+        return self.online_student.team(learnt.student.model, network)
 
     def update(
         self, state: ValueState, rollout: Rollout, *, key: Key[Array, ""]
@@ -224,13 +194,11 @@ class ValueLearner(AbstractLearner[ValueState]):
         due = jnp.zeros((), bool)
         if self.config.gamma > 0:  # else nobody asks the targets
             due = segments - state.copied >= self.config.target_period
-        target = jax.tree.map(
-            lambda o, t: jnp.where(due, o, t), learnt.online, state.target
-        )
-        average = state.average
+        online, average = learnt.online.model, state.average
+        target = jax.tree.map(lambda o, t: jnp.where(due, o, t), online, state.target)
         if average is not None:
             new = 1.0 - self.config.average
-            average = jax.tree.map(lambda a, o: a + new * (o - a), average, learnt.online)
+            average = jax.tree.map(lambda a, o: a + new * (o - a), average, online)
         metrics["epsilon"] = self.epsilon(state.steps)
         state = replace(
             state,
@@ -254,30 +222,22 @@ class ValueLearner(AbstractLearner[ValueState]):
         leash: Leash | None = None,
         key: Key[Array, ""],
     ) -> tuple[Learnables, Metrics]:
-        """One gradient step on a batch; a online_student makes its own on the same."""
+        """One gradient step on a batch; an online student makes its own on the same."""
+        model = learnt.online.model
         loss = jax.value_and_grad(self.loss, has_aux=True)
-        (_, (metrics, q, info)), gradient = loss(
-            learnt.online, target, batch, leash, key=key
-        )
-        gradient = only(self.trains(learnt.online), gradient)
+        (_, (metrics, q, info)), gradient = loss(model, target, batch, leash, key=key)
+        learning = only(self.trains(model.teacher), gradient.teacher)
+        gradient = replace(gradient, teacher=learning)
         metrics["grad_norm"] = optax.global_norm(gradient)
-        online, optimiser = self._step(gradient, learnt.optimiser, learnt.online, rate)
-        student, student_optimiser = learnt.student, learnt.student_optimiser
-        if self.online_student is not None:
+        online = learnt.online.step(gradient, self.optimiser, rate)
+        student = learnt.student
+        if self.online_student is not None and student is not None:
             loss = jax.value_and_grad(self.online_student.loss)
-            q, info = jax.lax.stop_gradient((q, info))
-            network = jax.lax.stop_gradient(learnt.online.network)
-            value, gradient = loss(student, batch, network, q, info)
+            teachers = jax.lax.stop_gradient((model.teacher.network, q, info))
+            value, gradient = loss(student.model, batch, *teachers)
             metrics["student_loss"] = value
-            student, student_optimiser = self._step(
-                gradient, student_optimiser, student, rate
-            )
-        return Learnables(online, optimiser, student, student_optimiser), metrics
-
-    def _step(self, gradient, optimiser, model, rate):
-        change, optimiser = self.optimiser.update(gradient, optimiser, model)
-        change = jax.tree.map(lambda x: rate * x, change)
-        return optax.apply_updates(model, change), optimiser
+            student = student.step(gradient, self.optimiser, rate)
+        return Learnables(online, student), metrics
 
     def loss(
         self,
@@ -287,28 +247,27 @@ class ValueLearner(AbstractLearner[ValueState]):
         leash: Leash | None = None,
         *,
         key: Key[Array, ""],
-    ) -> tuple[Float[Array, ""], tuple[Metrics, Float[Array, "B T1 n u"], Info]]:
+    ) -> tuple[Float[Array, ""], tuple[Metrics, Float[Array, "B T n u"], Info]]:
         """Paper Eq. 7 with TD(lambda) targets; what to log of it, action values and z."""
         steps, valid = batch.steps, valid_transitions(batch.steps.first)
+        acted, teacher = without_last(steps), online.teacher
         key_online, key_target = jax.random.split(key)
-        bootstraps = self.config.gamma > 0
-        q, info = online.values(batch, key=key_online, last=bootstraps)
-        legal = steps.local.legal
-        best = jnp.max(masked(q, legal), axis=-1)
-        chosen = take(q[:, :-1], batch.action)
-        q_tot = online.mixer(
-            Utilities(chosen, best[:, :-1], batch.action), steps.state[:, :-1]
-        )
+        bootstraps = self.config.gamma > 0  # else the last step is not looked at
+        seen = steps if bootstraps else acted
+        q_seen, info = teacher.unroll(seen, noise=teacher.draw(seen, key=key_online))
+        q, info = without_last((q_seen, info)) if bootstraps else (q_seen, info)
+        best = jnp.max(masked(q, acted.local.legal), axis=-1)
+        chosen = take(q, batch.action)
+        q_tot = online.mixer(Utilities(chosen, best, batch.action), acted.state)
         returns = steps.reward[:, 1:]
         if bootstraps:
-            q_next = greedy(jax.lax.stop_gradient(q), legal)[:, 1:]
+            q_next = greedy(jax.lax.stop_gradient(q_seen), steps.local.legal)[:, 1:]
             returns = self._returns(target, batch, q_next, key=key_target)
             returns = jax.lax.stop_gradient(returns)
         td_error = q_tot - returns
-        loss = td_loss(td_error, valid) + online.info.auxiliary(batch, info)
+        loss = td_loss(td_error, valid) + teacher.info.auxiliary(batch, info)
         if leash is not None:
-            counts = valid[..., None] & steps.local.alive[:, :-1]
-            loss += leash(q[:, :-1], batch, counts)
+            loss += leash(q, batch, valid[..., None] & acted.local.alive)
         metrics = {
             "loss": loss,
             "td_error": masked_mean(jnp.abs(td_error), valid),
@@ -329,8 +288,9 @@ class ValueLearner(AbstractLearner[ValueState]):
     ) -> Float[Array, "B T"]:
         """TD(lambda) returns of double Q-learning: ``action`` is the online network's."""
         steps = batch.steps
-        sample = target.info.stochastic and self.config.target_z == "sample"
-        q = target.values(batch, key=key if sample else None)[0][:, 1:]
+        sample = self.config.target_z == "sample"
+        noise = target.teacher.draw(steps, key=key) if sample else None
+        q = target.teacher.unroll(steps, noise=noise)[0][:, 1:]
         utilities = Utilities(
             chosen=take(q, action),
             greedy=jnp.max(masked(q, steps.local.legal[:, 1:]), axis=-1),

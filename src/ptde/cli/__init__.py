@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 
 from ptde.cli.compare import compare_command
 from ptde.cli.export import export_command
@@ -54,13 +55,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from ptde.jobs.interrupt import Interrupted
     from ptde.jobs.job import Diverged
     from ptde.processes import WorldFailed
+    from ptde.trust import split_words, trusting
     from ptde.validation import check_choice
 
     command, rest = words[0], words[1:]
     try:
         if command not in COMMANDS:
             check_choice("command", command, COMMANDS)
-        COMMANDS[command](rest)
+        if command in READERS:
+            rest, targets = split_words(rest)
+            with nullcontext() if targets is None else trusting(*targets):
+                COMMANDS[command](rest)
+        else:
+            COMMANDS[command](rest)
     except (ValueError, OSError) as error:
         return _fail(f"error: {error}", 2)
     except (Diverged, WorkerFailed, WorldFailed) as error:
@@ -93,6 +100,10 @@ COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {
     "doctor": doctor_command,
     "list": list_command,
 }
+
+
+READERS = frozenset(COMMANDS) - {"run", "teach", "check", "doctor", "list"}
+"""Commands that read what somebody else may have written: folders, and plans."""
 
 
 def entry() -> None:

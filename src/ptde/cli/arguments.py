@@ -1,6 +1,7 @@
 """Words that are typed, before an option parser sees them."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -14,6 +15,15 @@ LogNames = Annotated[
     tuple[str, ...], tyro.conf.UseAppendAction, tyro.conf.arg(metavar="NAME")
 ]
 WorldWord = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="WORLD")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trusting:
+    """A command that reads a folder or a plan, which somebody else may have written."""
+
+    trust: bool = False
+    """Import and read whatever it names, if your own ptde did not write it. To agree to one
+    world alone, name it: env:module:callable. See docs/security.md."""
 
 
 def parse(kind: type, words: Sequence[str], command: str, default=None):

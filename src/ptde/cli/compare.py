@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ptde.cli.arguments import PlanWord, parse, start_of
+from ptde.cli.arguments import PlanWord, Trusting, parse, start_of
 
 
 def compare_command(words: Sequence[str]) -> None:
@@ -14,7 +14,7 @@ def compare_command(words: Sequence[str]) -> None:
     from ptde.validation import check_range
 
     @dataclass(frozen=True)
-    class Command:
+    class Command(Trusting):
         """Runs methods x maps x seeds, and writes one table and the learning curves.
 
         What is finished in the folder is kept; the rest is run or resumed.

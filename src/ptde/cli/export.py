@@ -8,7 +8,7 @@ from typing import Annotated
 
 import tyro
 
-from ptde.cli.arguments import Role, RunPath, parse
+from ptde.cli.arguments import Role, RunPath, Trusting, parse
 
 # A word, not a Literal: what is unknown is answered with the nearest name.
 FormatWord = Annotated[str, tyro.conf.arg(metavar="{onnx,numpy,stablehlo}")]
@@ -20,7 +20,7 @@ def export_command(words: Sequence[str]) -> None:
     from ptde.folder import RunFolder
 
     @dataclass(frozen=True)
-    class Command:
+    class Command(Trusting):
         """Writes the decentralised team as a folder that needs neither ptde nor JAX:
         weights, what goes in and comes out, and a player in NumPy.
         """
@@ -39,7 +39,7 @@ def export_command(words: Sequence[str]) -> None:
 
     p = parse(Command, words, "export")
     print(export_run(p.run, p.to, p.seed, p.out, p.role))
-    if p.role is None and (role := awaited(RunFolder(p.run))):
+    if p.role is None and (role := awaited(RunFolder(p.run, reads_data=False))):
         print(
             f"note: the run has no {role} team yet, so this is an earlier stage's; "
             f"`ptde resume {p.run}` ends it",

@@ -10,6 +10,7 @@ from ptde.cli.arguments import (
     LogNames,
     Role,
     RunPath,
+    Trusting,
     parse,
     show_own_parts,
     start_of,
@@ -71,7 +72,7 @@ def distill_command(words: Sequence[str]) -> None:
     saved = load_run(folders[0])[0].apart.student if folders else DistillConfig()
 
     @dataclass(frozen=True)
-    class Command:
+    class Command(Trusting):
         """Stage 2 for a run that has a teacher; an earlier student is replaced."""
 
         run: RunPath
@@ -96,7 +97,7 @@ def finetune_command(words: Sequence[str]) -> None:
     saved = load_run(folders[0])[0].apart.finetune if folders else FinetuneConfig()
 
     @dataclass(frozen=True)
-    class Command:
+    class Command(Trusting):
         """Stage 3 for a run that has a student; an earlier fine-tuned team is replaced."""
 
         run: RunPath
@@ -117,7 +118,7 @@ def evaluate_command(words: Sequence[str]) -> None:
     from ptde.validation import check_range
 
     @dataclass(frozen=True)
-    class Command:
+    class Command(Trusting):
         """Tests every finished role of a run on the same battles."""
 
         run: RunPath
@@ -136,7 +137,7 @@ def resume_command(words: Sequence[str]) -> None:
     from ptde.pipeline import resume
 
     @dataclass(frozen=True)
-    class Command:
+    class Command(Trusting):
         """Goes on with a run that was stopped or killed, to the same end."""
 
         run: RunPath
@@ -156,7 +157,7 @@ def replay_command(words: Sequence[str]) -> None:
     from ptde.validation import check_range
 
     @dataclass(frozen=True)
-    class Command:
+    class Command(Trusting):
         """Draws one battle of a team as an animated GIF, or two moments of it."""
 
         run: RunPath
@@ -194,7 +195,7 @@ def report_command(words: Sequence[str]) -> None:
     from ptde.validation import check_range
 
     @dataclass(frozen=True)
-    class Command:
+    class Command(Trusting):
         """Writes one HTML file: curves, tables, battles to watch, how to run it again."""
 
         run: RunPath
@@ -214,7 +215,7 @@ def rank_command(words: Sequence[str]) -> None:
     from ptde.rank import rank_file
 
     @dataclass(frozen=True)
-    class Command:
+    class Command(Trusting):
         """Ranks the documents of a LETOR file: `qid Q0 document rank score run` each."""
 
         run: RunPath

@@ -1,5 +1,6 @@
 """Commands about worlds that are programs of their own."""
 
+import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +22,8 @@ def check_command(words: Sequence[str]) -> None:
         """Plays a world of yours at random, and reports all that is wrong with it."""
 
         world: WorldWord
-        """module:callable, such as my_game:MyGame for the class MyGame in my_game.py."""
+        """module:callable, such as my_game:MyGame for the class MyGame in my_game.py; or
+        the name of a world of JaxMARL, such as MPE_simple_tag_v3."""
         steps: int = 300
         """Random joint steps, >= 1."""
         kwargs: str = ""
@@ -29,6 +31,8 @@ def check_command(words: Sequence[str]) -> None:
 
     parsed = parse(Command, words, "check")
     check_range("steps", parsed.steps, 1, example=300)
+    if ":" not in parsed.world and _explained(parsed.world):
+        return
     sys.path.insert(0, str(Path.cwd()))
     arguments = ProcessConfig(parsed.kwargs).arguments()
     report = check(make(parsed.world, arguments, 0), parsed.steps)
@@ -36,13 +40,35 @@ def check_command(words: Sequence[str]) -> None:
         console().print(line, markup=False, soft_wrap=True)
     if report.violations:
         raise ValueError(f"{parsed.world} breaks {len(report.violations)} rule(s)")
-    console().print(f"all is well: ptde run env:{parsed.world}", soft_wrap=True)
+    more = f" --processes.kwargs {shlex.quote(parsed.kwargs)}" if parsed.kwargs else ""
+    console().print(
+        f"all is well: ptde run env:{parsed.world}{more}", markup=False, soft_wrap=True
+    )
+
+
+def _explained(name: str) -> bool:
+    """Says how a world of JaxMARL is played, if there is one of this name. ValueError says
+    why it does not fit.
+    """
+    from ptde.envs.jaxmarl import MAPS
+    from ptde.envs.registry import WORLDS
+    from ptde.jobs.progress import console
+
+    world = WORLDS["jaxmarl"]
+    if (why := world.refused(name)) is not None:
+        raise ValueError(why)
+    if name not in MAPS:
+        return False
+    said = f"it fits: ptde run --world jaxmarl --map {name}"
+    console().print(said, markup=False, soft_wrap=True)
+    return True
 
 
 def doctor_command(words: Sequence[str]) -> None:
     """`ptde doctor`."""
     from ptde.jobs.progress import console
     from ptde.processes.games.doctor import GAMES
+    from ptde.rollout.cache import cache_says
 
     @dataclass(frozen=True)
     class Command:
@@ -55,3 +81,4 @@ def doctor_command(words: Sequence[str]) -> None:
             text = "ok      " if part.there else "missing "
             advice = "" if part.there else f": {part.what_to_do}"
             console().print(f"  {text} {part.name}{advice}", markup=False, soft_wrap=True)
+    console().print(cache_says(), markup=False, soft_wrap=True)

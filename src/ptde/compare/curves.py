@@ -11,6 +11,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from ptde.compare.outcome import WINS, Entries, Entry
+from ptde.files import whole
 from ptde.jobs.record import joined
 from ptde.methods import METHODS
 from ptde.report.curves import smooth
@@ -72,7 +73,8 @@ def draw_comparison(
         top.set_title(where)
         bottom.set_xlabel("joint steps")
     figure.tight_layout()
-    figure.savefig(path, dpi=120)
+    with whole(path) as file:
+        figure.savefig(file, dpi=120)
     plt.close(figure)
     return path
 

@@ -1,6 +1,5 @@
 """What came out of a comparison: an entry for each method on each map."""
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +10,7 @@ from ptde.config import load_run
 from ptde.distill.config import DistillConfig
 from ptde.jobs.record import Record, Row, beside
 from ptde.methods import METHODS, Method
+from ptde.report.result import load_result
 
 WINS = "win rate"
 """Measured in most worlds; returns are shown beside it."""
@@ -46,7 +46,7 @@ class Entry:
 
     def add(self, folder: Path, method: Method) -> None:
         """One more finished run; its seeds join those that are there."""
-        result = json.loads((folder / "result.json").read_text())
+        result = load_result(folder)
         score = result[method.role]
         if "returns" not in score:
             raise ValueError(

@@ -22,10 +22,11 @@ from ptde.config import Run
 from ptde.envs.registry import WORLDS
 from ptde.jobs.distill import DistillConfig
 from ptde.methods import METHODS, on_probe, run_of, unused
-from ptde.options import put
+from ptde.options import flatten, put
 from ptde.presets import PAPER_MAPS, as_paper, start_of
 from ptde.processes.games.doctor import GAMES, need
 from ptde.renamed import renamed
+from ptde.trust import check_plan
 from ptde.unread import flag, is_read
 from ptde.validation import check_choice
 
@@ -246,21 +247,23 @@ def read_plan(
         raise ValueError(
             f"{path} does not exist: type a plan file, or one of {', '.join(PLANS)}"
         ) from None
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(f"{path} is not TOML: {error}") from error
     try:
         entries = ("methods", "maps", "seeds", "steps", "paper", "run")
         for name in data:
             if name not in entries:
                 raise ValueError(f"unknown entry {name!r}; write {', '.join(entries)}")
+        _check_kinds(data)
         first, count = _seeds(data.get("seeds", 3))
         paper = paper or _truth("paper", data)
         options = _from_paper(data.get("run", {}), paper)
         base = replace(_options(options, parse), seed=first, seeds=count)
         start = start_of(options.get("preset"), base.world)
-        steps = {name: int(n) for name, n in data.get("steps", {}).items()}
+        steps = data.get("steps", {})
         maps = tuple(data.get("maps", ()))
         methods = tuple(renamed(["--method", x])[1] for x in data.get("methods", ()))
+        check_plan(path, maps, flatten(base))
         plan = Plan(methods, maps, steps, base, start)
         if paper:
             _check_paper(methods)
@@ -296,11 +299,39 @@ def _truth(name: str, data: dict[str, Any]) -> bool:
     return value
 
 
+def _check_kinds(data: dict[str, Any]) -> None:
+    """ValueError names an entry that is not what it should be, and how it is written."""
+
+    def check(name: str, good: bool, example: str) -> None:
+        if name in data and not good:
+            raise ValueError(f"{name} = {data[name]!r:.60}: write {name} = {example}")
+
+    for name, example in (("methods", '["qmix"]'), ("maps", '["3m"]')):
+        value = data.get(name)
+        texts = isinstance(value, list) and all(isinstance(x, str) for x in value)
+        check(name, texts, example)
+    seeds = data.get("seeds")
+    numbers = seeds if isinstance(seeds, list) else [seeds]
+    check("seeds", all(type(n) is int for n in numbers), "3, or seeds = [0, 1, 2]")
+    for name in ("steps", "run"):
+        if not isinstance(data.get(name, {}), dict):
+            raise ValueError(f"{name} = {data[name]!r:.60}: write its lines below [{name}]")
+    for name, count in data.get("steps", {}).items():
+        if type(count) is not int:
+            raise ValueError(f"[steps] {name} = {count!r:.60}: write {name} = 2_000_000")
+    for name, value in data.get("run", {}).items():
+        if isinstance(value, dict | list):
+            raise ValueError(
+                f"[run] {name} = {value!r:.60}: write one value, and an option with a dot "
+                'in quotes, as in "student.steps" = 4_000'
+            )
+
+
 def _seeds(value: Any) -> tuple[int, int]:
     """First seed and how many."""
     if isinstance(value, int):
         return 0, value
-    seeds = [int(x) for x in value]
+    seeds = list(value)
     if not seeds or seeds != list(range(seeds[0], seeds[0] + len(seeds))):
         raise ValueError(
             f"seeds {value} do not follow one another: write a number, or [0, 1, 2]"

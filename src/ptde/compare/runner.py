@@ -1,6 +1,5 @@
 """Runs what a comparison still lacks, and writes what it has."""
 
-import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,16 +13,17 @@ from rich.table import Table
 from ptde import build
 from ptde.compare.outcome import Entries, gather
 from ptde.compare.plan import Cell, Plan
-from ptde.compare.ranking import write_ranking
 from ptde.compare.tables import markdown, write
 from ptde.compare.workers import last_row, run_side_by_side
 from ptde.config import Run, load_run, place_of
-from ptde.envs.process import ProcessWorld
-from ptde.envs.ranking import Ranking
+from ptde.files import write_whole
 from ptde.folder import RunFolder
 from ptde.jobs.progress import console
 from ptde.methods import METHODS
 from ptde.pipeline import resume
+from ptde.report.registry import report_of
+from ptde.report.result import load_result
+from ptde.rollout.runner import runner_of
 
 
 def compare(plan: Plan, out: Path, workers: int = 1) -> Entries:
@@ -48,7 +48,7 @@ def compare(plan: Plan, out: Path, workers: int = 1) -> Entries:
     cells = []
     for whole in plan.cells():  # all that can be wrong, before anything long starts
         env = build.world(whole.run)
-        single = workers > 1 or isinstance(env, ProcessWorld)
+        single = workers > 1 or runner_of(env).one_seed
         for cell in _apart(whole, out, single):
             build.check_fits(cell.run, env)
             cells.append(cell)
@@ -81,20 +81,27 @@ def collect(plan: Plan, out: Path) -> Entries:
     out.mkdir(parents=True, exist_ok=True)
     paths = write(entries, plan.maps, plan.base.world, out)
     console().print(markdown(entries, plan.maps), soft_wrap=True, markup=False)
-    for where in plan.maps if plan.base.world == "ranking" else ():
-        env = build.world(replace(plan.base, map=where))
-        assert isinstance(env, Ranking)
-        runs = {
-            name: [f for w, f in found if w == where] for name, found in folders.items()
-        }
-        paths.append(out / f"ranking-{where}.md")
-        text = write_ranking(
-            {n: found for n, found in runs.items() if found}, env, paths[-1]
-        )
-        console().print(text, soft_wrap=True, markup=False)
+    if (table := report_of(plan.base.world).compare) is not None:
+        for where in plan.maps:
+            text = table(build.world(replace(plan.base, map=where)), _on(where, folders))
+            paths.append(out / f"{plan.base.world}-{where}.md")
+            write_whole(paths[-1], text)
+            console().print(text, soft_wrap=True, markup=False)
     for path in paths:
         console().print(str(path), soft_wrap=True)
     return entries
+
+
+def _on(
+    where: str, folders: dict[str, list[tuple[str, Path]]]
+) -> dict[str, list[tuple[Path, str]]]:
+    """By label, the run folders and roles of the methods that have runs on a map."""
+    runs: dict[str, list[tuple[Path, str]]] = {}
+    for name, found in folders.items():
+        method = METHODS[name]
+        for folder in (f for w, f in found if w == where):
+            runs.setdefault(method.label, []).append((folder, method.role))
+    return runs
 
 
 def _runs(folder: Path) -> list[Path]:
@@ -139,8 +146,7 @@ def _same_options(there: Run, here: Run, folder: Path) -> None:
 
 def _result(folder: Path) -> dict[str, Any]:
     """What a run came to, by role; empty while it has not ended."""
-    path = folder / "result.json"
-    return json.loads(path.read_text()) if path.exists() else {}
+    return load_result(folder)
 
 
 def _begin(cell: Cell, out: Path) -> Path:
@@ -191,7 +197,7 @@ class _Board:
     def show(self, running: list[Path]) -> Table:
         """As a table; ``running`` are the folders at work."""
         ahead = self.missing()
-        work = lambda cells: sum(c.run.steps * c.run.seeds for c in cells)  # noqa: E731
+        work = lambda cells: sum(c.run.steps * c.run.seeds for c in cells)
         done, left = work(self.todo) - work(ahead), ""
         if done:
             pace = (time.monotonic() - self.began) / done

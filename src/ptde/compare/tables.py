@@ -24,6 +24,7 @@ from ptde.compare.statistics import (
     prr,
     retention_interval,
 )
+from ptde.files import write_whole
 from ptde.jobs.record import Row
 from ptde.methods import METHODS
 from ptde.report.statistics import Interval, t_interval
@@ -84,7 +85,7 @@ def notes(entries: Entries) -> list[str]:
     episodes = {
         e.episodes // len(e.seeds) for by_map in entries.values() for e in by_map.values()
     }
-    listing = lambda values: " or ".join(str(v) for v in sorted(values))  # noqa: E731
+    listing = lambda values: " or ".join(str(v) for v in sorted(values))
     lines = [
         f"Final {measure_of(entries)}, mean over {listing(counts)} seed(s) of "
         f"{listing(episodes)} test episodes each; brackets are 95 % intervals: Student's "
@@ -220,7 +221,7 @@ def write(entries: Entries, maps: Sequence[str], world: str, folder: Path) -> li
         "marl_eval.json": lambda: json.dumps(marl_eval(entries, world), indent=1),
     }
     for name, make in forms.items():
-        (folder / name).write_text(make())
+        write_whole(folder / name, make())
     measure = measure_of(entries)
     pictures = [draw_comparison(entries, maps, folder / "curves.png", measure)]
     if cells := distilled(entries, maps):

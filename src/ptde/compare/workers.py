@@ -16,13 +16,14 @@ import psutil
 
 from ptde.jobs.interrupt import Interrupted
 from ptde.jobs.record import Record
+from ptde.trust import trusted_words
 
 RESUME = """
 import ctypes, sys
 if sys.platform == "linux":  # SIGINT, which saves the run, if the parent dies
     ctypes.CDLL(None).prctl(1, 2)
 from ptde.cli import main
-sys.exit(main(["resume", sys.argv[1]]))
+sys.exit(main(["resume", *sys.argv[1:]]))
 """
 LOOK = 2.0
 """Seconds between two looks at the processes."""
@@ -77,7 +78,7 @@ def _start(folder: Path, core: int) -> subprocess.Popen:
     flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_cpu_multi_thread_eigen=false"
     with open(folder / "log.txt", "a") as log:
         process = subprocess.Popen(
-            [sys.executable, "-c", RESUME, str(folder)],
+            [sys.executable, "-P", "-c", RESUME, str(folder), *trusted_words()],
             stdout=log,
             stderr=subprocess.STDOUT,
             env={**os.environ, "XLA_FLAGS": flags},

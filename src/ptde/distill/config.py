@@ -1,17 +1,16 @@
 """The student's options."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, ClassVar, Literal
 
 from jaxtyping import Array, Key
 
 from ptde.distill.objectives import OBJECTIVES, AbstractObjective
 from ptde.distill.students import STUDENTS
 from ptde.info.base import AbstractStudent
-from ptde.options import Options
+from ptde.options import In, Options
 from ptde.parts import check_part, find
 from ptde.types import EnvSpec
-from ptde.validation import check_choice, check_range
 
 
 @dataclass(frozen=True)
@@ -19,6 +18,8 @@ class DistillConfig(Options):
     """How the student learns. The paper's own (Sec. 3.3, 4.5) is an mlp on z with the
     teacher's data: --method qmix_kd.
     """
+
+    group: ClassVar[str] = "student."
 
     network: str = "gru"
     """``mlp`` sees O_i alone; ``gru`` has a memory of its own as well; or
@@ -31,65 +32,54 @@ class DistillConfig(Options):
     at the end of stage 1, which costs no joint steps; ``own``: it plays itself, and the
     teacher answers. With --online-distillation and ``replay``, the student that learnt
     beside its teacher learns on, to ``steps`` gradient steps in all."""
-    steps: int = 0
+    steps: Annotated[int, In(0, example=40_000)] = 0
     """Gradient steps on data of the teacher or the replay. >= 0; 0 takes 40,000 for rows,
     4,000 for segments."""
-    batch: int = 0
+    batch: Annotated[int, In(0, example=1_000)] = 0
     """What a gradient step learns from: rows (one agent at one step) for an mlp on z, else
     segments. >= 0; 0 takes 1,000 rows or 32 segments."""
-    lr: float = 0.0
+    lr: Annotated[float, In(0, example=1e-4)] = 0.0
     """Adam's learning rate; for segments it falls by a cosine to 0. >= 0; 0 takes 1e-4 for
     rows, 5e-4 for segments."""
-    hidden: int = 64
+    hidden: Annotated[int, In(1)] = 64
     """Width of the student's hidden layers and memory. Units; >= 1."""
-    share: float = 0.1
+    share: Annotated[float, In(0, 0.99)] = 0.1
     """Share of --steps that is rolled for data, by the teacher or by both. In [0, 1); 0
     leaves it to ``data_steps``."""
-    data_steps: int = 100_000
+    data_steps: Annotated[int, In(1)] = 100_000
     """Joint steps that are rolled for data beside --steps, where there is no ``share``.
     >= 1."""
-    data_segments: int = 0
+    data_segments: Annotated[int, In(0, example=800)] = 0
     """Segments that the teacher rolls for data beside --steps, whatever ``data_steps``
     says. >= 0; 0 leaves it to ``data_steps``."""
-    data_epsilon: float = 0.05
+    data_epsilon: Annotated[float, In(0, 1)] = 0.05
     """Probability of a random action meanwhile. In [0, 1]."""
-    warm_up: float = 0.1
+    warm_up: Annotated[float, In(0, 1)] = 0.1
     """Of ``own`` data: the share of the collections, the first, that the teacher plays
     alone. In [0, 1]."""
-    teacher_share: float = 0.25
+    teacher_share: Annotated[float, In(0, 1)] = 0.25
     """Of ``own`` data: the share of the copies that the teacher plays afterwards.
     In [0, 1]."""
-    updates: int = 40
+    updates: Annotated[int, In(1)] = 40
     """Of ``own`` data: gradient steps after each collection. >= 1."""
-    held_out: float = 0.2
-    """Share of the segments, and so of the episodes, kept for the test loss. In (0, 1)."""
-    tests: int = 20
+    held_out: Annotated[float, In(0.01, 0.99)] = 0.2
+    """Share of the segments, and so of the episodes, kept for the test loss.
+    In [0.01, 0.99]."""
+    tests: Annotated[int, In(1)] = 20
     """How often the test loss and the student's win rate are measured. >= 1."""
-    test_episodes: int = 64
+    test_episodes: Annotated[int, In(1)] = 64
     """Episodes of each of these tests. >= 1."""
 
     def __post_init__(self):
-        default = type(self)
+        super().__post_init__()
         check_part("student.network", self.network, STUDENTS)
         check_part("student.objective", self.objective, OBJECTIVES)
-        check_choice("student.data", self.data, ("teacher", "replay", "own"))
-        for count in ("hidden", "data_steps", "updates", "tests", "test_episodes"):
-            name = f"student.{count}"
-            check_range(name, getattr(self, count), 1, example=getattr(default, count))
-        for count, example in (("steps", 40_000), ("batch", 1_000), ("data_segments", 800)):
-            check_range(f"student.{count}", getattr(self, count), 0, example=example)
-        check_range("student.lr", self.lr, 0, example=1e-4)
-        for share in ("data_epsilon", "warm_up", "teacher_share"):
-            example = getattr(default, share)
-            check_range(f"student.{share}", getattr(self, share), 0, 1, example=example)
-        check_range("student.share", self.share, 0, 0.99, example=0.1)
         if self.share and self.data_segments:
             raise ValueError(
                 f"--student.share {self.share} and --student.data-segments "
                 f"{self.data_segments} both say how much data is rolled: type one, and "
                 "--student.share 0 with the latter"
             )
-        check_range("student.held_out", self.held_out, 0.01, 0.99, example=0.2)
 
     def make(self, spec: EnvSpec, z_dim: int, *, key: Key[Array, ""]) -> AbstractStudent:
         """An untrained student."""

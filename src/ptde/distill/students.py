@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Key
 
-from ptde.info.base import AbstractInfo, AbstractStudent, Carry
+from ptde.info.base import AbstractRecurrentInfo, AbstractStudent, Carry
 from ptde.nn.linear import MLP, Linear
 from ptde.nn.recurrent import GRU, unroll_rows
 from ptde.types import Info
@@ -93,28 +93,19 @@ class NoStudent(AbstractStudent):
         return jnp.zeros((*local.shape[:-1], 0))
 
 
-class StudentInfo(AbstractInfo):
+class StudentInfo(AbstractRecurrentInfo):
     """A student in the information module's place, where a learner asks for one.
 
     The state that it is handed goes nowhere: z is the student's, and the student is not
     given one.
     """
 
+    stochastic = False
     z_dim: int = eqx.field(static=True)
-    stochastic: bool = eqx.field(static=True)
     student: AbstractStudent
 
     def __init__(self, student: AbstractStudent, z_dim: int):
-        self.student, self.z_dim, self.stochastic = student, z_dim, False
-
-    def __call__(
-        self,
-        local: Float[Array, "*b n d"],
-        state: Float[Array, "*b s"],
-        *,
-        noise: Float[Array, "*b n z"] | None,
-    ) -> Info:
-        raise NotImplementedError("a student may remember: use start, step and unroll")
+        self.student, self.z_dim = student, z_dim
 
     def start(self, copies: int, n_agents: int) -> Carry:
         return self.student.start(copies, n_agents)

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal, TypeAlias, TypeVar
+from typing import Any, Literal, TypeAlias, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -49,6 +49,10 @@ class AbstractWorld(ABC):
     def action_names(self) -> tuple[str, ...]:
         """What each action is, in their order."""
         return tuple(f"action {i}" for i in range(self.spec.n_actions))
+
+    def for_export(self) -> dict[str, Any]:
+        """What ``team.json`` says of this world beside sizes and names."""
+        return {}
 
     def keep(self, folder: Path) -> None:  # noqa: B027
         """Writes what a team needs beside its networks to be used elsewhere."""
@@ -104,7 +108,7 @@ class AbstractEnv(AbstractWorld):
         key_reset, key_step = jax.random.split(key)
         fresh, first_step = self.reset_env(key=key_reset)
         inner, step, last = self.step_env(inner, action, key=key_step)
-        restart = lambda new, old: jax.tree.map(  # noqa: E731
+        restart = lambda new, old: jax.tree.map(
             lambda x, y: jnp.where(ended, x, y), new, old
         )
         if self.time_out == "terminal":

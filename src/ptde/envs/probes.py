@@ -91,5 +91,5 @@ class Probe(AbstractEnv):
             reward=reward,
             discount=1.0 - last.astype(jnp.float32),
             first=time == 0,
-            won=jnp.where(last & (reward >= 1.0), 1.0, 0.0),
+            performance=jnp.where(last & (reward >= 1.0), 1.0, 0.0),
         )

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from ptde.envs.base import AbstractWorld
 from ptde.envs.probes import PROBES, Probe
 from ptde.envs.settings import FootballConfig, ProcessConfig, StarCraftConfig
+from ptde.trust import check_target
 from ptde.validation import check_choice
 
 
@@ -43,10 +44,17 @@ class World:
     """What a run here starts from where that is not the plain default (``value.lr``)."""
     sizes: Callable[[str], MapSizes | None] = lambda name: None
     """A map's sizes where they are known before a game or a file is opened."""
+    refused: Callable[[str], str | None] = lambda name: None
+    """Why a map that exists cannot be played by a team, and what to type; None for all
+    others."""
 
     def check_map(self, name: str) -> None:
-        """ValueError names the nearest of what there is."""
-        if not (self.open and ":" in name):
+        """ValueError names the nearest of what there is, or says why it does not fit."""
+        if (why := self.refused(name)) is not None:
+            raise ValueError(why)
+        if self.open and ":" in name:
+            check_target(name)
+        else:
             check_choice("map", name, (*self.maps(), *filter(None, [self.open])))
 
 
@@ -65,6 +73,30 @@ def _smax(name: str, options: Mapping[str, Any]) -> AbstractWorld:
 def _smax_sizes(name: str) -> MapSizes:
     s = _smax(name, {}).spec
     return MapSizes(s.time_limit, s.n_agents, s.n_actions, s.obs_dim, s.state_dim)
+
+
+def _jaxmarl_maps() -> tuple[str, ...]:
+    from ptde.envs.jaxmarl import MAPS
+
+    return tuple(MAPS)
+
+
+def _jaxmarl(name: str, options: Mapping[str, Any]) -> AbstractWorld:
+    from ptde.envs.jaxmarl import JaxMarl
+
+    return JaxMarl(name)
+
+
+def _jaxmarl_sizes(name: str) -> MapSizes:
+    from ptde.envs.jaxmarl import MAPS
+
+    return MapSizes(*MAPS[name].sizes)
+
+
+def _jaxmarl_refused(name: str) -> str | None:
+    from ptde.envs.jaxmarl import refusal
+
+    return refusal(name)
 
 
 def _ranking_maps() -> tuple[str, ...]:
@@ -109,9 +141,9 @@ def _football_sizes(name: str) -> MapSizes:
 
 
 def _starcraft_maps() -> tuple[str, ...]:
-    from ptde.processes.games.starcraft import MAPS
+    from ptde.processes.games.starcraft import maps
 
-    return MAPS
+    return maps()
 
 
 def _starcraft(name: str, options: Mapping[str, Any]) -> AbstractWorld:
@@ -129,10 +161,10 @@ def _starcraft(name: str, options: Mapping[str, Any]) -> AbstractWorld:
     return ProcessWorld(f"starcraft/{name}", maker, *_process_options(options))
 
 
-def _starcraft_sizes(name: str) -> MapSizes:
+def _starcraft_sizes(name: str) -> MapSizes | None:
     from ptde.processes.games.starcraft import SIZES
 
-    return MapSizes(*SIZES[name])
+    return MapSizes(*SIZES[name]) if name in SIZES else None
 
 
 def _processes(name: str, options: Mapping[str, Any]) -> AbstractWorld:
@@ -159,6 +191,13 @@ _PROCESSES = (
 WORLDS = {
     "smax": World(
         "3s_vs_5z", _smax_maps, _smax, reads=("smax", "time_out"), sizes=_smax_sizes
+    ),
+    "jaxmarl": World(
+        "MPE_simple_spread_v3",
+        _jaxmarl_maps,
+        _jaxmarl,
+        sizes=_jaxmarl_sizes,
+        refused=_jaxmarl_refused,
     ),
     "ranking": World(
         "letor",

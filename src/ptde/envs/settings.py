@@ -2,9 +2,9 @@
 
 import json
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from ptde.options import Options
+from ptde.options import In, Options
 from ptde.validation import check_choice, check_range
 
 
@@ -15,30 +15,24 @@ class RankingConfig(Options):
     data: str = ""
     """For --map letor: a LETOR / SVMlight file (plain or gzip), or a folder of them, such
     as the one of MSLR-WEB30K."""
-    features: int = 0
+    features: Annotated[int, In(0, example=136)] = 0
     """Features that a row of the file may have; 0 takes the largest id in it. >= 0."""
-    docs: int = 10
+    missing: Literal["zero", "mean", "worst"] = "zero"
+    """What is read where the file says NULL: 0, the feature's mean over the training lists,
+    or its smallest value there."""
+    docs: Annotated[int, In(2)] = 10
     """Documents of a list, which are the agents. >= 2."""
-    lists: int = 0
+    lists: Annotated[int, In(0)] = 0
     """Lists, each of a query of its own. >= 0; 0 takes all there are, at most 10,000."""
-    train_share: float = 0.7
+    train_share: Annotated[float, In(0.01, 0.99)] = 0.7
     """Share of the queries to learn from; the others test. In [0.01, 0.99]."""
-    k: int = 10
+    k: Annotated[int, In(1)] = 10
     """The reward is NDCG@k. >= 1."""
-    jitter: float = 0.0
+    jitter: Annotated[float, In(0, example=0.5)] = 0.0
     """Standard deviation of noise on the (standardised) features of training lists, against
     learning them by heart. >= 0."""
-    data_seed: int = 0
+    data_seed: Annotated[int, In(0)] = 0
     """Draws the lists and the split. >= 0."""
-
-    def __post_init__(self):
-        check_range("features", self.features, 0, example=136)
-        check_range("docs", self.docs, 2, example=10)
-        check_range("lists", self.lists, 0, example=0)
-        check_range("train_share", self.train_share, 0.01, 0.99, example=0.7)
-        check_range("k", self.k, 1, example=10)
-        check_range("jitter", self.jitter, 0, example=0.5)
-        check_range("data_seed", self.data_seed, 0, example=0)
 
 
 @dataclass(frozen=True)
@@ -47,29 +41,28 @@ class ProcessConfig(Options):
     (--envs) is a process.
     """
 
+    group: ClassVar[str] = "processes."
+
     kwargs: str = ""
     """For --world processes: keyword arguments of the callable, as JSON, such as
     '{"map_name": "8m"}'."""
-    limit: int = 0
+    limit: Annotated[int, In(0, example=200)] = 0
     """For --world processes: joint steps after which an episode is cut, >= 0; 0 takes the
     world's own time limit, and 100 where it names none."""
-    patience: float = 120.0
+    patience: Annotated[float, In(0, above=True)] = 120.0
     """Seconds that a world may take to start, or for one step; then its process is started
     anew. > 0."""
-    failures: int = 3
+    failures: Annotated[int, In(0)] = 3
     """How often in a row a copy may crash, hang or show nonsense before the run stops.
     >= 0."""
-    quorum: float = 1.0
+    quorum: Annotated[float, In(0, 1, above=True)] = 1.0
     """Share of the copies that must be ready before the team decides for them. In (0, 1]; 1
     waits for all (lock-step): then runs can be repeated."""
     overlap: bool = False
     """Play the next segment while an update runs, with the networks from before it."""
 
     def __post_init__(self):
-        check_range("processes.limit", self.limit, 0, example=200)
-        check_range("processes.patience", self.patience, 0, open_low=True, example=120)
-        check_range("processes.failures", self.failures, 0, example=3)
-        check_range("processes.quorum", self.quorum, 0, 1, open_low=True, example=1.0)
+        super().__post_init__()
         self.arguments()
 
     def arguments(self) -> dict[str, Any]:
@@ -92,6 +85,8 @@ class ProcessConfig(Options):
 class FootballConfig(Options):
     """How a scenario of Google Research Football is played."""
 
+    group: ClassVar[str] = "football."
+
     control: Literal["stock", "fixed"] = "stock"
     """``stock``: as the paper, the engine hands the team's agents from player to player;
     ``fixed``: each agent keeps its player, the outfield players that stand farthest
@@ -100,27 +95,24 @@ class FootballConfig(Options):
     """``scoring``: 1 for a goal, -1 for one against, for every agent; ``checkpoints``: 0.1
     more for each of ten lines on the way to the goal that an agent crosses with the ball,
     first."""
-    limit: int = 150
+    limit: Annotated[int, In(1, 400)] = 150
     """Joint steps after which an episode is cut. In [1, 400]."""
-
-    def __post_init__(self):
-        check_choice("football.control", self.control, ("stock", "fixed"))
-        check_choice("football.rewards", self.rewards, ("scoring,checkpoints", "scoring"))
-        check_range("football.limit", self.limit, 1, 400, example=150)
 
 
 @dataclass(frozen=True)
 class StarCraftConfig(Options):
     """How a battle of StarCraft II is fought."""
 
+    group: ClassVar[str] = "starcraft."
+
     difficulty: str = "7"
     """Of the built-in enemy: 1 to 9, or A."""
-    step_mul: int = 8
+    step_mul: Annotated[int, In(1)] = 8
     """The game's moments per joint step. >= 1."""
 
     def __post_init__(self):
+        super().__post_init__()
         check_choice("starcraft.difficulty", self.difficulty, tuple("123456789A"))
-        check_range("starcraft.step_mul", self.step_mul, 1, example=8)
 
 
 @dataclass(frozen=True)
@@ -132,7 +124,7 @@ class SmaxConfig(Options):
     last moves and targets are in the state alone; it may not walk off the map, whose edge
     is harmless. ``native``: SMAX's own observation, which shows them, and its own rule: all
     moves are legal, and the edge kills."""
-    sight: float = 1.0
+    sight: Annotated[float, In(0, 4, above=True, example=0.6)] = 1.0
     """Sight of the team's units, as a multiple of each unit's own range (8 to 10 map units,
     by type). In (0, 4]; below 1 the battle is foggy. The enemy keeps its own sight."""
     enemy_attack: Literal["closest", "random"] = "closest"
@@ -142,14 +134,11 @@ class SmaxConfig(Options):
     time_limit: int = 0
     """Joint steps of half a second after which a battle is cut. In [10, 1000], or 0, which
     takes the map's limit in StarCraft (`ptde list` shows it)."""
-    reward_scale: float = 10.0
+    reward_scale: Annotated[float, In(0, above=True)] = 10.0
     """Multiplies SMAX's reward (1 for the enemy's whole health, 1 for the victory), so that
     a won battle is worth 20, as in SMAC. > 0."""
 
     def __post_init__(self):
-        check_choice("observation", self.observation, ("native", "smac"))
-        check_choice("enemy_attack", self.enemy_attack, ("closest", "random"))
-        check_range("sight", self.sight, 0, 4, open_low=True, example=0.6)
+        super().__post_init__()
         if self.time_limit != 0:
             check_range("time_limit", self.time_limit, 10, 1000, example=179)
-        check_range("reward_scale", self.reward_scale, 0, open_low=True, example=10)

@@ -4,25 +4,17 @@ The battle itself is ``jaxmarl``'s. What is ours: StarCraft's clock, what an age
 where it may go, what the state holds, and the reward's scale.
 """
 
-import contextlib
-import io
-import sys
-from unittest import mock
-
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from ptde.envs.base import AbstractEnv, EnvState
+from ptde.envs.quiet import quietly
 from ptde.envs.settings import SmaxConfig
 from ptde.types import EnvSpec, LocalView, TimeStep
 from ptde.validation import check_choice
 
-# jaxmarl greets on import, and sets sys.stdout to sys.__stdout__ on the way.
-with (
-    contextlib.redirect_stdout(io.StringIO()) as _quiet,
-    mock.patch.object(sys, "__stdout__", _quiet),
-):
+with quietly():
     from jaxmarl.environments.smax import HeuristicEnemySMAX
     from jaxmarl.environments.smax.smax_env import MAP_NAME_TO_SCENARIO, Scenario
 
@@ -194,7 +186,7 @@ class Smax(AbstractEnv):
         alive = units.unit_alive[: self.n]
         seen = self._seen(units)
         features = self._native if self.config.observation == "native" else self._smac
-        observe = lambda seen: jnp.where(alive[:, None], features(units, seen), 0.0)  # noqa: E731
+        observe = lambda seen: jnp.where(alive[:, None], features(units, seen), 0.0)
         everything = (*seen[:2], units.unit_alive[self.others])
         return TimeStep(
             local=LocalView(
@@ -207,7 +199,7 @@ class Smax(AbstractEnv):
             reward=reward,
             discount=discount,
             first=units.step == 0,
-            won=jnp.where((discount == 0.0) & alive.any(), 1.0, 0.0),
+            performance=jnp.where((discount == 0.0) & alive.any(), 1.0, 0.0),
             full_obs=observe(everything) if self.config.full_sight else None,
         )
 

@@ -22,16 +22,15 @@ def check_alike(team: Team, spec: EnvSpec, folder: Path, to: str) -> None:
     """Plays a few made-up steps. ValueError if an exported player takes an action that is
     worse than the team's own in JAX.
     """
-    policy, draw = team.policy(), np.random.default_rng(0)
-    step = jax.jit(lambda carry, view: policy.values(carry, view))
+    draw, step = np.random.default_rng(0), jax.jit(lambda *seen: team.step(*seen))
     players = _players(folder, to)
     shape = (COPIES, spec.n_agents)
-    carry, last = policy.start(*shape), np.full(shape, -1)
+    carry, last = team.start(*shape), np.full(shape, -1)
     for _ in range(STEPS):
         obs = draw.normal(size=(*shape, spec.obs_dim)).astype(np.float32)
         legal = draw.random((*shape, spec.n_actions)) < 0.7
         legal[..., 0] |= ~legal.any(axis=-1)
-        carry, made = step(carry, _view(obs, legal, last))
+        carry, made, _ = step(carry, _view(obs, legal, last))
         values = np.where(legal, made, -np.inf)
         best = values.max(axis=-1) - CLOSE * (1 + np.abs(made).max())
         last = values.argmax(axis=-1)

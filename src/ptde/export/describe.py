@@ -4,8 +4,6 @@ from importlib.metadata import version
 from typing import Any
 
 from ptde.envs.base import AbstractWorld
-from ptde.envs.ranking import Ranking
-from ptde.envs.ranking.lists import LIMIT
 from ptde.export.layers import Layers
 from ptde.types import EnvSpec
 
@@ -43,10 +41,7 @@ def described(
         "local": _local(spec),
         "layers": layers.list,
     }
-    if isinstance(world, Ranking):
-        preparation = world.data.preparation.to_json()
-        made["preparation"] = {**preparation, "limit": LIMIT}
-    return made
+    return {**made, **world.for_export()}
 
 
 def _array(shape: list[int], dtype: str, meaning: str, **more: Any) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+KINDS = ("linear", "norm", "gru")
 SLOPE = {"relu": 0.0, "leaky_relu": 0.01}
 
 
@@ -72,6 +73,7 @@ class Player:
         """Observations of a team that ranks, from raw features [..., features]."""
         p = self.team["preparation"]
         x = np.asarray(features, np.float64)[..., p["kept"]]
+        x = np.where(np.isnan(x), p.get("missing", 0.0), x)
         x = np.where(p["logarithmic"], np.log1p(np.maximum(x, 0)), x)
         return np.clip((x - p["mean"]) / p["deviation"], -p["limit"], p["limit"])
 
@@ -82,6 +84,8 @@ class Player:
         made, self.next = {"local": local}, self.memory.copy()
         for layer in self.team["layers"]:
             x = np.concatenate([made[name] for name in layer["reads"]], axis=-1)
+            if layer["kind"] not in KINDS:
+                raise ValueError(f"a layer of kind {layer['kind']!r} is not known")
             x = getattr(self, "_" + layer["kind"])(layer, x)
             if "then" in layer:
                 x = np.maximum(x, SLOPE[layer["then"]] * x)

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jax import export
 
-from ptde.algos.base import Team
+from ptde.agents.team import Memory, Team
 from ptde.ops.select import greedy
 from ptde.types import EnvSpec, LocalView
 
@@ -22,9 +22,8 @@ def stablehlo(team: Team, spec: EnvSpec, memory: int) -> bytes:
     Raises:
         ValueError: an agent's memory is not ``memory`` wide, as its layers say.
     """
-    policy = team.policy()
     n = spec.n_agents
-    carry = jax.eval_shape(lambda: policy.start(1, n))
+    carry = jax.eval_shape(lambda: team.start(1, n))
     leaves, structure = jax.tree.flatten(_ordered(carry))
     ends = [0, *accumulate(x.shape[-1] for x in leaves)]
     if ends[-1] != memory:
@@ -36,10 +35,10 @@ def stablehlo(team: Team, spec: EnvSpec, memory: int) -> bytes:
 
     def step(obs, legal, last_action, memory):
         parts = [memory[..., i:j] for i, j in pairwise(ends)]
-        carry = _ordered(jax.tree.unflatten(structure, parts))
+        student, h = jax.tree.unflatten(structure, parts)
         alive = jnp.ones(last_action.shape, bool)  # no policy reads it
         view = LocalView(obs, legal, last_action, alive)
-        carry, values = policy.values(carry, view)
+        carry, values, _ = team.step(Memory(h, student), view)
         after = jax.tree.leaves(_ordered(carry))
         action, none = greedy(values, legal), memory[..., :0]
         return action, jnp.concatenate([none, *after], axis=-1)
@@ -69,7 +68,6 @@ def _without_places() -> Iterator[None]:
         jax.config.update(option, before)
 
 
-def _ordered(carry):
-    """A carry with the student's part first, as the memory of the other formats has it."""
-    first, second = carry
-    return second, first
+def _ordered(memory: Memory):
+    """A memory with the student's part first, as the other formats have it."""
+    return memory.carry, memory.h

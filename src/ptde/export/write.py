@@ -67,7 +67,7 @@ def export_run(
     """
     check_choice("to", to, FORMATS)
     _check_installed(to)
-    folder = RunFolder(Path(path))
+    folder = RunFolder(Path(path), reads_data=False)
     name = "export" if role is None else f"export-{role}"
     role = _role(folder, role)
     index = folder.index_of(seed)

@@ -5,25 +5,30 @@ from collections.abc import Callable
 import jax
 from jaxtyping import Array, Key
 
-from ptde.info.base import AbstractInfo, AbstractStudent, DistributionGenerator
-from ptde.info.copa import COPA, COPALite
+from ptde.info.base import (
+    AbstractInfo,
+    AbstractRecurrentInfo,
+    AbstractStudent,
+    DistributionGenerator,
+)
+from ptde.info.copa import COPA, COPALite, coach
 from ptde.info.csrl import CSRL
 from ptde.info.gip import GIP
 from ptde.info.giu import GIU
 from ptde.info.none import NoInfo
-from ptde.info.periodic import PeriodicInfo
+from ptde.info.periodic import BroadcastInfo, PeriodicInfo
 from ptde.info.raw import RawState
 from ptde.info.sizes import InfoSizes
 from ptde.ops.keys import new_key
 from ptde.parts import find
 from ptde.types import EnvSpec
 
-INFOS: dict[str, Callable[..., AbstractInfo]] = {
+INFOS: dict[str, Callable[..., AbstractRecurrentInfo]] = {
     "none": NoInfo,
     "giu": GIU,
     "gip": GIP,
     "csrl": CSRL,
-    "copa": COPA,
+    "copa": coach,
     "copa_lite": COPALite,
     "state": RawState,
 }
@@ -32,20 +37,15 @@ INFOS: dict[str, Callable[..., AbstractInfo]] = {
 
 def make_info(
     name: str, spec: EnvSpec, sizes: InfoSizes, *, key: Key[Array, ""]
-) -> AbstractInfo:
-    """The untrained module: a ``PeriodicInfo`` if it sees the state less often than at
-    every step.
-    """
+) -> AbstractRecurrentInfo:
+    """The untrained module, in a ``PeriodicInfo`` if it shall not see every state."""
     module = find("info", name, INFOS)(spec, sizes, key=key)
-    if not module.z_dim:
-        return module
-    threshold = sizes.threshold if module.held == "z" else 0.0
-    if sizes.refresh == 1 and not threshold:
-        return module
-    return PeriodicInfo(module, spec.state_dim, sizes.refresh, threshold)
+    if isinstance(module, AbstractInfo) and module.z_dim and sizes.refresh > 1:
+        return PeriodicInfo(module, spec.state_dim, sizes.refresh)
+    return module
 
 
-def info_shapes(name: str, spec: EnvSpec, sizes: InfoSizes) -> AbstractInfo:
+def info_shapes(name: str, spec: EnvSpec, sizes: InfoSizes) -> AbstractRecurrentInfo:
     """The module in shapes."""
 
     def make(key):
@@ -61,7 +61,9 @@ __all__ = [
     "GIU",
     "INFOS",
     "AbstractInfo",
+    "AbstractRecurrentInfo",
     "AbstractStudent",
+    "BroadcastInfo",
     "COPALite",
     "DistributionGenerator",
     "InfoSizes",

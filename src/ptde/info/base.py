@@ -1,7 +1,7 @@
 """What an information module and a student are."""
 
 from abc import abstractmethod
-from typing import ClassVar, Literal, TypeAlias
+from typing import TypeAlias, final
 
 import equinox as eqx
 import jax
@@ -15,19 +15,60 @@ Carry: TypeAlias = PyTree[Array]
 """What is remembered of an episode; all zeros at its start. Leaves are ``[B, ...]``."""
 
 
-class AbstractInfo(eqx.Module):
-    """A view of the global state for each agent: used in stage 1, by the teacher.
+class AbstractRecurrentInfo(eqx.Module):
+    """A view of the global state for each agent, which may remember: the teacher's."""
 
-    Most modules look at the state anew at every step and are described by ``__call__``
-    alone. Those that remember also override ``start``, ``step`` and ``unroll``.
-    """
-
-    held: ClassVar[Literal["state", "z"]] = "state"
-    """What stays between two looks, if it looks less often than at every step."""
     z_dim: eqx.AbstractVar[int]
     """Width of z."""
     stochastic: eqx.AbstractVar[bool]
     """z is drawn from a distribution, not a value."""
+
+    @abstractmethod
+    def start(self, copies: int, n_agents: int) -> Carry:
+        """What it remembers at the start of an episode, of so many copies."""
+
+    @abstractmethod
+    def step(
+        self,
+        carry: Carry,
+        local: Float[Array, "B n d"],
+        state: Float[Array, "B s"],
+        *,
+        noise: Float[Array, "B n z"] | None,
+    ) -> tuple[Carry, Info]:
+        """One step of an episode; arguments as in ``AbstractInfo.__call__``."""
+
+    @abstractmethod
+    def unroll(
+        self,
+        local: Float[Array, "B T n d"],
+        state: Float[Array, "B T s"],
+        first: Bool[Array, "B T"],
+        *,
+        noise: Float[Array, "B T n z"] | None,
+    ) -> Info:
+        """The same for whole segments that start with an episode; ``first`` starts more."""
+
+    @final
+    def draw(
+        self, shape: tuple[int, ...], *, key: Key[Array, ""]
+    ) -> Float[Array, "..."] | None:
+        """Noise for agents in an array of ``shape`` (``(B, n)``, say); None if unused."""
+        return jax.random.normal(key, (*shape, self.z_dim)) if self.stochastic else None
+
+    def sent(
+        self, before: Carry, after: Carry, alike: Int[Array, " B"]
+    ) -> Int[Array, " B"]:
+        """Messages to agents in one step; ``alike`` is one to each of them."""
+        return alike if self.z_dim else jnp.zeros_like(alike)
+
+    def auxiliary(self, batch: Rollout, info: Info) -> Float[Array, ""]:
+        """A loss of its own, added to the learner's; ``info`` is of the T acted steps."""
+        return jnp.zeros(())
+
+
+class AbstractInfo(AbstractRecurrentInfo):
+    """A module that looks at the state anew at every step: ``__call__`` says it all."""
 
     @abstractmethod
     def __call__(
@@ -45,16 +86,11 @@ class AbstractInfo(eqx.Module):
             noise: standard normal, makes z a sample; None sets z to its mean.
         """
 
-    def draw(
-        self, shape: tuple[int, ...], *, key: Key[Array, ""]
-    ) -> Float[Array, "..."] | None:
-        """Noise for agents in an array of ``shape`` (``(B, n)``, say); None if unused."""
-        return jax.random.normal(key, (*shape, self.z_dim)) if self.stochastic else None
-
+    @final
     def start(self, copies: int, n_agents: int) -> Carry:
-        """What it remembers at the start of an episode, of so many copies."""
         return ()
 
+    @final
     def step(
         self,
         carry: Carry,
@@ -63,9 +99,9 @@ class AbstractInfo(eqx.Module):
         *,
         noise: Float[Array, "B n z"] | None,
     ) -> tuple[Carry, Info]:
-        """One step of an episode."""
         return carry, self(local, state, noise=noise)
 
+    @final
     def unroll(
         self,
         local: Float[Array, "B T n d"],
@@ -74,18 +110,7 @@ class AbstractInfo(eqx.Module):
         *,
         noise: Float[Array, "B T n z"] | None,
     ) -> Info:
-        """The same for whole segments that start with an episode; ``first`` starts more."""
         return self(local, state, noise=noise)
-
-    def sent(
-        self, before: Carry, after: Carry, alike: Int[Array, " B"]
-    ) -> Int[Array, " B"]:
-        """Messages to agents in one step; ``alike`` is one to each of them."""
-        return alike if self.z_dim else jnp.zeros_like(alike)
-
-    def auxiliary(self, batch: Rollout, info: Info) -> Float[Array, ""]:
-        """A loss of the module's own, added to the learner's; ``info`` is of ``unroll``."""
-        return jnp.zeros(())
 
 
 class AbstractStudent(eqx.Module):

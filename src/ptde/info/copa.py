@@ -7,15 +7,14 @@ follows (the variational objective). The paper's authors ran a simpler variant:
 ``copa_lite``.
 """
 
-from typing import ClassVar, Literal
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from ptde.info.base import AbstractInfo
+from ptde.info.base import AbstractInfo, AbstractRecurrentInfo
 from ptde.info.giu import GIU
+from ptde.info.periodic import BroadcastInfo
 from ptde.info.sizes import InfoSizes
 from ptde.nn.attention import Attention
 from ptde.nn.linear import MLP, Linear
@@ -27,7 +26,6 @@ from ptde.types import EnvSpec, Info, Rollout
 class COPA(AbstractInfo):
     """z_i ~ N(mean, variance) of an attention from agent i over all entities."""
 
-    held: ClassVar[Literal["state", "z"]] = "z"
     z_dim: int = eqx.field(static=True)
     stochastic: bool = eqx.field(static=True)
     entities: tuple[tuple[int, ...], ...] = eqx.field(static=True)
@@ -88,10 +86,18 @@ class COPA(AbstractInfo):
         seen = jnp.concatenate([local_information(steps.local), done], axis=-1)
         mean, log_variance = jnp.split(self.guess(seen), 2, axis=-1)
         log_variance = jnp.clip(log_variance, -10.0, 4.0)
-        error = (info.z[:, :-1] - mean) ** 2 / jnp.exp(log_variance)
+        error = (info.z - mean) ** 2 / jnp.exp(log_variance)
         nats = 0.5 * jnp.sum(error + log_variance + jnp.log(2 * jnp.pi), axis=-1)
         valid = valid_transitions(batch.steps.first)[..., None] & steps.local.alive
         return self.weight * masked_mean(jnp.clip(nats, 0.0, 1000.0), valid)
+
+
+def coach(spec: EnvSpec, sizes: InfoSizes, *, key: Key[Array, ""]) -> AbstractRecurrentInfo:
+    """COPA, which broadcasts every ``refresh`` steps what is farther than ``threshold``."""
+    module = COPA(spec, sizes, key=key)
+    if sizes.refresh == 1 and not sizes.threshold:
+        return module
+    return BroadcastInfo(module, sizes.refresh, sizes.threshold)
 
 
 class COPALite(AbstractInfo):

@@ -17,13 +17,12 @@ from ptde.types import EnvSpec, Info
 class CSRL(AbstractInfo):
     """z_i = ELU(s W(O_i) + b(O_i))."""
 
+    stochastic = False
     z_dim: int = eqx.field(static=True)
-    stochastic: bool = eqx.field(static=True)
     guidance: HyperLinear
 
     def __init__(self, spec: EnvSpec, sizes: InfoSizes, *, key: Key[Array, ""]):
         self.z_dim = sizes.z
-        self.stochastic = False
         self.guidance = HyperLinear(
             spec.local_dim, spec.state_dim, sizes.z, sizes.hyper_hidden, key=key
         )

@@ -1,6 +1,5 @@
 """No information: plain VDN, QMIX and QPLEX, whose agents never see the state."""
 
-import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
@@ -12,12 +11,11 @@ from ptde.types import EnvSpec, Info
 class NoInfo(AbstractInfo):
     """z of width 0."""
 
-    z_dim: int = eqx.field(static=True)
-    stochastic: bool = eqx.field(static=True)
+    z_dim = 0
+    stochastic = False
 
     def __init__(self, spec: EnvSpec, sizes: InfoSizes, *, key: Key[Array, ""]):
-        self.z_dim = 0
-        self.stochastic = False
+        """There is nothing to make."""
 
     def __call__(
         self,

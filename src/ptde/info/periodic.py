@@ -9,7 +9,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from ptde.info.base import AbstractInfo
+from ptde.info.base import AbstractInfo, AbstractRecurrentInfo
 from ptde.types import Info, Rollout
 
 
@@ -24,37 +24,39 @@ class HeldState(eqx.Module):
     """What was sent in this episode so far, one for each agent at a refresh."""
 
 
-class PeriodicInfo(AbstractInfo):
-    """An information module that sees the state every ``period`` steps of an episode."""
+class AbstractPeriodicInfo(AbstractRecurrentInfo):
+    """A memoryless module that is asked every ``period`` steps of an episode alone."""
 
     z_dim: int = eqx.field(static=True)
     stochastic: bool = eqx.field(static=True)
     inner: AbstractInfo
-    state_dim: int = eqx.field(static=True)
     period: int = eqx.field(static=True)
-    threshold: float = eqx.field(static=True)
-    """Of COPA at execution (without noise): a z nearer to the last one is not sent."""
 
-    def __init__(
-        self, inner: AbstractInfo, state_dim: int, period: int, threshold: float = 0.0
-    ):
+    def __init__(self, inner: AbstractInfo, period: int):
         self.z_dim, self.stochastic = inner.z_dim, inner.stochastic
-        self.inner, self.state_dim = inner, state_dim
-        self.period, self.threshold = period, threshold
+        self.inner, self.period = inner, period
 
-    def __call__(
-        self,
-        local: Float[Array, "*b n d"],
-        state: Float[Array, "*b s"],
-        *,
-        noise: Float[Array, "*b n z"] | None,
-    ) -> Info:
-        return self.inner(local, state, noise=noise)
+    def sent(
+        self, before: HeldState, after: HeldState, alike: Int[Array, " B"]
+    ) -> Int[Array, " B"]:
+        return after.messages - before.messages
+
+    def auxiliary(self, batch: Rollout, info: Info) -> Float[Array, ""]:
+        return self.inner.auxiliary(batch, info)
+
+
+class PeriodicInfo(AbstractPeriodicInfo):
+    """The state of the last refresh, read through O_i of every step (CSRL)."""
+
+    state_dim: int = eqx.field(static=True)
+
+    def __init__(self, inner: AbstractInfo, state_dim: int, period: int):
+        super().__init__(inner, period)
+        self.state_dim = state_dim
 
     def start(self, copies: int, n_agents: int) -> HeldState:
-        shape = (n_agents, self.z_dim) if self.inner.held == "z" else (self.state_dim,)
         none = jnp.zeros(copies, jnp.int32)
-        return HeldState(none, jnp.zeros((copies, *shape)), none)
+        return HeldState(none, jnp.zeros((copies, self.state_dim)), none)
 
     def step(
         self,
@@ -65,20 +67,9 @@ class PeriodicInfo(AbstractInfo):
         noise: Float[Array, "B n z"] | None,
     ) -> tuple[HeldState, Info]:
         refresh = carry.age % self.period == 0
-        n_agents = local.shape[-2]
-        if self.inner.held == "state":
-            message = jnp.where(refresh[:, None], state, carry.message)
-            info = self.inner(local, message, noise=noise)
-            sent = refresh.astype(jnp.int32) * n_agents
-        else:
-            new = self.inner(local, state, noise=noise)
-            far = jnp.ones(new.mean.shape[:-1], bool)
-            if noise is None:
-                far = jnp.linalg.norm(new.mean - carry.message, axis=-1) > self.threshold
-            send = refresh[:, None] & (far | (carry.age == 0)[:, None])
-            message = jnp.where(send[..., None], new.z, carry.message)
-            info = Info(z=message, mean=message)
-            sent = jnp.sum(send, axis=-1, dtype=jnp.int32)
+        message = jnp.where(refresh[:, None], state, carry.message)
+        sent = refresh.astype(jnp.int32) * local.shape[-2]
+        info = self.inner(local, message, noise=noise)
         return HeldState(carry.age + 1, message, carry.messages + sent), info
 
     def unroll(
@@ -89,19 +80,52 @@ class PeriodicInfo(AbstractInfo):
         *,
         noise: Float[Array, "B T n z"] | None,
     ) -> Info:
+        return self.inner(local, _at(state, last_refresh(first, self.period)), noise=noise)
+
+
+class BroadcastInfo(AbstractPeriodicInfo):
+    """z of the last broadcast (COPA)."""
+
+    threshold: float = eqx.field(static=True)
+    """At execution (without noise) a z no farther than this from the last is not sent."""
+
+    def __init__(self, inner: AbstractInfo, period: int, threshold: float = 0.0):
+        super().__init__(inner, period)
+        self.threshold = threshold
+
+    def start(self, copies: int, n_agents: int) -> HeldState:
+        none = jnp.zeros(copies, jnp.int32)
+        return HeldState(none, jnp.zeros((copies, n_agents, self.z_dim)), none)
+
+    def step(
+        self,
+        carry: HeldState,
+        local: Float[Array, "B n d"],
+        state: Float[Array, "B s"],
+        *,
+        noise: Float[Array, "B n z"] | None,
+    ) -> tuple[HeldState, Info]:
+        refresh = carry.age % self.period == 0
+        new = self.inner(local, state, noise=noise)
+        far = jnp.ones(new.mean.shape[:-1], bool)
+        if noise is None:
+            far = jnp.linalg.norm(new.mean - carry.message, axis=-1) > self.threshold
+        send = refresh[:, None] & (far | (carry.age == 0)[:, None])
+        z = jnp.where(send[..., None], new.z, carry.message)
+        sent = jnp.sum(send, axis=-1, dtype=jnp.int32)
+        return HeldState(carry.age + 1, z, carry.messages + sent), Info(z=z, mean=z)
+
+    def unroll(
+        self,
+        local: Float[Array, "B T n d"],
+        state: Float[Array, "B T s"],
+        first: Bool[Array, "B T"],
+        *,
+        noise: Float[Array, "B T n z"] | None,
+    ) -> Info:
         refreshed = last_refresh(first, self.period)
-        if self.inner.held == "state":
-            return self.inner(local, _at(state, refreshed), noise=noise)
         info = self.inner(local, state, noise=noise)
         return Info(z=_at(info.z, refreshed), mean=_at(info.mean, refreshed))
-
-    def sent(
-        self, before: HeldState, after: HeldState, alike: Int[Array, " B"]
-    ) -> Int[Array, " B"]:
-        return after.messages - before.messages
-
-    def auxiliary(self, batch: Rollout, info: Info) -> Float[Array, ""]:
-        return self.inner.auxiliary(batch, info)
 
 
 def last_refresh(first: Bool[Array, "B T"], period: int) -> Int[Array, "B T"]:

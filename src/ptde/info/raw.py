@@ -12,12 +12,11 @@ from ptde.types import EnvSpec, Info
 class RawState(AbstractInfo):
     """z_i = s: what an agent can do with the state as it is."""
 
+    stochastic = False
     z_dim: int = eqx.field(static=True)
-    stochastic: bool = eqx.field(static=True)
 
     def __init__(self, spec: EnvSpec, sizes: InfoSizes, *, key: Key[Array, ""]):
         self.z_dim = spec.state_dim
-        self.stochastic = False
 
     def __call__(
         self,

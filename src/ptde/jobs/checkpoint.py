@@ -5,12 +5,13 @@ a digest of every file. It is written beside its place and renamed into it, so a
 exists is complete; a digest that does not fit means damage after the writing.
 """
 
+import errno
 import hashlib
 import json
+import math
 import os
 import shutil
 import sys
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -19,8 +20,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PyTree
 
+from ptde.files import writing
+
 T = TypeVar("T", bound=PyTree)
 DIGEST = "digest.json"
+ROOM = 1_000_000
+"""Bytes that are left free beside a checkpoint, for its own notes and the record."""
 
 
 class DamagedCheckpoint(Exception):
@@ -32,18 +37,36 @@ class UnfitCheckpoint(ValueError):
 
 
 def save(path: Path, tree: PyTree) -> None:
-    """Writes ``tree`` to the folder ``path``, which must not exist."""
-    import orbax.checkpoint as ocp
+    """Writes ``tree`` to the folder ``path``, which must not exist.
 
+    Raises:
+        OSError: it could not be written; names the path, the room that it needs and what
+            to do.
+    """
     path = path.absolute()
     part = path.with_name(f".{path.name}.part")
     shutil.rmtree(part, ignore_errors=True)
-    with _room(path, tree):
-        part.mkdir(parents=True)
+    try:
+        with writing(path, size := size_of(tree)):
+            part.mkdir(parents=True)
+            _check_room(part, size)
+            _write(part / "arrays", tree)
+            (part / DIGEST).write_text(json.dumps(_digest(part / "arrays"), indent=1))
+            os.rename(part, path)
+    finally:  # of one that could not be written, which takes the room that is lacking
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def _write(path: Path, tree: PyTree) -> None:
+    import orbax.checkpoint as ocp
+
+    try:
         with ocp.PyTreeCheckpointer() as checkpointer:
-            checkpointer.save(part / "arrays", _to_dict(tree))
-        (part / DIGEST).write_text(json.dumps(_digest(part / "arrays"), indent=1))
-        os.rename(part, path)
+            checkpointer.save(path, _to_dict(tree))
+    except OSError:
+        raise
+    except Exception as error:  # how the library says that it could not write
+        raise OSError(errno.EIO, str(error).partition("\n")[0]) from error
 
 
 def load(path: Path, like: T) -> T:
@@ -79,8 +102,8 @@ class Checkpoints:
 
     def steps(self) -> list[int]:
         """Joint steps at which there is a checkpoint, oldest first."""
-        names = self.folder.iterdir() if self.folder.is_dir() else ()
-        return sorted(int(p.name) for p in names if p.name.isdigit())
+        names = [p.name for p in self.folder.iterdir()] if self.folder.is_dir() else []
+        return sorted(int(x) for x in names if x.isascii() and x.isdecimal())
 
     def save(self, steps: int, tree: PyTree) -> Path:
         """Writes a checkpoint, then removes the oldest beyond ``keep``."""
@@ -112,22 +135,13 @@ class Checkpoints:
 def size_of(tree: PyTree) -> int:
     """Bytes of a tree's arrays (or shapes)."""
     leaves = jax.tree.leaves(jax.eval_shape(_raw, tree))
-    return sum(int(np.prod(x.shape)) * x.dtype.itemsize for x in leaves)
+    return sum(math.prod(x.shape) * x.dtype.itemsize for x in leaves)
 
 
-@contextmanager
-def _room(path: Path, tree: PyTree):
-    """Names the folder and the size in errors of a full or unwritable disk."""
-    try:
-        yield
-    except OSError as error:
-        size = size_of(tree) / 1e6
-        raise OSError(
-            error.errno,
-            f"cannot write the checkpoint ({size:.0f} MB): {error.strerror or error}. "
-            "Nothing older was touched; make room there, then `ptde resume`",
-            str(path),
-        ) from error
+def _check_room(folder: Path, size: int) -> None:
+    """OSError before orbax begins, which says in a hundred lines that a disk is full."""
+    if shutil.disk_usage(folder).free < size + ROOM:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _raw(tree: PyTree) -> PyTree:

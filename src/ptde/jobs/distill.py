@@ -22,19 +22,15 @@ from ptde.algos.base import Teacher, Team
 from ptde.algos.student import StudentLearner, label, quality
 from ptde.distill.config import DistillConfig
 from ptde.distill.objectives import Labelled
-from ptde.envs.base import AbstractEnv, AbstractWorld
-from ptde.envs.process import ProcessWorld
+from ptde.envs.base import AbstractWorld
 from ptde.info.base import AbstractStudent
 from ptde.jobs.job import Job, OnRow, run_job
 from ptde.jobs.record import Row
 from ptde.jobs.teach import Training
-from ptde.rollout import process
-from ptde.rollout.collect import collect, start
-from ptde.rollout.loop import Schedule, fold, over_seeds, seed_keys, student_test
+from ptde.rollout.runner import runner_of
+from ptde.rollout.schedule import Schedule
+from ptde.rollout.seeds import Stream, fold_in_all, over_seeds, stream_keys
 from ptde.types import Rollout
-
-DATA, FIT, TEST, OWN = 10, 11, 12, 13
-"""Streams of randomness below a seed's key: none that stage 1 uses."""
 
 
 class Data(eqx.Module):
@@ -89,9 +85,9 @@ class Distillation:
         tests = min(self.config.tests, steps)
         return [i * steps // tests for i in range(1, tests + 1)]
 
-    def keys(self, stream: int) -> Key[Array, " seeds"]:
+    def keys(self, stream: Stream) -> Key[Array, " seeds"]:
         """The seeds' keys of one stream of randomness."""
-        return fold(seed_keys(self.seed, self.seeds), stream)
+        return stream_keys(stream, self.seed, self.seeds)
 
     def start(self, teacher: Teacher, student: AbstractStudent | None = None) -> Fit:
         """Students at the start, one for each teacher: untrained, or those given."""
@@ -103,7 +99,8 @@ class Distillation:
             optimiser = self.optimiser.init(student)
             return Fit(student, optimiser, key_fit, jnp.zeros((), jnp.int32))
 
-        return jax.jit(over_seeds(begin, self.seeds))(teacher, student, self.keys(FIT))
+        keys = self.keys(Stream.FIT)
+        return jax.jit(over_seeds(begin, self.seeds))(teacher, student, keys)
 
     def own(self, teacher: Teacher, checkpoint_every: int) -> Training:
         """The student's training on its own battles, by stage 1's loop."""
@@ -136,7 +133,7 @@ class Distillation:
             tested="student",
             before=self.before,
             given=teacher,
-            streams=(OWN, TEST),
+            streams=(Stream.OWN, Stream.STUDENT_TEST),
         )
 
     def check_batch(self) -> None:
@@ -181,42 +178,16 @@ class Distillation:
 
     def roll(self, teacher: Teacher) -> Data:
         """The teachers' own data: they act as in training, z drawn, a little random."""
-        play = self._play if isinstance(self.env, ProcessWorld) else self._roll
-        return play(teacher, self.rolls)
-
-    def _roll(self, teacher: Teacher, rolls: int) -> Data:
-        env = self.env
-        assert isinstance(env, AbstractEnv)
-
-        def run(teacher, key):
-            policy = teacher.policy(self.config.data_epsilon, sample_z=True)
-
-            def roll(key):
-                key_start, key_collect = jax.random.split(key)
-                state = start(policy, env, self.envs, key=key_start)
-                _, rollout = collect(policy, env, state, self.segment, key=key_collect)
-                return label(teacher, rollout)
-
-            return self._split(jax.lax.map(roll, jax.random.split(key, rolls)))
-
-        return jax.jit(over_seeds(run, self.seeds))(teacher, self.keys(DATA))
-
-    def _play(self, teacher: Teacher, rolls: int) -> Data:
-        """The same in a world in processes of its own."""
-        world = self.env
-        assert isinstance(world, ProcessWorld)
-        labelled, split = jax.jit(label), jax.jit(self._split)
-
-        def run(teacher, key):
-            policy = teacher.policy(self.config.data_epsilon, sample_z=True)
-            rollouts = (
-                process.collect(policy, world, self.segment, key=k)
-                for k in jax.random.split(key, rolls)
-            )
-            parts = [labelled(teacher, rollout) for rollout in rollouts]
-            return split(jax.tree.map(lambda *x: jnp.stack(x), *parts))
-
-        return over_seeds(run, self.seeds)(teacher, self.keys(DATA))
+        play = runner_of(self.env).rollouts(
+            lambda teacher: teacher.policy(self.config.data_epsilon, sample_z=True),
+            label,
+            times=self.rolls,
+            copies=self.envs,
+            length=self.segment,
+            seeds=self.seeds,
+        )
+        rolls = play(teacher, self.keys(Stream.DATA))
+        return jax.jit(over_seeds(self._split, self.seeds))(rolls)
 
     def _split(self, rolls: Labelled) -> Data:
         """A segment starts at a reset, so no episode is in two: they are split.
@@ -317,20 +288,21 @@ def distill(
 
     @partial(jax.jit, donate_argnums=0, static_argnums=3)
     def learn(fit, data, network, steps):
-        run = over_seeds(partial(task.learn, steps=steps), task.seeds)
-        return run(fit, data, network)
+        return over_seeds(partial(task.learn, steps=steps), task.seeds)(fit, data, network)
 
     held_out = jax.jit(over_seeds(task.held_out, task.seeds))
-    test = student_test(task.env, task.config.test_episodes, task.seeds)
+    test = runner_of(task.env).test(task.config.test_episodes, task.seeds)
 
     def advance(fit: Fit, steps: int) -> tuple[Fit, dict[str, Array]]:
         fit, losses = learn(fit, data(), network, steps)
         return fit, {"loss": losses}
 
     def look(fit: Fit, steps: int) -> dict[str, Array]:
-        outcome = test(Team(network, fit.student), fold(task.keys(TEST), steps))
-        seen = {"win_rate": outcome.won.mean(1), "return": outcome.reward.mean(1)}
-        return {**seen, **held_out(fit, data(), network)}
+        keys = fold_in_all(task.keys(Stream.STUDENT_TEST), steps)
+        outcome = test(Team(network, fit.student), keys)
+        reached = {"win_rate": outcome.performance.mean(1)}
+        reached["return"] = outcome.reward.mean(1)
+        return reached | held_out(fit, data(), network)
 
     job = Job(
         name="student",

@@ -4,6 +4,7 @@ A job is done in periods. After each it is looked at, what was seen is recorded,
 and then it is saved; a job that was killed goes on from what was saved, to the same bits.
 """
 
+import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +19,6 @@ from ptde.jobs.checkpoint import Checkpoints
 from ptde.jobs.interrupt import Interrupted, patient_interrupt
 from ptde.jobs.progress import Tracker
 from ptde.jobs.record import Record, Row
-from ptde.rollout.loop import first_bad
 
 S = TypeVar("S", bound=PyTree)
 
@@ -72,7 +72,9 @@ def run_job(job: Job[S], folder: Path, on_row: Iterable[OnRow] = ()) -> S:
     found = checkpoints.newest(like) if like is not None else None
     count, state = found or (0, job.start())
     rows = record.cut(count)
-    seconds = rows[-1]["seconds"] if rows else 0.0
+    if count and not rows:
+        print(f"{record.path} is gone: the curve begins at {count:,}", file=sys.stderr)
+    seconds = rows[-1].get("seconds", 0.0) if rows else 0.0
     saved, total = count, job.ends[-1]
     with patient_interrupt() as stop, Tracker(job.name, total, job.unit) as tracker:
         for end in [end for end in job.ends if end > count]:
@@ -124,3 +126,13 @@ def _check(
         f"the loss is not finite at {step:,} steps. The batch: {batch}. "
         f"Last good checkpoint: {where}. Try a smaller --lr or --max-grad-norm"
     )
+
+
+def first_bad(metrics: dict[str, np.ndarray]) -> tuple[int, dict[str, float]] | None:
+    """The first iteration whose metrics are not finite, and these metrics."""
+    bad = ~np.all([np.isfinite(v) for v in metrics.values()], axis=0)
+    if not bad.any():
+        return None
+    iteration = int(np.argmax(bad.any(axis=0)))
+    seed = int(np.argmax(bad[:, iteration]))
+    return iteration, {k: float(v[seed, iteration]) for k, v in metrics.items()}

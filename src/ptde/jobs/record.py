@@ -1,9 +1,12 @@
 """The record of a training: one JSON object a line, one line a period."""
 
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from ptde.files import write_whole, writing
 
 Row = dict[str, Any]
 
@@ -33,6 +36,20 @@ def joined(records: Sequence[list[Row]]) -> list[Row]:
     return [join(rows) for rows in zip(*records, strict=False)]
 
 
+def _row(line: str) -> Row:
+    """ValueError if a line is no row."""
+    try:
+        row = json.loads(line)
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise ValueError(f"it is not JSON ({error})") from None
+    if not isinstance(row, dict):
+        raise ValueError("it is no row of names and values")
+    steps = row.get("steps")
+    if not isinstance(steps, int) or isinstance(steps, bool):
+        raise ValueError("it does not say at how many steps it was measured")
+    return row
+
+
 class Record:
     """Appends rows to a file; a resumed training cuts it back to its checkpoint.
 
@@ -44,25 +61,29 @@ class Record:
         self.path = path
 
     def rows(self) -> list[Row]:
-        """All rows; a last line that a killed run left unfinished is passed over."""
-        rows = []
-        lines = self.path.read_text().splitlines() if self.path.exists() else []
-        for line in lines:
+        """All rows. A line that is none is named on standard error and left out; a last one
+        that a killed run left unfinished is left out without a word.
+        """
+        text = self.path.read_text(errors="replace") if self.path.is_file() else ""
+        lines, rows = text.split("\n"), []
+        for number, line in enumerate(lines, 1):
             try:
-                rows.append(json.loads(line))
-            except json.JSONDecodeError:
-                break
+                rows.append(_row(line))
+            except ValueError as error:
+                if number < len(lines) and line.strip():
+                    print(
+                        f"{self.path}, line {number} is left out: {error}", file=sys.stderr
+                    )
         return rows
 
     def cut(self, steps: int) -> list[Row]:
         """Drops the rows after ``steps``, and returns the others."""
         rows = [row for row in self.rows() if row["steps"] <= steps]
-        part = self.path.with_suffix(".part")
-        part.write_text("".join(json.dumps(row) + "\n" for row in rows))
-        part.replace(self.path)
+        write_whole(self.path, "".join(json.dumps(row) + "\n" for row in rows))
         return rows
 
     def append(self, row: Row) -> None:
         """Adds one row, at once on disk."""
-        with self.path.open("a") as file:
-            file.write(json.dumps(row) + "\n")
+        line = json.dumps(row) + "\n"
+        with writing(self.path, len(line)), self.path.open("a") as file:
+            file.write(line)

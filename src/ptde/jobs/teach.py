@@ -1,7 +1,8 @@
 """Stage 1: train a team (Paper Algorithm 1), so that nothing is lost on the way."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -14,22 +15,22 @@ from ptde.envs.base import AbstractWorld
 from ptde.jobs.checkpoint import Checkpoints
 from ptde.jobs.job import Job, OnRow, run_job
 from ptde.jobs.record import Row
+from ptde.rollout.base import TrainState, initial
 from ptde.rollout.evaluate import Returns
-from ptde.rollout.loop import (
-    Schedule,
-    TrainState,
-    fold,
-    initial,
-    over_seeds,
-    period,
-    seed_keys,
-    student_test,
-    teacher_test,
-)
+from ptde.rollout.runner import runner_of
+from ptde.rollout.schedule import Schedule
+from ptde.rollout.seeds import Stream, fold_in_all, over_seeds, stream_keys
 from ptde.types import Rollout
 
-TRAIN, TEST = 0, 1
-"""Streams of randomness below a seed's key. Tests never share keys with training."""
+
+class Taught(NamedTuple):
+    """What a training leaves, with a leading axis of seeds."""
+
+    teacher: Teacher
+    team: Team | None
+    """The decentralised team, if one learnt."""
+    central: Any
+    """The mixer or critic, for a third stage."""
 
 
 @dataclass(frozen=True)
@@ -53,11 +54,12 @@ class Training:
     """Joint steps of earlier stages."""
     given: Any = None
     """What an earlier stage left for the learner, with a leading axis of seeds."""
-    streams: tuple[int, int] = (TRAIN, TEST)
+    streams: tuple[Stream, Stream] = (Stream.TRAIN, Stream.TEST)
+    """What learning draws from, and what tests do."""
 
-    def keys(self, stream: int) -> Key[Array, " seeds"]:
+    def keys(self, stream: Stream) -> Key[Array, " seeds"]:
         """The seeds' keys of one stream of randomness."""
-        return fold(seed_keys(self.seed, self.seeds), stream)
+        return stream_keys(stream, self.seed, self.seeds)
 
     def start(self) -> TrainState:
         """The states before the first iteration, with a leading axis of seeds."""
@@ -72,15 +74,20 @@ class Training:
         """The shapes of ``start()``, without the memory."""
         return jax.eval_shape(self.start)
 
+    @cached_property
+    def taught(self) -> Callable[[Any], Taught]:
+        """What learners have come to, seed by seed; compiled once."""
+        algo = self.algo
 
-class Taught(NamedTuple):
-    """What a training leaves, with a leading axis of seeds."""
+        def pick(learner):
+            central = algo.central(learner) if isinstance(algo, AbstractLearner) else None
+            return Taught(algo.teacher(learner), algo.team(learner), central)
 
-    teacher: Teacher
-    team: Team | None
-    """The decentralised team, if one learnt."""
-    central: Any
-    """The mixer or critic, for a third stage."""
+        return jax.jit(over_seeds(pick, self.seeds))
+
+    def taught_shapes(self) -> Taught:
+        """The shapes of what it leaves."""
+        return jax.eval_shape(lambda: self.taught(self.start().learner))
 
 
 def teach(training: Training, folder: Path, on_row: Iterable[OnRow] = ()) -> Taught:
@@ -92,22 +99,20 @@ def teach(training: Training, folder: Path, on_row: Iterable[OnRow] = ()) -> Tau
         Interrupted: the user pressed Ctrl-C; a checkpoint was written.
         Diverged: a loss or a gradient was not finite.
     """
-    t, algo = training, training.algo
-    run = period(algo, t.env, t.schedule, t.seeds)
-    test = teacher_test(t.env, t.test_episodes, t.seeds, sample_z=t.sample_z)
-    team_test = student_test(t.env, t.test_episodes, t.seeds)
+    t, runner = training, runner_of(training.env)
+    run = runner.period(t.algo, t.schedule, t.seeds)
+    test = runner.test(t.test_episodes, t.seeds, sample_z=t.sample_z)
 
     def look(state: TrainState, steps: int) -> dict[str, Array]:
-        keys = fold(t.keys(t.streams[1]), steps)
-        # Teachers and teams only pick leaves, so the axis of seeds passes through.
-        team = algo.team(state.learner)
+        keys = fold_in_all(t.keys(t.streams[1]), steps)
+        teacher, team, _ = t.taught(state.learner)
         if t.tested == "student":
             assert team is not None
-            return _seen(team_test(team, keys))
-        seen = _seen(test(algo.teacher(state.learner), keys))
+            return _seen(test(team, keys))
+        seen = _seen(test(teacher, keys))
         if team is not None:
-            outcome = team_test(team, keys)
-            seen["student_win_rate"] = outcome.won.mean(1)
+            outcome = test(team, keys)
+            seen["student_win_rate"] = outcome.performance.mean(1)
             seen["student_return"] = outcome.reward.mean(1)
         return seen
 
@@ -122,13 +127,7 @@ def teach(training: Training, folder: Path, on_row: Iterable[OnRow] = ()) -> Tau
         save_every=t.checkpoint_every,
         joint=lambda steps: t.before + steps,
     )
-    return taught(algo, run_job(job, folder, on_row).learner)
-
-
-def taught(algo: AbstractAlgorithm, learner: Any) -> Taught:
-    """What a learner has come to."""
-    central = algo.central(learner) if isinstance(algo, AbstractLearner) else None
-    return Taught(algo.teacher(learner), algo.team(learner), central)
+    return t.taught(run_job(job, folder, on_row).learner)
 
 
 def last_state(training: Training, folder: Path) -> TrainState:
@@ -160,7 +159,7 @@ def replayed(state: TrainState, envs: int) -> Rollout:
 def _seen(outcome: Returns) -> dict[str, Array]:
     """Means over a test's episodes, for each seed."""
     return {
-        "win_rate": outcome.won.mean(1),
+        "win_rate": outcome.performance.mean(1),
         "return": outcome.reward.mean(1),
         "length": outcome.length.mean(1),
     }

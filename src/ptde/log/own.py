@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ptde.log.base import AbstractLogger, LogRow
+from ptde.trust import check_callable, check_target
 
 
 class OwnLogger(AbstractLogger):
@@ -46,6 +47,7 @@ class OwnLogger(AbstractLogger):
 
 def _load(target: str) -> Callable[..., Any]:
     """The callable. ValueError says what is wrong with its name."""
+    check_target(target, "--log")
     module, _, name = target.partition(":")
     here = str(Path.cwd())
     if here not in sys.path:  # the installed command does not look beside itself
@@ -65,4 +67,5 @@ def _load(target: str) -> Callable[..., Any]:
         raise ValueError(
             f"--log {target}: that is a {type(found).__name__}: name a function or class"
         )
+    check_callable(target, found)
     return found

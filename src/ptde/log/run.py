@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from ptde.files import write_whole
 from ptde.jobs.job import OnRow
 from ptde.jobs.progress import console
 from ptde.jobs.record import Record, Row
@@ -15,6 +16,7 @@ from ptde.log.own import OwnLogger
 from ptde.log.rows import log_row
 from ptde.log.tensorboard import TensorBoardLogger
 from ptde.log.wandb import WandbLogger
+from ptde.trust import check_run, sign
 from ptde.validation import check_choice
 
 LOGGERS: dict[str, type[AbstractLogger]] = {
@@ -47,7 +49,17 @@ def names_of(folder: Path, asked: Iterable[str]) -> tuple[str, ...]:
     held = folder / NAMES
     if names := tuple(asked):
         return names
-    return tuple(json.loads(held.read_text())) if held.exists() else ()
+    if not held.is_file():
+        return ()
+    text = held.read_bytes()
+    try:
+        kept = json.loads(text)
+    except (ValueError, RecursionError):
+        kept = None
+    if not isinstance(kept, list) or not all(isinstance(name, str) for name in kept):
+        raise ValueError(f"{held} is damaged: remove it, and type --log again")
+    check_run(folder, text, {f"log.{i}": name for i, name in enumerate(kept)})
+    return tuple(kept)
 
 
 def check_log(asked: Iterable[str], folder: Path | None = None) -> None:
@@ -74,7 +86,9 @@ class RunLog(ExitStack):
 
     def __enter__(self) -> "RunLog":
         if self.names:
-            (self.folder / NAMES).write_text(json.dumps(self.names))
+            text = json.dumps(self.names).encode()
+            sign(self.folder, text)  # it may name code, as run.json may
+            write_whole(self.folder / NAMES, text)
         with ExitStack() as begun:  # closes those that began, if another cannot
             for name, logger in self.loggers.items():
                 logger.start(self.folder, self.run)

@@ -59,7 +59,7 @@ def orthogonal_gru(in_dim: int, hidden: int, *, key: Key[Array, ""]) -> GRU:
     weight_h = orthogonal_weight(hidden, 3 * hidden, 1.0, key=key_h)
     none = jnp.zeros(3 * hidden)
     start = (weight_x, none, weight_h, none)
-    parts = lambda r: (r.project.weight, r.project.bias, r.weight_h, r.bias_h)  # noqa: E731
+    parts = lambda r: (r.project.weight, r.project.bias, r.weight_h, r.bias_h)
     return eqx.tree_at(parts, rnn, start)
 
 

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from ptde.files import write_whole
+
 REPORT = "report.html"
 """In the folder that it tells of."""
 
@@ -39,5 +41,5 @@ def write_page(path: Path | str, out: Path | str | None = None, battles: int = 2
             f"{path} is neither a run folder nor one of a comparison: type the path that "
             "`ptde run` or `ptde compare` printed, e.g. runs/smax-3m-qmix_gip-0"
         )
-    target.write_text(page, encoding="utf-8")
+    write_whole(target, page)
     return target

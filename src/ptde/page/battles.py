@@ -7,7 +7,6 @@ import numpy as np
 from jaxtyping import Array, Key
 
 from ptde.agents.watch import watched
-from ptde.envs.base import AbstractWorld
 from ptde.envs.smax import STEP_SECONDS, Smax
 from ptde.page.scenes import Scenes, pack, start_of_side, thoughts
 from ptde.pipeline import replay_key, team_policy
@@ -20,11 +19,8 @@ CROWD = 24
 """Of more units every other moment is shown; the page moves them between."""
 
 
-def record_battles(
-    env: AbstractWorld, sides: Sequence[Side], battles: int
-) -> Iterator[Scenes]:
+def record_battles(env: Smax, sides: Sequence[Side], battles: int) -> Iterator[Scenes]:
     """Each battle with all teams, from the same beginning."""
-    assert isinstance(env, Smax)
     play = [_player(env, side) for side in sides]
     thin = 2 if env.units > CROWD else 1
     for number in range(battles):
@@ -61,7 +57,7 @@ def _player(env: Smax, side: Side) -> Callable[[Key[Array, ""], int], dict[str, 
 
 def _units(scenes: Sequence[Scene]) -> dict[str, Any]:
     """Every unit at every moment, [moments, units]."""
-    many = lambda name: np.stack([getattr(scene, name) for scene in scenes])  # noqa: E731
+    many = lambda name: np.stack([getattr(scene, name) for scene in scenes])
     place = many("position")
     health = many("health").astype(float)
     target = many("target").astype(float)

@@ -38,7 +38,7 @@ def heading(text: str) -> str:
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Plain text in cells; numbers stand to the right."""
-    cells = lambda row, kind: "".join(  # noqa: E731
+    cells = lambda row, kind: "".join(
         f"<{kind}{_to_the_right(cell) if kind == 'td' else ''}>{escape(cell)}</{kind}>"
         for cell in row
     )

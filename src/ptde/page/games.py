@@ -12,12 +12,11 @@ from jaxtyping import Array, Key
 from PIL import Image
 
 from ptde.agents.watch import thought_of, watched
-from ptde.envs.base import AbstractWorld
 from ptde.envs.process import ProcessWorld
 from ptde.page.scenes import Scenes, pack, start_of_side, thoughts
 from ptde.pipeline import replay_key, team_policy
 from ptde.processes.games.football import ACTION_NAMES, PLAYERS, places
-from ptde.rollout.process import episode, episode_seeds
+from ptde.rollout.process import episode
 from ptde.strategy import Side
 from ptde.types import TimeStep
 
@@ -27,11 +26,6 @@ WIDTH = 360
 """Pixels across of a film, at most."""
 
 
-def can_be_shown(world: ProcessWorld) -> bool:
-    """It is football, or draws pictures of itself."""
-    return _scenario(world) is not None or world.sizes.pictures
-
-
 def _scenario(world: ProcessWorld) -> str | None:
     """Football's scenario; None of another world."""
     family, _, name = world.spec.name.partition("/")
@@ -39,10 +33,9 @@ def _scenario(world: ProcessWorld) -> str | None:
 
 
 def record_games(
-    env: AbstractWorld, sides: Sequence[Side], battles: int
+    env: ProcessWorld, sides: Sequence[Side], battles: int
 ) -> Iterator[Scenes]:
     """Each game with all teams, from the same seed."""
-    assert isinstance(env, ProcessWorld)
     scenario = _scenario(env)
     numbers = range(env.spec.n_actions)
     with closing(env.recording(None)) as one:
@@ -64,7 +57,7 @@ def _side(
     policy = watched(policy, world.spec.n_actions)
     steps: list[TimeStep] = []
     pictures, thought = [], []
-    for step, memory in episode(policy, world, episode_seeds(key, 1)[0], key=key):
+    for step, memory in episode(policy, world, key=key):
         if steps:
             thought.append(jax.tree.map(lambda x: x[0], thought_of(policy, memory)))
         steps.append(jax.tree.map(lambda x: x[0], step))
@@ -84,8 +77,8 @@ def _end(last: TimeStep, scenario: str | None) -> str:
     if last.score is not None:
         what = "goal difference" if scenario else "score"
         return f"{what} {float(last.score):+.3g}"
-    won = float(last.won)
-    return {0.0: "not won", 1.0: "won"}.get(won, f"result {won:.2f}")
+    reached = float(last.performance)
+    return {0.0: "not won", 1.0: "won"}.get(reached, f"result {reached:.2f}")
 
 
 def _pitch(steps: Sequence[TimeStep], scenario: str) -> dict[str, Any]:

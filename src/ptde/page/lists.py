@@ -6,24 +6,20 @@ import jax
 import numpy as np
 
 from ptde.agents.watch import thought_of, watched
-from ptde.envs.base import AbstractWorld
 from ptde.envs.ranking import Ranking
-from ptde.ops.keys import new_key
 from ptde.page.scenes import Scenes, start_of_side, thoughts
 from ptde.pipeline import team_policy
-from ptde.report.ranking import CUTS, ORDER, list_ndcg
+from ptde.report.ranking import CUTS, list_ndcg
 from ptde.rollout.collect import start
+from ptde.rollout.seeds import Stream, stream_key
 from ptde.strategy import Side
 
 LISTS = 4
 """Lists that are shown for each battle that would be."""
 
 
-def record_lists(
-    env: AbstractWorld, sides: Sequence[Side], battles: int
-) -> Iterator[Scenes]:
+def record_lists(env: Ranking, sides: Sequence[Side], battles: int) -> Iterator[Scenes]:
     """The same lists, in the same order of documents, ranked by all teams."""
-    assert isinstance(env, Ranking)
     test = env.held_out()
     ranked = [_ranked(test, side) for side in sides]
     labels = ranked[0][0]
@@ -52,7 +48,7 @@ def _ranked(env: Ranking, side: Side):
     policy = watched(
         team_policy(side.folder, env, side.role, side.seed), env.spec.n_actions
     )
-    key_start, key_policy = jax.random.split(jax.random.fold_in(new_key(0), ORDER))
+    key_start, key_policy = jax.random.split(stream_key(Stream.ORDER, seed=0))
 
     @jax.jit
     def act(policy):

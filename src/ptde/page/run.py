@@ -30,7 +30,7 @@ from ptde.processes import WorldFailed
 from ptde.report.palette import look_of
 from ptde.report.panels import spread
 from ptde.report.ranking import TABLE
-from ptde.report.result import Result
+from ptde.report.result import Result, load_result
 from ptde.rollout.cache import use_compilation_cache
 from ptde.strategy import Side
 
@@ -91,8 +91,7 @@ def records_of(folder: RunFolder) -> dict[str, list[Row]]:
 
 def result_of(path: Path) -> dict[str, Any]:
     """What a run came to, by role; empty while it has not ended."""
-    file = path / "result.json"
-    return json.loads(file.read_text()) if file.is_file() else {}
+    return load_result(path)
 
 
 def _measure(run: Run) -> str:

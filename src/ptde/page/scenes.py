@@ -11,17 +11,17 @@ import numpy as np
 from ptde import build
 from ptde.agents.watch import Thought
 from ptde.envs.base import AbstractWorld
-from ptde.envs.process import ProcessWorld
-from ptde.envs.ranking import Ranking
 from ptde.processes import WorldFailed
 from ptde.report.palette import look_of
+from ptde.rollout.runner import runner_of
 from ptde.strategy import Side
 
 Scenes = dict[str, Any]
 """One battle, game or list, as ``views.js`` draws it: ``kind``, ``title``, ``actions`` and
 ``sides``, one for each team."""
-Recorder = Callable[[AbstractWorld, Sequence[Side], int], Iterator[Scenes]]
-"""From a world, the teams and how many are asked for."""
+Recorder = Callable[[Any, Sequence[Side], int], Iterator[Scenes]]
+"""From a world of the family that it is registered for, the teams and how many battles are
+asked for."""
 
 
 def record(sides: Sequence[Side], battles: int, room: int) -> tuple[list[Scenes], str]:
@@ -45,7 +45,7 @@ def record(sides: Sequence[Side], battles: int, room: int) -> tuple[list[Scenes]
 
 def _recorded(sides: Sequence[Side], battles: int, room: int) -> tuple[list[Scenes], str]:
     with closing(build.world(sides[0].folder.run)) as env:
-        recorder = _recorder(env)
+        recorder = _recorder(sides[0].folder.run.world, env)
         if recorder is None:
             return [], f"{env.spec.name} draws nothing: battles, games and lists do."
         kept: list[Scenes] = []
@@ -63,22 +63,30 @@ def _recorded(sides: Sequence[Side], battles: int, room: int) -> tuple[list[Scen
         return kept, ""
 
 
-def _recorder(env: AbstractWorld) -> Recorder | None:
-    if isinstance(env, ProcessWorld):
-        from ptde.page.games import can_be_shown, record_games
+def _battles(*asked: Any) -> Iterator[Scenes]:
+    from ptde.page.battles import record_battles  # jaxmarl, which others do without
 
-        return record_games if can_be_shown(env) else None
-    if isinstance(env, Ranking):
-        from ptde.page.lists import record_lists
+    return record_battles(*asked)
 
-        return record_lists
-    from ptde.envs.smax import Smax  # imports jaxmarl, which other worlds do without
 
-    if isinstance(env, Smax):
-        from ptde.page.battles import record_battles
+def _lists(*asked: Any) -> Iterator[Scenes]:
+    from ptde.page.lists import record_lists
 
-        return record_battles
-    return None
+    return record_lists(*asked)
+
+
+def _games(*asked: Any) -> Iterator[Scenes]:
+    from ptde.page.games import record_games
+
+    return record_games(*asked)
+
+
+RECORDERS: dict[str, Recorder] = {"smax": _battles, "ranking": _lists, "football": _games}
+"""By the name of ``--world``. Worlds that draw themselves are films without an entry."""
+
+
+def _recorder(world: str, env: AbstractWorld) -> Recorder | None:
+    return RECORDERS.get(world) or (_games if runner_of(env).draws else None)
 
 
 def start_of_side(side: Side) -> dict[str, Any]:

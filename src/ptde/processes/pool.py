@@ -74,7 +74,7 @@ class Copy:
         # A script that is started finds what lies beside it; so do its worlds.
         paths = filter(None, [root, sys.path[0], os.environ.get("PYTHONPATH")])
         process = subprocess.Popen(
-            [sys.executable, "-c", SERVE, *map(str, files)],
+            [sys.executable, "-P", "-c", SERVE, *map(str, files)],
             pass_fds=files,
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -143,7 +143,9 @@ def sizes_of(maker: Maker, patience: float) -> Sizes:
             raise ValueError(f"{maker.target} did not start in {patience:g} s")
         return copy.answer()
     except WorldFailed as error:
-        raise ValueError(f"{maker.target} cannot be started:\n{error}") from None
+        text = str(error)
+        between = "\n" if "\n" in text else " "
+        raise ValueError(f"{maker.target} cannot be started:{between}{text}") from None
     finally:
         copy.end()
         os.close(memory)

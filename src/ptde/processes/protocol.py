@@ -10,6 +10,13 @@ LONGEST = 100
 """Joint steps of an episode in a world that names no limit."""
 
 
+SET = "joint steps; another limit is --processes.limit N, or its attribute time_limit"
+
+
+class NoWorld(ValueError):
+    """What was named is no world that can be played; the message says what it is."""
+
+
 class WorldFailed(Exception):
     """A world crashed, hung, or showed what it must not; the message says what."""
 
@@ -108,14 +115,18 @@ def _array(name: str, value: Any, kind: type, axes: int) -> np.ndarray:
 def measured(env: ProcessEnv, step: ProcessStep, time_limit: int = 0) -> Sizes:
     """The sizes of a world from its first step; ``time_limit`` 0 is the world's own."""
     n, obs_dim = step.obs.shape
+    limit = time_limit or int(getattr(env, "time_limit", 0) or 0)
+    notes = tuple(getattr(env, "notes", ()))
+    if not limit:
+        notes = (*notes, f"it names no time limit: episodes are cut after {LONGEST} {SET}")
     return Sizes(
         n_agents=n,
         obs_dim=obs_dim,
         state_dim=len(step.state),
         n_actions=step.legal.shape[-1],
-        time_limit=time_limit or int(getattr(env, "time_limit", 0) or LONGEST),
+        time_limit=limit or LONGEST,
         measure=str(getattr(env, "measure", "win rate")),
-        notes=tuple(getattr(env, "notes", ())),
+        notes=notes,
         score=step.score is not None,
         pictures=callable(getattr(env, "frame", None)),
         replays=callable(getattr(env, "replay", None)),

@@ -19,6 +19,7 @@ import psutil
 from ptde.processes.adapters.adapt import make
 from ptde.processes.memory import Slots
 from ptde.processes.protocol import (
+    NoWorld,
     ProcessEnv,
     ProcessStep,
     Sizes,
@@ -51,6 +52,8 @@ class Worker:
 
     def make(self, target: str, kwargs: dict[str, Any], seed: int, limit: int) -> Sizes:
         """Starts the world, and its first episode to see its sizes."""
+        if not target.startswith("ptde."):  # a world of the user's may lie in this folder
+            sys.path.insert(0, os.getcwd())
         self.env = make(target, kwargs, seed)
         first = standard(self.env.reset(seed))
         self.sizes = measured(self.env, first, limit)
@@ -146,7 +149,6 @@ def main(pipe: int, memory: int, lifeline: int) -> None:
     """Serves until the pipe is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the team's to handle
     _guard(lifeline)
-    sys.path.insert(0, os.getcwd())
     worker = Worker(memory)
     with Connection(pipe) as connection:
         while True:
@@ -171,6 +173,6 @@ def main(pipe: int, memory: int, lifeline: int) -> None:
 
 
 def _short(error: Exception) -> str:
-    if isinstance(error, WorldFailed):
+    if isinstance(error, WorldFailed | NoWorld):
         return str(error)
     return traceback.format_exc()

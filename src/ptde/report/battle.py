@@ -43,7 +43,7 @@ def player(
         moments = battle.step_env(key_env, state[0], actions, True)
         state, step, last = env.step_env(state, action, key=key_env)
         thought = jax.tree.map(lambda x: x[0], thought_of(policy, memory))
-        return (state, step, memory), (moments, last, step.won, thought)
+        return (state, step, memory), (moments, last, step.performance, thought)
 
     @jax.jit
     def roll(key):

@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from ptde.distill.config import DistillConfig
+from ptde.files import whole
 from ptde.jobs.record import Row
 from ptde.report.palette import LOSSES, ROLES, Look
 from ptde.report.panels import draw_curve
@@ -123,6 +124,7 @@ def draw_figure7(cells: Sequence[Distilled], path: Path, measure: str = "win rat
             axis.set_title(cell.title)
             finish_panel(axis)
     figure.tight_layout()
-    figure.savefig(path, dpi=120)
+    with whole(path) as part:
+        figure.savefig(part, dpi=120)
     plt.close(figure)
     return path

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from ptde.files import whole
 from ptde.report.replay import HEAD, Scene, draw_scene, write_caption
 
 MOMENTS = {"early": 0.25, "late": 0.75}
@@ -63,14 +64,15 @@ def draw_moments(battles: Sequence[Battle], path: Path) -> Path:
         sum(widths) + GAP * (len(widths) - 1),
         sum(heights) + GAP * (len(heights) - 1),
     )
-    whole, y = Image.new("RGB", size, (255, 255, 255)), 0
+    page, y = Image.new("RGB", size, (255, 255, 255)), 0
     for row, height in zip(rows, heights, strict=True):
         x = 0
         for picture, width in zip(row, widths, strict=True):
-            whole.paste(picture, (x, y))
+            page.paste(picture, (x, y))
             x += width + GAP
         y += height + GAP
-    whole.save(path)
+    with whole(path) as part:
+        page.save(part)
     return path
 
 

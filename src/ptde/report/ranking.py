@@ -13,16 +13,14 @@ import numpy as np
 
 from ptde.agents.policy import FullPolicy
 from ptde.envs.ranking import SCORES, Lists, Ranking
-from ptde.ops.keys import new_key
+from ptde.files import write_whole
 from ptde.ops.ranking import expected_ndcg
 from ptde.report.statistics import Interval, bootstrap_interval
 from ptde.rollout.collect import start
+from ptde.rollout.seeds import Stream, stream_key
 
 CUTS = (1, 3, 5, 10)
 """The k of NDCG@k."""
-ORDER = 19
-"""Stream of randomness of the documents' order in a list, below seed 0's key: the same for
-all runs, and in no seed's training or tests."""
 ARRAYS, TABLE = "ndcg.npz", "ranking.md"
 """In a run folder: NDCG of every role, [seeds, lists, cuts], and the table of it."""
 
@@ -40,7 +38,7 @@ def _list_ndcg(scores: jax.Array, labels: jax.Array) -> jax.Array:
 
 def team_ndcg(env: Ranking, policies: Sequence[FullPolicy]) -> np.ndarray:
     """NDCG of the lists that teams rank, [teams, lists, cuts]; ``env`` is held out."""
-    key_start, key_policy = jax.random.split(jax.random.fold_in(new_key(0), ORDER))
+    key_start, key_policy = jax.random.split(stream_key(Stream.ORDER, seed=0))
 
     @jax.jit
     def act(policy):
@@ -186,9 +184,30 @@ def _notes(
 
 def report_ranking(
     env: Ranking, policies: Mapping[str, Sequence[FullPolicy]], folder: Path
-) -> None:
-    """Writes the arrays and the table of a run; a list of policies is one for each seed."""
+) -> Path:
+    """Writes the arrays and the table of a run, and returns the table's path.
+
+    Args:
+        env: the lists of the training.
+        policies: by role, the team of each seed.
+        folder: the run folder.
+    """
     test = env.held_out()
     teams = {role: team_ndcg(test, seeds) for role, seeds in policies.items()}
     np.savez(folder / ARRAYS, **teams)  # type: ignore[arg-type]
-    (folder / TABLE).write_text(ranking_table(teams, plain_rankers(env), test))
+    write_whole(folder / TABLE, ranking_table(teams, plain_rankers(env), test))
+    return folder / TABLE
+
+
+def compare_ranking(env: Ranking, runs: Mapping[str, Sequence[tuple[Path, str]]]) -> str:
+    """The table of a comparison: all teams and plain rankers on the same held-out lists.
+
+    Args:
+        env: the lists that the runs were made on.
+        runs: by a method's label, the folders and roles of its finished runs.
+    """
+    teams = {
+        label: np.concatenate([np.load(folder / ARRAYS)[role] for folder, role in found])
+        for label, found in runs.items()
+    }
+    return ranking_table(teams, plain_rankers(env), env.held_out())

@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
+from ptde.files import whole
+
 SIZE = 440
 """Pixels of the map's side."""
 HEAD = 34
@@ -41,6 +43,29 @@ class Scene:
         """Allies and enemies that are alive."""
         alive = self.health > 0
         return int(alive[: self.allies].sum()), int(alive[self.allies :].sum())
+
+
+@dataclass(frozen=True)
+class Film:
+    """One episode: moments of a battle, or what its world itself drew or recorded."""
+
+    scenes: Sequence[Scene] = ()
+    pictures: Sequence[np.ndarray] = ()
+    """[height, width, 3] of every joint step, the first before any."""
+    record: str | None = None
+    """The path of the game's own record."""
+
+    def draw(self, path: Path) -> Path:
+        """Writes an animated GIF; returns the record where nothing can be drawn."""
+        if not self.scenes and not self.pictures:
+            assert self.record is not None
+            return Path(self.record)
+        with whole(path) as part:
+            if self.scenes:
+                draw_replay(self.scenes, part)
+            else:
+                draw_film(self.pictures, part)
+        return path
 
 
 def draw_replay(scenes: Sequence[Scene], path: Path, milliseconds: int = 70) -> Path:

@@ -1,11 +1,13 @@
 """The result of a run: ``result.json`` and the table on the screen."""
 
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from rich.table import Table
 
+from ptde.files import read_object
 from ptde.report.statistics import retention, win_interval
 from ptde.rollout.evaluate import Returns
 
@@ -14,10 +16,10 @@ from ptde.rollout.evaluate import Returns
 class Score:
     """What one role reached in its test episodes."""
 
-    win_rate: float
-    """Or what else the world measures (``EnvSpec.measure``), as the seeds below."""
+    performance: float
+    """What the world measures (``EnvSpec.measure``)."""
     low: float
-    """Of the 95 % interval of the win rate: over episodes for one seed, else over seeds."""
+    """Of the performance's 95 % interval: over episodes for one seed, else over seeds."""
     high: float
     mean_return: float
     length: float
@@ -25,7 +27,7 @@ class Score:
     episodes: int
     """All seeds together."""
     seeds: list[float]
-    """Win rate of each seed."""
+    """Performance of each seed."""
     returns: list[float]
     """Mean return of each seed."""
     score: float | None
@@ -38,26 +40,74 @@ class Score:
     def of(cls, returns: Returns, n_agents: int) -> "Score":
         """From Returns [seeds, episodes]."""
         agent_steps = n_agents * int(returns.length.sum())
-        won = np.asarray(returns.won)
-        low, high = win_interval(won)
+        reached = np.asarray(returns.performance)
+        low, high = win_interval(reached)
         return cls(
-            win_rate=float(won.mean()),
+            performance=float(reached.mean()),
             low=low,
             high=high,
             mean_return=float(returns.reward.mean()),
             length=float(returns.length.mean()),
-            episodes=int(won.size),
-            seeds=[float(x) for x in won.mean(axis=1)],
+            episodes=int(reached.size),
+            seeds=[float(x) for x in reached.mean(axis=1)],
             returns=[float(x) for x in returns.reward.mean(axis=1)],
             score=None if returns.score is None else float(returns.score.mean()),
             communication=int(returns.messages.sum()) / max(agent_steps, 1),
         )
 
     def to_json(self) -> dict[str, Any]:
-        """With the return under the name ``return``."""
-        data = asdict(self)
+        """Plain data; ``return`` and ``win_rate`` are the mean return and performance."""
+        data = {"win_rate": self.performance, **asdict(self)}
+        del data["performance"]
         data["return"] = data.pop("mean_return")
         return data
+
+
+def load_result(folder: Path) -> dict[str, Any]:
+    """What a run came to, by role; empty while it has not ended.
+
+    Raises:
+        ValueError: names ``result.json`` and the field of it that is not as it should be.
+    """
+    path = folder / "result.json"
+    if not path.is_file():
+        return {}
+    advice = f"`ptde evaluate {folder}` writes it anew"
+    try:
+        found = read_object(path)
+        for name in ("teacher", "student", "finetuned", "baseline"):
+            _check_score(name, found.get(name, SCORE))
+        for name, kind in (("steps", int), ("measure", str), ("prr", float)):
+            value = found.get(name, kind())
+            if not isinstance(value, kind) and value is not None:
+                raise ValueError(f"field {name!r} is {value!r:.40}")
+    except ValueError as error:
+        text = str(error) if str(path) in str(error) else f"{path} is damaged: {error}"
+        raise ValueError(f"{text}. {advice}") from None
+    return found
+
+
+SCORE = {
+    "win_rate": 0.0,
+    "low": 0.0,
+    "high": 0.0,
+    "return": 0.0,
+    "episodes": 0,
+    "seeds": [],
+}
+"""What a role's entry must hold, and of which kind."""
+
+
+def _check_score(role: str, score: Any) -> None:
+    if not isinstance(score, dict):
+        raise ValueError(f"field {role!r} is {score!r:.40}, not names and values")
+    for name, like in SCORE.items():
+        kinds = (int, float) if isinstance(like, int | float) else (list,)
+        if not isinstance(score.get(name), kinds):
+            raise ValueError(f"field '{role}.{name}' is {score.get(name)!r:.40}")
+    numbers = [*score["seeds"], *(score.get("returns") or [])]
+    if not all(isinstance(x, int | float) for x in numbers):
+        raise ValueError(f"field '{role}.seeds' holds something that is no number")
 
 
 @dataclass(frozen=True)
@@ -74,15 +124,15 @@ class Result:
     centralised: bool = True
     """The teacher reads the global state when it acts."""
     measure: str = "win rate"
-    """What the win rates are in this world."""
+    """What the performance is in this world."""
 
     @property
     def prr(self) -> float | None:
-        """Win rate of the last stage's decentralised team / teacher's."""
+        """Performance of the last stage's decentralised team / teacher's."""
         team = self.scores.get("finetuned", self.scores.get("student"))
         if team is None or "teacher" not in self.scores:
             return None
-        return retention(team.win_rate, self.scores["teacher"].win_rate)
+        return retention(team.performance, self.scores["teacher"].performance)
 
     def to_json(self) -> dict[str, Any]:
         """What ``result.json`` holds."""
@@ -115,7 +165,7 @@ class Result:
                 role,
                 "centralised" if central else "decentralised",
                 f"{score.communication:.0%} of steps" if score.communication else "",
-                f"{score.win_rate:.3f}",
+                f"{score.performance:.3f}",
                 f"{score.low:.3f} - {score.high:.3f}",
                 *([f"{score.score:+.3f}"] if score.score is not None else []),
                 f"{score.mean_return:.2f}",

@@ -1,17 +1,57 @@
-"""Compiled programs are kept between runs."""
+"""Compiled programs are kept between runs, up to a size."""
+
+from contextlib import suppress
+from importlib.util import find_spec
+from pathlib import Path
 
 import jax
 
 from ptde.paths import cache_folder
 
+LIMIT = 1_000_000_000
+"""Bytes of kept programs; of more, JAX drops those that were used longest ago."""
+SECONDS = 0.5
+"""What compiles sooner is not kept."""
+SMALL = 16_384
+"""Bytes: what is smaller is a single operation, and compiles at once."""
 
-def use_compilation_cache() -> None:
-    """Keeps compiled programs in ``~/.cache/ptde``, unless JAX was told another place.
+
+def use_compilation_cache(place: Path | None = None) -> None:
+    """Keeps compiled programs in ``~/.cache/ptde/programs``, unless JAX was told a place.
 
     A first run compiles for up to a minute; later runs of the same sizes start at once.
+
+    Args:
+        place: another folder.
     """
-    place = jax.config.jax_compilation_cache_dir  # type: ignore[attr-defined]
-    if place:  # by the user, or by an earlier call
+    if programs_folder() is not None:  # by the user, or by an earlier call
         return
-    jax.config.update("jax_compilation_cache_dir", str(cache_folder()))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+    place = place or cache_folder() / "programs"
+    with suppress(OSError):  # JAX then compiles without keeping, and says so
+        place.mkdir(parents=True, exist_ok=True, mode=0o700)
+    jax.config.update("jax_compilation_cache_dir", str(place))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", SECONDS)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", SMALL)
+    if find_spec("filelock"):  # without it JAX refuses to bound the folder
+        jax.config.update("jax_compilation_cache_max_size", LIMIT)
+
+
+def programs_folder() -> Path | None:
+    """Where JAX keeps compiled programs; None if it was not told to yet."""
+    place = jax.config.jax_compilation_cache_dir  # type: ignore[attr-defined]
+    return Path(place) if place else None
+
+
+def cache_says() -> str:
+    """Where the programs are, how large they are, and how large they may become."""
+    use_compilation_cache()
+    place = programs_folder()
+    assert place is not None
+    sizes = [file.stat().st_size for file in place.glob("*-cache")]
+    limit = jax.config.jax_compilation_cache_max_size  # type: ignore[attr-defined]
+    bound = f"of at most {limit / 1e6:,.0f} MB" if limit >= 0 else "without a limit"
+    advice = (
+        "" if limit >= 0 or find_spec("filelock") else ": pip install filelock sets one"
+    )
+    size = f"{len(sizes)} programs, {sum(sizes) / 1e6:,.1f} MB {bound}{advice}"
+    return f"compiled programs in {place}: {size}. They may be removed at any time"

@@ -79,9 +79,9 @@ def collect(
     return state, Rollout(steps=steps, action=output.action, noise=output.noise)
 
 
-def train_win_rate(rollout: Rollout, time_limit: int) -> Float[Array, ""]:
-    """The mean of ``won`` over the episodes that ended in a rollout; 0 if none did."""
-    return masked_mean(rollout.steps.won, ended(rollout.steps, time_limit))
+def train_performance(rollout: Rollout, time_limit: int) -> Float[Array, ""]:
+    """The mean ``performance`` of the episodes that ended in a rollout; 0 if none did."""
+    return masked_mean(rollout.steps.performance, ended(rollout.steps, time_limit))
 
 
 def ended(steps: TimeStep, time_limit: int) -> Bool[Array, "B T1"]:
@@ -106,7 +106,7 @@ def rollout_shapes(
     step = env.shown()
 
     def empty():
-        wide = lambda x, time: jnp.zeros((copies, time, *x.shape), x.dtype)  # noqa: E731
+        wide = lambda x, time: jnp.zeros((copies, time, *x.shape), x.dtype)
         return Rollout(
             steps=jax.tree.map(lambda x: wide(x, length + 1), step),
             action=wide(step.local.last_action, length),

@@ -13,8 +13,8 @@ from ptde.rollout.collect import advance, forget, start
 class Returns(eqx.Module):
     """One row for each test episode."""
 
-    won: Float[Array, " episodes"]
-    """1 for a battle won and 0 for one lost; see ``TimeStep.won``."""
+    performance: Float[Array, " episodes"]
+    """1 for a battle won and 0 for one lost; see ``TimeStep.performance``."""
     reward: Float[Array, " episodes"]
     """Undiscounted return."""
     length: Int[Array, " episodes"]
@@ -36,7 +36,7 @@ def evaluate(
     key_start, key_steps = jax.random.split(key)
     state = start(policy, env, episodes, key=key_start)
     returns = Returns(
-        won=jnp.zeros(episodes),
+        performance=jnp.zeros(episodes),
         reward=jnp.zeros(episodes),
         length=jnp.zeros(episodes, jnp.int32),
         messages=jnp.zeros(episodes, jnp.int32),
@@ -52,7 +52,7 @@ def evaluate(
         state, _ = advance(policy, env, state, key=jax.random.fold_in(key_steps, time))
         over = over | state.step.first
         returns = Returns(
-            won=returns.won + jnp.where(over, 0.0, state.step.won),
+            performance=returns.performance + jnp.where(over, 0.0, state.step.performance),
             reward=returns.reward + jnp.where(over, 0.0, state.step.reward),
             length=returns.length + ~over,
             messages=returns.messages

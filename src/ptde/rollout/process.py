@@ -1,7 +1,7 @@
 """Collecting, testing and training in worlds that run in processes of their own.
 
-What ``collect``, ``evaluate`` and ``loop`` beside it compile with a world in JAX is a
-Python loop here: the worlds step, one compiled call decides for all copies that are ready.
+What ``collect``, ``evaluate`` and ``jax_runner`` compile with a world in JAX is a Python
+loop here: the worlds step, one compiled call decides for all copies that are ready.
 Rollouts and returns are the same, and nothing that follows knows.
 """
 
@@ -18,7 +18,8 @@ from ptde.algos.base import AbstractAlgorithm
 from ptde.envs.process import ProcessWorld
 from ptde.info.base import Carry
 from ptde.processes import WorldFailed
-from ptde.rollout.collect import RolloutState, forget, train_win_rate
+from ptde.rollout.base import Pictures
+from ptde.rollout.collect import RolloutState, forget, train_performance
 from ptde.rollout.evaluate import Returns
 from ptde.types import PolicyOutput, Rollout, TimeStep
 
@@ -190,7 +191,7 @@ def evaluate(
     pool = world.pool
     pool.lost.clear()
     players = Players(policy, world, key=key_actions)
-    columns = ("won", "reward", "score", "length", "messages")
+    columns = ("performance", "reward", "score", "length", "messages")
     table = {name: np.zeros(episodes) for name in columns}
     plays = np.full(world.copies, -1)  # the episode of each copy; -1: none
     waiting = iter(range(episodes))
@@ -209,7 +210,7 @@ def evaluate(
                 column[plays[index]] = 0
         step = players.steps()
         after = ready & ~step.first
-        table["won"][plays[after]] += step.won[after]
+        table["performance"][plays[after]] += step.performance[after]
         table["reward"][plays[after]] += step.reward[after]
         table["length"][plays[after]] += 1
         if step.score is not None:
@@ -228,10 +229,9 @@ def evaluate(
     return Returns(**values, **counts)
 
 
-def film(
-    policy: FullPolicy, world: ProcessWorld, seed: int, *, key: Key[Array, ""]
-) -> tuple[list[np.ndarray], str | None]:
-    """One episode of a world with a single copy.
+def film(policy: FullPolicy, world: ProcessWorld, *, key: Key[Array, ""]) -> Pictures:
+    """One episode of a world with a single copy; ``episode`` with the same key shows the
+    same one.
 
     Returns:
         a picture of every step, none if the world makes none; and the path of the game's
@@ -239,20 +239,21 @@ def film(
     """
     pictures = [
         world.pool.ask(0, "frame")
-        for _ in episode(policy, world, seed, key=key)
+        for _ in episode(policy, world, key=key)
         if world.sizes.pictures
     ]
     return pictures, world.pool.ask(0, "replay") if world.sizes.replays else None
 
 
 def episode(
-    policy: FullPolicy, world: ProcessWorld, seed: int, *, key: Key[Array, ""]
+    policy: FullPolicy, world: ProcessWorld, *, key: Key[Array, ""]
 ) -> Iterator[tuple[TimeStep, Carry]]:
     """One episode of a world with a single copy: every step as it is shown, [1, ...], and
     what the team remembers of the steps before.
     """
-    pool, players = world.pool, Players(policy, world, key=key)
-    pool.begin([0], [seed], on=False)
+    key_seed, key_actions = jax.random.split(key)
+    pool, players = world.pool, Players(policy, world, key=key_actions)
+    pool.begin([0], episode_seeds(key_seed, 1), on=False)
     while True:
         pool.ready(1)
         if pool.lost:
@@ -290,7 +291,7 @@ def iterate(
         begin(world, key=keys[0][0])
         rollout = play(policy, world, length, key=keys[0][0])
         for i in range(times):
-            shown = train_win_rate(rollout, world.spec.time_limit)
+            shown = train_performance(rollout, world.spec.time_limit)
             lost = len(_taken(reasons))
             if i + 1 < times:
                 begin(world, key=keys[i + 1][0])

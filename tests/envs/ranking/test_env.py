@@ -24,7 +24,7 @@ def test_an_episode_is_one_list_and_one_step(getkey):
     np.testing.assert_array_equal(step.state.reshape(4, -1), step.local.obs)
     state, after = ENV.step(state, labels, key=getkey())
     assert after.discount == 0 and not after.first
-    assert after.won == after.reward
+    assert after.performance == after.reward
     _, again = ENV.step(state, labels, key=getkey())
     assert bool(again.first) and again.reward == 0
 

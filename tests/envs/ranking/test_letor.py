@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ptde.envs.ranking import letor
+from ptde.envs.ranking import letor, rows
 from ptde.envs.ranking.letor import document_ids, files_of, read_letor
 
 GOOD = b"2 qid:7 1:0.5 2:-1e-3 3:4\n0 qid:7 1:1 3:2.5\n1 qid:9 2:8\n"
@@ -26,7 +26,7 @@ def test_rows_become_arrays(tmp_path, name):
     part = read(tmp_path, GOOD, name)
     np.testing.assert_allclose(part.features, [[0.5, -1e-3, 4], [1, 0, 2.5], [0, 8, 0]])
     assert part.labels.tolist() == [2, 0, 1]
-    assert part.ids.tolist() == [7, 9]
+    assert part.ids.tolist() == ["7", "9"]
     assert part.starts.tolist() == [0, 2, 3]
 
 
@@ -50,8 +50,8 @@ def test_a_block_at_once_is_what_its_lines_are(tmp_path):
             )
             lines.append(f"{draw.integers(0, 5)} qid:{query} {words} # c:{query} qid:1")
     block = ("\n".join(lines) + "\n").encode()
-    fast = letor._parse_block(block)
-    slow = letor._parse_lines(Path("x"), 1, block, 0)
+    fast = rows.parse_block(block)
+    slow = rows.parse_lines(Path("x"), 1, block, 0)
     assert fast is not None
     for a, b in zip(fast, slow, strict=True):
         np.testing.assert_array_equal(a, b)
@@ -83,6 +83,8 @@ BAD = {
     "an id that is no integer": (b"1 qid:8 1.5:1", "a feature's id is '1.5'"),
     "a query again": (b"1 qid:7 1:1", "qid 7 are not contiguous"),
     "a query that is no number": (b"1 qid:x 1:1", "the qid is 'x'"),
+    "text for a missing value": (b"1 qid:8 1:null", "feature 1 is 'null'"),
+    "NaN beside NULL": (b"1 qid:8 1:NULL 2:nan", "feature 2 is nan, which is not"),
     "above the declared": (b"1 qid:9 4:1", "feature 4 is above the 3 declared"),
 }
 
@@ -116,8 +118,8 @@ def test_what_was_read_is_kept_and_a_damaged_copy_is_not_used(tmp_path, monkeypa
     read(tmp_path, GOOD)
     (kept,) = (tmp_path / "cache").iterdir()
     calls = []
-    parse = letor._parse_block
-    monkeypatch.setattr(letor, "_parse_block", lambda b: calls.append(b) or parse(b))
+    parse = letor.parse_block
+    monkeypatch.setattr(letor, "parse_block", lambda b: calls.append(b) or parse(b))
     read(tmp_path, GOOD)
     assert not calls
     (kept / "features.f32").write_bytes(b"short")
@@ -149,3 +151,44 @@ def test_reading_can_be_watched(tmp_path, monkeypatch):
     assert [name for name, _, _ in seen] == ["some.txt"] * 2
     assert [done for _, done, _ in seen] == sorted(done for _, done, _ in seen)
     assert seen[-1][1:] == (size, size)
+
+
+def test_a_mark_of_utf8_is_no_part_of_the_first_row(tmp_path):
+    assert read(tmp_path, b"\xef\xbb\xbf" + GOOD).labels.tolist() == [2, 0, 1]
+    assert document_ids(tmp_path / "some.txt") == ["1", "2", "3"]
+
+
+def test_long_qids_stay_apart(tmp_path):
+    text = b"1 qid:9007199254740992 1:1\n0 qid:9007199254740993 1:2\n"
+    more = b"1 qid:123456789012345678901234567890 1:1\n0 qid:0123 1:1\n"
+    part = read(tmp_path, text + more)
+    assert part.ids.tolist() == [
+        "9007199254740992",
+        "9007199254740993",
+        "123456789012345678901234567890",
+        "123",
+    ]
+    with pytest.raises(ValueError, match=r"line 3: the rows of qid 9007199254740992 are"):
+        read(tmp_path, text + b"1 qid:9007199254740992 1:1\n")
+
+
+@pytest.mark.parametrize("block", [20, 4_000_000])
+def test_null_is_no_value(tmp_path, monkeypatch, block):
+    monkeypatch.setattr(letor, "BLOCK", block)
+    part = read(tmp_path, b"1 qid:1 1:NULL 2:3\n0 qid:1 1:4 2:NULL # NULL nan\n")
+    np.testing.assert_array_equal(part.features, [[np.nan, 3], [4, np.nan]])
+    assert part.missing == 2
+    assert read(tmp_path, GOOD).missing == 0
+
+
+@pytest.mark.parametrize("features", [0, 2_000_000_000])
+def test_a_huge_feature_id_is_refused_before_memory_is_taken(tmp_path, features):
+    with pytest.raises(ValueError, match=r"line 4: feature 1999999999 is above 100,000"):
+        read(tmp_path, GOOD + b"1 qid:8 1999999999:1\n", features=features)
+
+
+def test_a_wide_file_is_written_some_rows_at_a_time(tmp_path, monkeypatch):
+    whole = read(tmp_path, GOOD).features[:].copy()
+    monkeypatch.setattr(letor, "DENSE", 20)
+    (part,) = read_letor(tmp_path / "some.txt", cache=tmp_path / "other")
+    np.testing.assert_array_equal(part.features, whole)

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -86,3 +88,67 @@ def test_in_synthetic_data_the_other_documents_tell_of_ones_own():
     assert np.bincount(part.labels).tolist() == sorted(np.bincount(part.labels))[::-1]
     skew = ((part.features - part.features.mean(0)) ** 3).mean(0)
     assert (skew[:-1] > 10).all()
+
+
+GOOD = {
+    "features": 3,
+    "kept": [0, 2],
+    "logarithmic": [True, False],
+    "mean": [0.0, 1],
+    "deviation": [1.0, 2.0],
+    "missing": [0, 0.5],
+}
+
+
+def test_a_preparation_is_read():
+    assert Preparation.from_json(GOOD).kept == (0, 2)
+    assert Preparation.from_json(Preparation.from_json(GOOD).to_json()).mean == (0.0, 1)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("features", None),
+        ("features", "3"),
+        ("features", 2),
+        ("kept", []),
+        ("kept", [2, 0]),
+        ("kept", [-1, 2]),
+        ("kept", ["0", "2"]),
+        ("logarithmic", [1, 0]),
+        ("mean", [0.0]),
+        ("mean", [float("nan"), 1.0]),
+        ("deviation", 7),
+        ("missing", [None, 0]),
+    ],
+)
+def test_a_preparation_that_was_damaged_names_its_field(field, value):
+    said = "kept" if (field, value) == ("features", 2) else field
+    with pytest.raises(ValueError, match=f"field '{said}' is"):
+        Preparation.from_json({**GOOD, field: value})
+
+
+@pytest.mark.parametrize(("missing", "read"), [("zero", 0), ("mean", 3), ("worst", 2)])
+def test_what_is_missing_is_read_as_was_asked(missing, read):
+    rows = np.array([[2.0, 1.0], [4.0, 2.0], [np.nan, 3.0]])
+    preparation = Preparation.fit(rows, missing)
+    assert preparation.missing == (
+        read,
+        0 if missing == "zero" else {"mean": 2}.get(missing, 1),
+    )
+    made = preparation(rows)
+    full = np.where(np.isnan(rows), read, rows)
+    np.testing.assert_array_equal(made, preparation(full))
+    np.testing.assert_array_equal(made, Preparation.fit(full)(full))
+    assert Preparation.from_json(preparation.to_json()) == preparation
+
+
+def test_missing_values_are_remarked():
+    part = queries([10] * 40)
+    holes = part.features.copy()
+    holes[::7, 1] = np.nan
+    count = int(np.isnan(holes).sum())
+    part = replace(part, features=holes, missing=count)
+    (note,) = make_lists("x", [part], 10, 0, 0.5, 0, "worst").notes
+    assert note.startswith(f"{count} values of x are NULL, and are read as its smallest")
+    assert make_lists("x", [queries([10] * 40)], 10, 0, 0.5, 0).notes == ()

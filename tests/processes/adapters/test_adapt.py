@@ -4,6 +4,8 @@ import pytest
 from ptde.envs.settings import ProcessConfig
 from ptde.processes.adapters.adapt import make
 from ptde.processes.adapters.check import check
+from ptde.processes.pool import Maker, sizes_of
+from ptde.processes.protocol import NoWorld
 
 WORLDS = "tests.processes.worlds"
 
@@ -15,12 +17,77 @@ WORLDS = "tests.processes.worlds"
         ("no_such_module:Game", "cannot import 'no_such_module'"),
         (f"{WORLDS}:Lin", f"has no 'Lin': type --map {WORLDS}:NAME"),
         (f"{WORLDS}:CELLS", "is a int: name a class or function"),
-        ("builtins:dict", "dict speaks no interface that is known here"),
+        (f"{WORLDS}:ProcessStep", "ProcessStep speaks no interface that is known here"),
+        ("os:system", "os:system is of Python's own library"),
+        (f"{WORLDS}:subprocess.run", "is no class or function of yours"),
     ],
 )
 def test_what_names_no_world_is_said(target, text):
     with pytest.raises(ValueError, match=text):
-        make(target, {}, 0)
+        make(
+            target, dict.fromkeys(["obs", "state", "legal"]) if "Step" in target else {}, 0
+        )
+
+
+@pytest.mark.parametrize(
+    ("target", "kwargs", "text"),
+    [
+        ("gymnasium:make", {"id": "CartPole-v1"}, "Gymnasium's interface for one agent"),
+        (f"{WORLDS}:Foraging", {"action": "continuous"}, "actions are no list (Box("),
+        (f"{WORLDS}:Foraging", {"action": "message"}, "no list (MultiDiscrete("),
+        ("mpe2.simple_spread_v3:env", {}, "env:mpe2.simple_spread_v3:parallel_env"),
+        (
+            "jaxmarl.environments.mpe.simple_spread:SimpleSpreadMPE",
+            {},
+            "a world of JaxMARL, which runs in JAX",
+        ),
+        (
+            "jaxmarl.environments.mpe.simple_tag:SimpleTagMPE",
+            {},
+            "no team can play it: several teams play against each other (adversaries, agen",
+        ),
+        (f"{WORLDS}:Parent", {}, """missing a required argument: 'file'"""),
+        (f"{WORLDS}:Line", {"lenght": 3}, "unexpected keyword argument 'lenght'"),
+        (f"{WORLDS}:raises", {}, "raised ZeroDivisionError: division by zero ("),
+    ],
+)
+def test_a_world_that_does_not_fit_says_what_it_is(target, kwargs, text):
+    with pytest.raises(NoWorld) as error:
+        make(target, kwargs, 0)
+    assert text in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_module_that_cannot_be_imported_says_why(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "broken_game.py").write_text("class Game(:")
+    with pytest.raises(NoWorld, match="cannot import 'broken_game': it raised SyntaxErr"):
+        make("broken_game:Game", {}, 0)
+
+
+def test_a_run_says_it_in_the_same_line():
+    maker = Maker("gymnasium:make", '{"id": "CartPole-v1"}')
+    with pytest.raises(ValueError, match=r"cannot be started: CartPoleEnv has Gym") as e:
+        sizes_of(maker, 120.0)
+    assert "\n" not in str(e.value)
+
+
+@pytest.mark.parametrize(
+    ("target", "limit"),
+    [("sisl.pursuit_v5", 500), ("butterfly.cooperative_pong_v6", 900)],
+)
+def test_the_length_of_a_wrapped_world_is_found(target, limit):
+    assert make(f"pettingzoo.{target}:parallel_env", {}, 0).time_limit == limit
+
+
+def test_a_world_without_a_length_says_which_is_taken():
+    env = make(f"{WORLDS}:PyMarlLine", {"parts": 3, "info": False}, 0)
+    report = check(env, steps=5)
+    assert report.sizes.time_limit == 100
+    (said,) = (note for note in report.remarks if "no time limit" in note)
+    assert "cut after 100 joint steps" in said
+    assert "--processes.limit" in said
+    assert not check(make(f"{WORLDS}:Line", {}, 0), steps=5).sizes.notes
 
 
 @pytest.mark.parametrize(("kwargs", "text"), [("{", "not JSON"), ("[1]", "needs names")])

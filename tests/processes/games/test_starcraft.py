@@ -7,10 +7,11 @@ import pytest
 from tests.processes.worlds import Battle
 
 from ptde.envs import make_env
+from ptde.envs.registry import WORLDS
 from ptde.processes import WorldFailed
 from ptde.processes.adapters.check import check
 from ptde.processes.games import doctor
-from ptde.processes.games.starcraft import MAPS, SPAWNED, StarCraft, _battle
+from ptde.processes.games.starcraft import MAPS, SPAWNED, StarCraft, _battle, maps
 
 
 def battle(**options):
@@ -117,3 +118,17 @@ def test_a_game_that_is_not_installed_says_how_to_install_it(tmp_path, monkeypat
         doctor.need("starcraft")
     with pytest.raises(ValueError, match=r"(?s)--world football .*make football"):
         doctor.need("football")
+
+
+def test_every_map_of_the_installation_is_one(tmp_path, monkeypatch):
+    monkeypatch.setenv("SC2PATH", str(tmp_path))
+    assert maps() == MAPS
+    folder = tmp_path / doctor.SMAC_MAPS
+    folder.mkdir(parents=True)
+    for name in ("8m", "3m", "3s_vs_5z", "32x32_flat"):
+        (folder / f"{name}.SC2Map").write_text("")
+    assert maps() == (*MAPS, "3m", "8m")
+    WORLDS["starcraft"].check_map("3m")
+    assert WORLDS["starcraft"].sizes("3m") is None
+    with pytest.raises(ValueError, match="did you mean --map 3m"):
+        WORLDS["starcraft"].check_map("3n")

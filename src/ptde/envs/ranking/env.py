@@ -8,6 +8,7 @@ nothing.
 
 import json
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -16,9 +17,10 @@ from jaxtyping import Array, Bool, Float, Int, Key
 
 from ptde.envs.base import AbstractEnv, EnvState
 from ptde.envs.ranking.letor import Progress, read_letor
-from ptde.envs.ranking.lists import Lists, Preparation, RankingData, make_lists
+from ptde.envs.ranking.lists import LIMIT, Lists, Preparation, RankingData, make_lists
 from ptde.envs.ranking.synthetic import synthetic
 from ptde.envs.settings import RankingConfig
+from ptde.files import read_object, write_whole
 from ptde.ops.ranking import drawn_ndcg, expected_ndcg
 from ptde.types import EnvSpec, LocalView, TimeStep
 from ptde.validation import check_choice
@@ -51,7 +53,7 @@ def ranking_data(
         )
     parts = read_letor(c.data, c.features, progress=progress)
     name = Path(c.data).name.split(".")[0]
-    return make_lists(name, parts, c.docs, c.lists, c.train_share, c.data_seed)
+    return make_lists(name, parts, c.docs, c.lists, c.train_share, c.data_seed, c.missing)
 
 
 class Ranking(AbstractEnv):
@@ -59,6 +61,7 @@ class Ranking(AbstractEnv):
 
     def __init__(self, data: RankingData, config: RankingConfig, test: bool = False):
         self.data = data
+        self.notes = data.notes
         self.config = config
         self.test = test
         part = data.test if test else data.train
@@ -88,8 +91,15 @@ class Ranking(AbstractEnv):
     @classmethod
     def kept(cls, folder: Path, config: RankingConfig) -> "Ranking":
         """The same from what ``keep`` wrote."""
-        data = json.loads((folder / PREPARATION).read_text())
-        return cls.blank(Preparation.from_json(data), config)
+        path = folder / PREPARATION
+        try:
+            preparation = Preparation.from_json(read_object(path))
+        except ValueError as error:
+            text = str(error) if str(path) in str(error) else f"{path} is damaged: {error}"
+            raise ValueError(
+                f"{text}. `ptde resume {folder}` writes it anew, from the run's --data"
+            ) from None
+        return cls.blank(preparation, config)
 
     def observation_names(self) -> tuple[str, ...]:
         p = self.data.preparation
@@ -107,7 +117,10 @@ class Ranking(AbstractEnv):
 
     def keep(self, folder: Path) -> None:
         text = json.dumps(self.data.preparation.to_json())
-        (folder / PREPARATION).write_text(text)
+        write_whole(folder / PREPARATION, text)
+
+    def for_export(self) -> dict[str, Any]:
+        return {"preparation": {**self.data.preparation.to_json(), "limit": LIMIT}}
 
     def episodes(self, asked: int) -> int:
         return len(self.features) if self.test else asked
@@ -117,7 +130,7 @@ class Ranking(AbstractEnv):
             return super().resets(copies, key=key)
         keys = jax.random.split(key, copies)
         which = jnp.arange(copies) % len(self.features)
-        begin = lambda i, k: self._restartable(self._open(i, key=k))  # noqa: E731
+        begin = lambda i, k: self._restartable(self._open(i, key=k))
         return jax.vmap(begin)(which, keys)
 
     def reset_env(self, *, key: Key[Array, ""]) -> tuple[EnvState, TimeStep]:
@@ -171,5 +184,5 @@ class Ranking(AbstractEnv):
             reward=reward,
             discount=1.0 - last.astype(jnp.float32),
             first=~last,
-            won=jnp.where(last, reward, 0.0),
+            performance=jnp.where(last, reward, 0.0),
         )

@@ -1,8 +1,9 @@
 """Lists of exactly N documents, cut by query into training and test, and standardised."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -10,6 +11,9 @@ from ptde.envs.ranking.letor import Queries
 
 MOST_LISTS = 10_000
 """As in the paper's reduction of MSLR-WEB30K (Sec. 4.3)."""
+FLOAT = (float, int)
+Missing = Literal["zero", "mean", "worst"]
+MEANT = {"zero": "0", "mean": "the feature's mean", "worst": "its smallest value"}
 LIMIT = 8.0
 """Standardised features are cut at so many standard deviations."""
 
@@ -45,11 +49,25 @@ class Preparation:
     """Of the kept: log(1 + x) first, because the tail is heavy."""
     mean: tuple[float, ...]
     deviation: tuple[float, ...]
+    missing: tuple[float, ...]
+    """What is read where a row has no value: NULL in the file, NaN here."""
 
     @classmethod
-    def fit(cls, rows: np.ndarray) -> "Preparation":
-        """From the raw rows [rows, features] of the training lists."""
+    def fit(cls, rows: np.ndarray, missing: Missing = "zero") -> "Preparation":
+        """From the raw rows [rows, features] of the training lists.
+
+        Args:
+            rows: NaN where there is no value.
+            missing: what is read there: 0, the feature's mean, or its smallest value.
+        """
         rows = rows.astype(np.float64)
+        gaps = np.isnan(rows)
+        instead = np.zeros(rows.shape[1])
+        if gaps.any() and missing != "zero":
+            known = ~gaps.all(0)  # of the others nothing is known: 0
+            over = np.nanmean if missing == "mean" else np.nanmin
+            instead[known] = over(rows[:, known], axis=0)
+        rows = np.where(gaps, instead, rows)
         kept = np.flatnonzero(rows.min(0) < rows.max(0))
         if not len(kept):
             raise ValueError("every feature is constant: there is nothing to rank by")
@@ -63,11 +81,13 @@ class Preparation:
             logarithmic=tuple(heavy.tolist()),
             mean=tuple(x.mean(0).tolist()),
             deviation=tuple(np.maximum(x.std(0), 1e-12).tolist()),
+            missing=tuple(instead[kept].tolist()),
         )
 
     def __call__(self, rows: np.ndarray) -> np.ndarray:
         """Prepared features [..., kept], from raw ones [..., features]."""
         x = rows[..., list(self.kept)].astype(np.float64)
+        x = np.where(np.isnan(x), self.missing, x)
         x = np.where(self.logarithmic, np.log1p(np.maximum(x, 0)), x)
         x = (x - np.array(self.mean)) / np.array(self.deviation)
         return np.clip(x, -LIMIT, LIMIT).astype(np.float32)
@@ -78,9 +98,34 @@ class Preparation:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "Preparation":
-        """From ``to_json``'s data."""
-        lists = {k: tuple(v) for k, v in data.items() if k != "features"}
-        return cls(features=data["features"], **lists)
+        """From ``to_json``'s data. ValueError names a field that is not as it should be."""
+        width, kept = data.get("features"), data.get("kept")
+        if type(width) is not int or width < 1:
+            raise ValueError(
+                f"field 'features' is {width!r:.40}: it must be a whole number"
+            )
+        ids = isinstance(kept, list | tuple) and all(type(i) is int for i in kept)
+        if not ids or not kept or sorted({-1, *kept, width}) != [-1, *kept, width]:
+            raise ValueError(
+                f"field 'kept' is {kept!r:.40}: it must be ids below {width}, ascending"
+            )
+        lists: dict[str, tuple] = {"kept": tuple(kept)}
+        data = {"missing": [0.0] * len(kept), **data}  # which older versions did not know
+        for name, kinds in (
+            ("logarithmic", (bool,)),
+            ("mean", FLOAT),
+            ("deviation", FLOAT),
+            ("missing", FLOAT),
+        ):
+            values: Any = data.get(name)
+            good = isinstance(values, list | tuple) and len(values) == len(kept)
+            if not good or not all(type(x) in kinds and math.isfinite(x) for x in values):
+                raise ValueError(
+                    f"field {name!r} is {values!r:.40}: it must be {len(kept)} of "
+                    f"{kinds[0].__name__}"
+                )
+            lists[name] = tuple(kinds[0](x) for x in values)
+        return cls(features=width, **lists)
 
 
 @dataclass(frozen=True)
@@ -91,6 +136,8 @@ class RankingData:
     train: Lists
     test: Lists
     preparation: Preparation
+    notes: tuple[str, ...] = ()
+    """What a user must be told of it."""
 
 
 def make_lists(
@@ -100,6 +147,7 @@ def make_lists(
     lists: int,
     train_share: float,
     seed: int,
+    missing: Missing = "zero",
 ) -> RankingData:
     """One list of ``docs`` documents from each of ``lists`` queries, cut by query.
 
@@ -113,6 +161,7 @@ def make_lists(
         lists: how many; 0 takes all there are, at most 10,000.
         train_share: share of the queries to learn from.
         seed: of every draw.
+        missing: what is read where the file says NULL.
 
     Raises:
         ValueError: there are fewer lists than asked for.
@@ -143,10 +192,19 @@ def make_lists(
             f"{name}: in every list of the training or test part all documents have one "
             "label: there is nothing to rank. Type a larger --lists or --docs"
         )
-    preparation = Preparation.fit(train.features.reshape(-1, raw.features.shape[-1]))
+    rows = train.features.reshape(-1, raw.features.shape[-1])
+    preparation = Preparation.fit(rows, missing)
     return RankingData(
         name=name,
         train=Lists(preparation(train.features), train.labels),
         test=Lists(preparation(test.features), test.labels),
         preparation=preparation,
+        notes=_notes(name, sum(part.missing for part in parts), missing),
     )
+
+
+def _notes(name: str, gaps: int, missing: Missing) -> tuple[str, ...]:
+    if not gaps:
+        return ()
+    note = f"{gaps:,} values of {name} are NULL, and are read as {MEANT[missing]}: "
+    return (note + "--missing zero, mean or worst",)

@@ -34,6 +34,6 @@ def synthetic(queries: int, docs: int, features: int, seed: int) -> Queries:
     return Queries(
         features=shown.reshape(-1, features).astype(np.float32),
         labels=labels.reshape(-1).astype(np.uint8),
-        ids=np.arange(queries),
+        ids=np.arange(queries).astype(str),
         starts=np.arange(queries + 1) * docs,
     )

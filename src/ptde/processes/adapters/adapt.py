@@ -2,33 +2,32 @@
 
 import importlib
 import inspect
+import traceback
 from collections.abc import Callable
 from typing import Any
 
-from ptde.processes.protocol import ProcessEnv
+from ptde.processes.protocol import NoWorld, ProcessEnv
+from ptde.trust import check_callable, check_target
 
 
 def load(target: str) -> Callable[..., Any]:
     """The callable that ``module:callable`` names. ValueError says what is wrong."""
-    module, colon, name = target.partition(":")
-    if not (module and colon and name):
-        raise ValueError(
-            f"--map {target!r} names no world: type module:callable, such as "
-            "my_game:MyGame for the class MyGame in my_game.py"
-        )
+    check_target(target)
+    module, _, name = target.partition(":")
     try:
         found: Any = importlib.import_module(module)
     except ModuleNotFoundError as error:
-        raise ValueError(
+        raise NoWorld(
             f"cannot import {module!r} ({error}): is it installed, or in the folder that "
             "you start ptde in?"
         ) from error
+    except Exception as error:
+        raise NoWorld(f"cannot import {module!r}: it raised {_told(error)}") from error
     for part in name.split("."):
         if not hasattr(found, part):
-            raise ValueError(f"{module!r} has no {part!r}: type --map {module}:NAME")
+            raise NoWorld(f"{module!r} has no {part!r}: type --map {module}:NAME")
         found = getattr(found, part)
-    if not callable(found):
-        raise ValueError(f"{target} is a {type(found).__name__}: name a class or function")
+    check_callable(target, found)
     return found
 
 
@@ -41,31 +40,122 @@ def make(target: str, kwargs: dict[str, Any], seed: int) -> ProcessEnv:
         seed: for the callable as well, if it takes one and ``kwargs`` has none.
 
     Raises:
-        ValueError: there is no such world, or it speaks no interface that is known here.
+        ValueError: there is no such world, it cannot be made, or it speaks no interface
+            that is known here.
     """
     maker = load(target)
     if "seed" not in kwargs and _takes(maker, "seed"):
         kwargs = {**kwargs, "seed": seed}
-    return adapted(maker(**kwargs))
+    _check_arguments(target, maker, kwargs)
+    try:
+        world = maker(**kwargs)
+    except Exception as error:
+        raise NoWorld(f"{target} raised {_told(error)}, when it was made") from error
+    return adapted(world, target)
 
 
-def adapted(world: Any) -> ProcessEnv:
-    """A world of any known interface as a ``ProcessEnv``."""
+def adapted(world: Any, target: str = "") -> ProcessEnv:
+    """A world of any known interface as a ``ProcessEnv``.
+
+    Raises:
+        NoWorld: names the interface that was found, and what to type for it.
+    """
+    if callable(getattr(world, "step_env", None)) and hasattr(world, "agents"):
+        from ptde.processes.adapters.jaxmarl import misfit
+
+        why = misfit(world)
+        advice = "type --world jaxmarl --map NAME (`ptde list` shows them), --world smax "
+        raise NoWorld(
+            f"{type(world).__name__} is a world of JaxMARL, "
+            + (
+                f"and no team can play it: {why}"
+                if why
+                else f"which runs in JAX and not in processes: {advice}"
+                "for its battles, or wrap it as examples/my_env.py shows"
+            )
+        )
     if hasattr(world, "get_avail_actions") and hasattr(world, "get_obs"):
         from ptde.processes.adapters.pymarl import PyMarl
 
         return PyMarl(world)
+    if (other := _other(world, target)) is not None:
+        inner = getattr(world, "unwrapped", world)
+        raise NoWorld(f"{type(inner).__name__} {other}")
+    if _spaces(world):
+        from ptde.processes.adapters.gymnasium import GymnasiumTeam
+
+        return GymnasiumTeam(world)
     if hasattr(world, "possible_agents"):
         from ptde.processes.adapters.pettingzoo import PettingZoo
 
         return PettingZoo(world)
     if isinstance(world, ProcessEnv):
         return world
-    raise ValueError(
+    raise NoWorld(
         f"{type(world).__name__} speaks no interface that is known here: write reset(seed) "
         "and step(action) (see ptde.processes.ProcessEnv), PyMARL's get_obs, get_state and "
         "get_avail_actions, or PettingZoo's parallel interface"
     )
+
+
+def _other(world: Any, target: str) -> str | None:
+    """What a world is that has an interface of another library; None if it has none."""
+    if callable(getattr(world, "agent_iter", None)):
+        module = target.partition(":")[0] or "MODULE"
+        return (
+            "is PettingZoo's turn-based interface (AEC), where one agent acts after "
+            f"another: type env:{module}:parallel_env for the parallel one"
+        )
+    if hasattr(world, "action_space") and hasattr(world, "observation_space"):
+        if callable(world.action_space):  # PettingZoo's, of each agent
+            return None
+        if _spaces(world):
+            return None
+        return (
+            "has Gymnasium's interface for one agent: a team needs a world of several, "
+            "whose action_space is a Tuple of one Discrete for each; or write a class with "
+            "reset(seed) and step(action), as examples/my_game.py shows, and type "
+            "env:MODULE:CLASS"
+        )
+    return None
+
+
+def _spaces(world: Any) -> Any:
+    """The agents' action spaces, of a world of several with Gymnasium's interface."""
+    return getattr(getattr(world, "action_space", None), "spaces", None)
+
+
+def _check_arguments(
+    target: str, maker: Callable[..., Any], kwargs: dict[str, Any]
+) -> None:
+    """NoWorld names the keyword arguments that are lacking, or one too many."""
+    try:
+        signature = inspect.signature(maker)
+    except (TypeError, ValueError):
+        return
+    try:
+        signature.bind(**kwargs)
+    except TypeError as error:
+        lacking = [
+            name
+            for name, p in signature.parameters.items()
+            if p.default is p.empty
+            and p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
+            and name not in kwargs
+        ]
+        given = ", ".join(f'"{name}": ...' for name in lacking or signature.parameters)
+        raise NoWorld(
+            f"{target} cannot be called so: {error}. Type its keyword arguments as JSON: "
+            f"--processes.kwargs '{{{given}}}' (in `ptde check`: --kwargs)"
+        ) from None
+
+
+def _told(error: Exception) -> str:
+    """An error in one line: what, and where it was raised."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" ({frames[-1].filename}, line {frames[-1].lineno})" if frames else ""
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}{place}"
 
 
 def _takes(function: Callable[..., Any], name: str) -> bool:

@@ -29,7 +29,7 @@ class PettingZoo:
             )
         self.actions = np.array([int(space.n) for space in spaces])
         self.width = max(_width(env.observation_space(agent)) for agent in self.agents)
-        self.time_limit = int(getattr(getattr(env, "unwrapped", env), "max_cycles", 0) or 0)
+        self.time_limit = _longest(env)
         self.has_state = _has_state(env)
         self.notes: tuple[str, ...] = ()
         if not self.has_state:
@@ -75,6 +75,22 @@ class PettingZoo:
                 legal[i] = np.arange(u) == 0
         state = self.env.state() if self.has_state else table
         return ProcessStep(table, np.ravel(state), legal, alive=alive)
+
+
+def _longest(env: Any) -> int:
+    """Its ``max_cycles``, which may lie below several wrappers; 0 if it tells none."""
+    around, seen = [env], []
+    while around:
+        part = around.pop(0)
+        seen.append(part)
+        cycles = getattr(part, "max_cycles", None)
+        if isinstance(cycles, int) and cycles > 0:
+            return cycles
+        for name in ("unwrapped", "aec_env", "env"):
+            inner = getattr(part, name, None)
+            if inner is not None and not any(inner is other for other in seen):
+                around.append(inner)
+    return 0
 
 
 def _has_state(env: Any) -> bool:

@@ -28,10 +28,21 @@ SIZES = {
 """Time limit, agents, actions, observation and state, as SMAC's ``get_env_info`` says."""
 
 MAPS = tuple(SIZES)
-"""The paper's, in its order. Others: ``--world processes --map smac.env:StarCraft2Env``."""
+"""The paper's, in its order."""
 
 ENVIRON = (("PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION", "python"),)
 """With the protobuf that pysc2 brings, SMAC cannot be imported without it."""
+
+
+EMPTY = "32x32_flat"
+"""SMACv2's map without units, no battle of its own."""
+
+
+def maps() -> tuple[str, ...]:
+    """The paper's maps, and every other one of the user's installation: 3m, 8m, MMM2."""
+    folder = starcraft_home() / SMAC_MAPS
+    others = {path.stem for path in folder.glob("*.SC2Map")} - {*MAPS, EMPTY}
+    return (*MAPS, *sorted(others))
 
 
 @dataclass(frozen=True)
@@ -180,10 +191,10 @@ def _spawning(name: str, battle: Spawned) -> dict[str, Any]:
         "b_race": "P",
         "unit_type_bits": battle.unit_type_bits,
         "map_type": battle.map_type,
-        "map_name": "32x32_flat",
+        "map_name": EMPTY,
     }
     if registered not in vars(smac_maps):
-        file = {"filename": "32x32_flat"}
+        file = {"filename": EMPTY}
         setattr(smac_maps, registered, type(registered, (smac_maps.SMACMap,), file))
     team = {"n_units": n, "n_enemies": m, "observe": True}
     return {

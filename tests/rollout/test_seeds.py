@@ -3,7 +3,6 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 import numpy as np
-import pytest
 from tests.students import NO_STAGE_3
 
 from ptde import build
@@ -14,16 +13,15 @@ from ptde.info import InfoSizes
 from ptde.jobs.record import Record
 from ptde.jobs.teach import teach
 from ptde.mixers import MixerSizes
-from ptde.rollout.loop import Schedule, first_bad, over_seeds, seed_keys
-
-
-@pytest.mark.parametrize("steps", [1, 100, 1000, 1001, 5000])
-def test_a_schedule_covers_its_steps(steps):
-    schedule = Schedule(envs=4, segment=10, steps=steps, test_every=200)
-    assert steps <= schedule.total < steps + schedule.per_iteration
-    assert schedule.ends[-1] == schedule.total
-    gaps = np.diff([0, *schedule.ends])
-    assert (gaps[:-1] == 200).all() and 0 < gaps[-1] <= 200
+from ptde.pipeline import replay_key
+from ptde.rollout.seeds import (
+    Stream,
+    of_seed,
+    over_seeds,
+    seed_keys,
+    stream_key,
+    stream_keys,
+)
 
 
 def test_one_seed_has_a_leading_axis_too():
@@ -37,14 +35,19 @@ def test_a_later_seed_is_the_same_alone():
     np.testing.assert_array_equal(together[2], alone[0])
 
 
-def test_first_bad_names_the_iteration():
-    metrics = {"loss": np.ones((2, 5)), "q": np.ones((2, 5))}
-    assert first_bad(metrics) is None
-    metrics["q"][1, 3] = np.inf
-    metrics["loss"][0, 4] = np.nan
-    iteration, values = first_bad(metrics)
-    assert iteration == 3
-    assert values == {"loss": 1.0, "q": np.inf}
+def test_the_keys_of_a_stream_are_those_of_its_seeds():
+    both, alone = stream_keys(Stream.FIT, 3, 2), stream_key(Stream.FIT, 4)
+    np.testing.assert_array_equal(*map(jax.random.key_data, (of_seed(both, 1), alone)))
+
+
+def test_no_two_uses_of_randomness_share_a_key():
+    keys = [key for seed in (0, 1) for key in [*seed_keys(seed, 1)]]
+    for seed in (0, 1):
+        streams = [stream_key(stream, seed) for stream in Stream]
+        keys += [k for key in streams for k in (key, *jax.random.split(key, 3))]
+        # Episode i is the i-th key below its stream, as the i-th of a split is.
+        keys += [replay_key(seed, episode) for episode in range(3, 40)]
+    assert len({tuple(jax.random.key_data(k).tolist()) for k in keys}) == len(keys)
 
 
 SMALL = Run(
@@ -75,15 +78,3 @@ def test_seeds_in_one_program_are_the_seeds_alone(tmp_path):
     rows = Record(tmp_path / "both" / "record.jsonl").rows()
     assert [row["steps"] for row in rows] == [32, 64, 96, 128, 160, 192]
     assert all(len(row["win_rate"]) == 2 for row in rows)
-
-
-def test_a_record_drops_what_a_killed_run_left_unfinished(tmp_path):
-    record = Record(tmp_path / "record.jsonl")
-    for steps in (1, 2, 3):
-        record.append({"steps": steps})
-    with record.path.open("a") as file:
-        file.write('{"steps": 4, "los')
-    assert [row["steps"] for row in record.rows()] == [1, 2, 3]
-    assert [row["steps"] for row in record.cut(2)] == [1, 2]
-    record.append({"steps": 3})
-    assert [row["steps"] for row in record.rows()] == [1, 2, 3]

@@ -1,0 +1,98 @@
+"""Files that are whole or not there, and errors of a full disk that say what to do."""
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+MUCH = 1_000_000
+"""Bytes that a picture or a page may take."""
+
+
+@contextmanager
+def writing(path: Path, size: int) -> Iterator[None]:
+    """Within, ``path`` is written, which takes about ``size`` bytes.
+
+    Raises:
+        OSError: it cannot be; the message names the file, the room that is needed and what
+            to do. Nothing else of the run is lost.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise unwritable(path, size, error) from error
+
+
+def unwritable(path: Path, size: int, error: OSError) -> OSError:
+    """The error of a file that could not be written, in one line that says what to do."""
+    why = os.strerror(error.errno) if error.errno else str(error)
+    return OSError(
+        error.errno,
+        f"cannot write it ({why}): {_size(size)} are needed, {_size(_free(path))} are "
+        "free. What was saved before is whole: make room, then `ptde resume` the run",
+        str(path),
+    )
+
+
+def _free(path: Path) -> int:
+    place = path.absolute()
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    with suppress(OSError):
+        return shutil.disk_usage(place).free
+    return 0
+
+
+def _size(count: int) -> str:
+    for unit, size in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if count >= size:
+            return f"{count / size:.1f} {unit}"
+    return f"{count} bytes"
+
+
+@contextmanager
+def whole(path: Path, size: int = MUCH) -> Iterator[Path]:
+    """A path to write to, which takes the place of ``path`` in the end, or vanishes.
+
+    It has the same suffix, by which many a library knows what to write.
+
+    Raises:
+        OSError: as ``writing`` does.
+    """
+    part = path.with_name(f".{path.stem}.part{path.suffix}")
+    try:
+        with writing(path, size):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield part
+            part.replace(path)
+    finally:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+
+
+def write_whole(path: Path, data: str | bytes) -> None:
+    """Writes a file, which is then whole; see ``whole`` for what is raised."""
+    raw = data.encode() if isinstance(data, str) else data
+    with whole(path, len(raw)) as part:
+        part.write_bytes(raw)
+
+
+def read_object(path: Path, text: bytes | None = None) -> dict[str, Any]:
+    """The names and values of a JSON file, or of ``text`` that was read from it.
+
+    Raises:
+        ValueError: names the file if it is missing, or holds something else.
+    """
+    try:
+        data = json.loads(path.read_bytes() if text is None else text)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path} is damaged: it is not JSON ({error})") from None
+    except FileNotFoundError:
+        raise ValueError(f"{path} is missing") from None
+    if not isinstance(data, dict):
+        kind = type(data).__name__
+        raise ValueError(f"{path} is damaged: it holds a {kind}, not names and values")
+    return data

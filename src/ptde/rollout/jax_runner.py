@@ -1,0 +1,101 @@
+"""Worlds in JAX: a period is one compiled program, whose state is donated."""
+
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from ptde.algos.base import AbstractAlgorithm
+from ptde.envs.base import AbstractEnv
+from ptde.rollout.base import AbstractRunner, Period, TrainState, as_tested
+from ptde.rollout.collect import collect, start, train_performance
+from ptde.rollout.evaluate import evaluate
+from ptde.rollout.schedule import Schedule
+from ptde.rollout.seeds import over_seeds
+
+
+class JaxRunner(AbstractRunner):
+    """Plays in a world that is compiled with the team."""
+
+    draws = False
+
+    def __init__(self, env: AbstractEnv):
+        self.env = env
+
+    def period(self, algo: AbstractAlgorithm, schedule: Schedule, seeds: int) -> Period:
+        program = compiled_period(algo, self.env, schedule, seeds)
+
+        def play(state, count):
+            state, metrics = program(state, count)
+            return state, jax.tree.map(lambda x: x[:, :count], metrics)
+
+        return play
+
+    def test(self, episodes, seeds, *, sample_z=False):
+        env = self.env.held_out()
+        count = env.episodes(episodes)
+
+        def play(model, key):
+            return evaluate(as_tested(model, sample_z=sample_z), env, count, key=key)
+
+        return jax.jit(over_seeds(play, seeds))
+
+    def rollouts(self, policy, each, *, times, copies, length, seeds):
+        def run(model, key):
+            team = policy(model)
+
+            def roll(key):
+                key_start, key_collect = jax.random.split(key)
+                state = start(team, self.env, copies, key=key_start)
+                _, rollout = collect(team, self.env, state, length, key=key_collect)
+                return each(model, rollout)
+
+            return jax.lax.map(roll, jax.random.split(key, times))
+
+        return jax.jit(over_seeds(run, seeds))
+
+    def film(self, policy, folder, *, key):
+        raise ValueError(f"{self.env.spec.name} has no replays: battles and games do")
+
+
+def iterate(
+    algo: AbstractAlgorithm, env: AbstractEnv, schedule: Schedule, state: TrainState
+) -> tuple[TrainState, dict[str, Array]]:
+    """Collects one rollout, from a reset of all copies on, and learns from it."""
+    key = jax.random.fold_in(state.key, state.iteration)
+    key_start, key_collect, key_update = jax.random.split(key, 3)
+    policy = algo.behave(state.learner)
+    begun = start(policy, env, schedule.envs, key=key_start)
+    _, rollout = collect(policy, env, begun, schedule.segment, key=key_collect)
+    learner, metrics = algo.update(state.learner, rollout, key=key_update)
+    reached = train_performance(rollout, env.spec.time_limit)
+    metrics = {**metrics, "train_win_rate": reached}
+    return TrainState(learner, state.key, state.iteration + 1), metrics
+
+
+def compiled_period(
+    algo: AbstractAlgorithm, env: AbstractEnv, schedule: Schedule, seeds: int
+) -> Any:
+    """The program of a period: metrics have room for ``schedule.iterations``."""
+    most = schedule.iterations
+
+    def run(state, *, count):
+        step = partial(iterate, algo, env, schedule)
+        empty = jax.tree.map(
+            lambda x: jnp.zeros((most, *x.shape), x.dtype), jax.eval_shape(step, state)[1]
+        )
+
+        def one(i, carry):
+            state, metrics = carry
+            state, new = step(state)
+            return state, jax.tree.map(lambda x, y: x.at[i].set(y), metrics, new)
+
+        return jax.lax.fori_loop(0, count, one, (state, empty))
+
+    @partial(jax.jit, donate_argnums=0)
+    def program(state, count):  # one count for all seeds: else each step would copy states
+        return over_seeds(partial(run, count=count), seeds)(state)
+
+    return program

@@ -1,0 +1,266 @@
+"""What a run folder or a plan may make ptde do: asked before anything of it is used.
+
+Folders and plans are passed around. ``module:callable`` in one of them is imported only if
+the user said so: by naming it (``env:module:callable``), by ``--trust``, or because this
+user's own ptde wrote the folder, which it proves by a message authentication code of
+``run.json`` under a key that only this user can read. See docs/security.md.
+"""
+
+import functools
+import hashlib
+import hmac
+import inspect
+import os
+import re
+import secrets
+import stat
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from pathlib import Path
+from types import MethodType
+from typing import Any
+
+from ptde.paths import config_folder
+from ptde.validation import flag
+
+ORIGIN = "origin"
+"""In a run folder: a code for each ``run.json`` that this user's ptde wrote there."""
+KEY = "key"
+"""In the user's configuration folder: 32 random bytes, mode 0600."""
+EVERYTHING = "*"
+NO_CODE = ("ranking.data", "processes.kwargs")
+"""Options whose text may hold a colon without naming code."""
+TARGET = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
+"""``module:callable``, with dots between names and nothing else."""
+
+_allowed: ContextVar[frozenset[str]] = ContextVar("_allowed", default=frozenset())
+
+
+class Untrusted(ValueError):
+    """A folder or a plan wants something that the user has not agreed to."""
+
+
+@contextmanager
+def trusting(*targets: str) -> Iterator[None]:
+    """Within, folders and plans may import these targets; without any, all they name.
+
+    Args:
+        targets: as ``module:callable``.
+    """
+    more = frozenset(targets) or frozenset([EVERYTHING])
+    token = _allowed.set(_allowed.get() | more)
+    try:
+        yield
+    finally:
+        _allowed.reset(token)
+
+
+def trusted_words() -> list[str]:
+    """What is trusted here, as words for the command line of another process."""
+    here = sorted(_allowed.get())
+    return ["--trust" if target == EVERYTHING else f"env:{target}" for target in here]
+
+
+def targets_of(options: Mapping[str, Any]) -> dict[str, str]:
+    """The options that name code: ``module:callable``, without what may stand behind it."""
+    return {
+        name: value.partition(",")[0]
+        for name, value in options.items()
+        if isinstance(value, str) and ":" in value and name not in NO_CODE
+    }
+
+
+def check_target(target: str, option: str = "--map") -> None:
+    """ValueError unless this is ``module:callable`` of a module that may hold a world."""
+    if not TARGET.fullmatch(target):
+        raise ValueError(
+            f"{option} {target!r} names no {_kind(option)}: type module:callable, such as "
+            "my_game:MyGame for the class MyGame in my_game.py"
+        )
+    if _standard(target):
+        raise ValueError(
+            f"{target} is of Python's own library, which holds no {_kind(option)}: nothing "
+            "was imported. Type module:callable of a module of yours (one that is called "
+            "like a part of Python's library must be renamed)"
+        )
+
+
+def check_callable(target: str, found: Any) -> None:
+    """ValueError unless an imported object is a class or a function, and not Python's own.
+
+    A module of the user's may hold others: ``my_game:subprocess.run``.
+    """
+    inner = inspect.unwrap(found)
+    while isinstance(inner, functools.partial):
+        inner = inner.func
+    if isinstance(inner, MethodType):
+        inner = inner.__func__
+    if not callable(inner):
+        raise ValueError(f"{target} is a {type(inner).__name__}: name a class or function")
+    plain = inspect.isclass(inner) or inspect.isfunction(inner)
+    if not plain or _standard(str(inner.__module__)):
+        raise ValueError(
+            f"{target} is {inner!r}, which is no class or function of yours: it was not "
+            "called. Name the class, or the function, that makes the world"
+        )
+
+
+def _kind(option: str) -> str:
+    return "world" if option == "--map" else "part"
+
+
+def _standard(name: str) -> bool:
+    root = name.partition(":")[0].partition(".")[0]
+    return root in sys.stdlib_module_names or root in sys.builtin_module_names
+
+
+def sign(folder: Path, text: bytes) -> None:
+    """Notes in the folder that this user's ptde writes ``text`` as its ``run.json``.
+
+    Without a home to keep a key in, nothing is noted: such a folder is a stranger's.
+    """
+    key = _key(make=True)
+    if key is None:
+        return
+    with (folder / ORIGIN).open("a") as file:  # before run.json: a crash between is no loss
+        file.write(_code(key, text) + "\n")
+
+
+def is_own(folder: Path, text: bytes) -> bool:
+    """Whether this user's ptde wrote ``text`` as the ``run.json`` of a folder."""
+    key = _key(make=False)
+    try:
+        codes = (folder / ORIGIN).read_text().split()
+    except (OSError, UnicodeDecodeError):
+        return False
+    if key is None:
+        return False
+    mine = _code(key, text).encode()
+    return any(hmac.compare_digest(mine, code.encode()) for code in codes)
+
+
+def _code(key: bytes, text: bytes) -> str:
+    return hmac.new(key, text, hashlib.sha256).hexdigest()
+
+
+def _key(make: bool) -> bytes | None:
+    """This user's key; None if there is none, or if others could have read or put it."""
+    path = config_folder() / KEY
+    if make and not path.exists():
+        with suppress(OSError):
+            _make_key(path)
+    try:
+        about = path.lstat()
+        mine = stat.S_ISREG(about.st_mode) and about.st_uid == os.getuid()
+        if not mine or about.st_mode & 0o077:
+            return None
+        return path.read_bytes() or None
+    except OSError:
+        return None
+
+
+def _make_key(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    part = path.with_name(f".{KEY}.{os.getpid()}")
+    with os.fdopen(
+        os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb"
+    ) as file:
+        file.write(secrets.token_bytes(32))
+    try:
+        os.link(part, path)  # fails where another process was first, whose key stays
+    finally:
+        part.unlink()
+
+
+def check_run(
+    folder: Path, text: bytes, options: Mapping[str, Any], data: str = ""
+) -> None:
+    """Asks for a run folder what it may import and read.
+
+    Args:
+        folder: the run folder.
+        text: its ``run.json``.
+        options: of its run, by dotted name; each that is ``module:callable`` counts.
+        data: a data file that is going to be read; "" for none.
+
+    Raises:
+        Untrusted: the user has not agreed, and this user's ptde did not write it.
+        ValueError: a target can hold no world at all.
+    """
+    named = targets_of(options)
+    for name, target in named.items():
+        check_target(target, flag(name))
+    unknown = {name: t for name, t in named.items() if not _agreed(t)}
+    outside = data if data and not _within(folder, data) and not _agreed("") else ""
+    if not (unknown or outside) or is_own(folder, text):
+        return
+    if outside:
+        raise Untrusted(
+            f"{folder} was not written by your ptde, and would read {outside}, which lies "
+            "outside it: nothing was read. If you know where the folder comes from, add "
+            "--trust"
+        )
+    name, target = next(iter(unknown.items()))
+    kwargs = options.get("processes.kwargs")
+    told = f", and call it with {kwargs}" if kwargs and name == "map" else ""
+    raise Untrusted(
+        f"{folder} was not written by your ptde, and would import {target}{told}: nothing "
+        f"was imported. If that is code that you know, name it: env:{target}; or trust all "
+        "that the folder names: --trust"
+    )
+
+
+def check_plan(path: Path, maps: Sequence[str], options: Mapping[str, Any]) -> None:
+    """Untrusted if a plan names ``module:callable`` that the user has not agreed to."""
+    named = [(f"--{name}", target) for name, target in targets_of(options).items()]
+    for option, target in [*(("--map", name) for name in maps if ":" in name), *named]:
+        check_target(target, option)
+        if not _agreed(target):
+            raise Untrusted(
+                f"{path} would import {target}: nothing was imported. If that is code that "
+                f"you know, name it: env:{target}; or trust all that the plan names: "
+                "--trust"
+            )
+
+
+def _agreed(target: str) -> bool:
+    return bool(_allowed.get() & {target, EVERYTHING})
+
+
+def _within(folder: Path, path: str) -> bool:
+    return Path(path).resolve().is_relative_to(folder.resolve())
+
+
+def check_inside(folder: Path) -> None:
+    """ValueError if something below a folder leads out of it, or is no file or folder.
+
+    A link in a folder from elsewhere could make ptde read, or write over, another file of
+    the user's.
+    """
+    root = folder.resolve()
+    for place, folders, files in os.walk(root):
+        for name in (*folders, *files):
+            path = Path(place) / name
+            kind = path.lstat().st_mode
+            if stat.S_ISLNK(kind) and not path.resolve().is_relative_to(root):
+                raise ValueError(
+                    f"{path} is a link that leads out of {folder}, to {path.resolve()}: "
+                    "put the file itself there, or remove the link"
+                )
+            if not (stat.S_ISLNK(kind) or stat.S_ISREG(kind) or stat.S_ISDIR(kind)):
+                raise ValueError(f"{path} is neither a file nor a folder: remove it")
+
+
+def split_words(words: Sequence[str]) -> tuple[list[str], list[str] | None]:
+    """The words without ``--trust`` and ``env:module:callable``, and what they trust:
+    targets, nothing for all, None where none was typed.
+    """
+    named = [w.removeprefix("env:") for w in words if w.startswith("env:")]
+    for target in named:
+        check_target(target)
+    rest = [w for w in words if w != "--trust" and not w.startswith("env:")]
+    if "--trust" in words:
+        return rest, []
+    return rest, named or None
