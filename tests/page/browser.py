@@ -18,13 +18,14 @@ phone width stands in a frame of that width."""
 
 _ERRORS = """<script>window.errors = [];
 addEventListener("error", (event) => errors.push(event.message));</script>"""
-_TELL = """<script>{
+_TELL = """<script>addEventListener("load", () => {
 const click = (text) => [...document.querySelectorAll("button")]
   .find((button) => button.textContent === text).click();
 const said = (() => { %s })();
 document.body.append(Object.assign(document.createElement("pre"),
   { id: "told", textContent: JSON.stringify({ said, errors }) }));
-}</script>"""
+});</script>"""
+"""A frame within the page is there only after the page's own script: on load."""
 
 
 def browser() -> str:
@@ -57,7 +58,7 @@ def look(page: Path, script: str) -> Any:
             [*words, copy.as_uri()], capture_output=True, text=True, timeout=240, check=True
         )
     console = [line for line in shown.stderr.splitlines() if "CONSOLE" in line]
-    assert console == []
+    assert console == [], console
     told = re.search(r'<pre id="told">(.*?)</pre>', shown.stdout, re.DOTALL)
     assert told, "the script did not come to its end"
     answer = json.loads(unescape(told[1]))
