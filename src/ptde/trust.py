@@ -212,16 +212,15 @@ def check_run(
     )
 
 
-def check_plan(path: Path, maps: Sequence[str], options: Mapping[str, Any]) -> None:
+def check_plan(maps: Sequence[str], options: Mapping[str, Any]) -> None:
     """Untrusted if a plan names ``module:callable`` that the user has not agreed to."""
     named = [(f"--{name}", target) for name, target in targets_of(options).items()]
     for option, target in [*(("--map", name) for name in maps if ":" in name), *named]:
         check_target(target, option)
         if not _agreed(target):
             raise Untrusted(
-                f"{path} would import {target}: nothing was imported. If that is code that "
-                f"you know, name it: env:{target}; or trust all that the plan names: "
-                "--trust"
+                f"this plan would import {target}: nothing was imported. If that is code "
+                f"that you know, name it: env:{target}; or trust all that it names: --trust"
             )
 
 

@@ -288,7 +288,7 @@ class ValueLearner(AbstractLearner[ValueState]):
     ) -> Float[Array, "B T"]:
         """TD(lambda) returns of double Q-learning: ``action`` is the online network's."""
         steps = batch.steps
-        sample = self.config.target_z == "sample"
+        sample = target.teacher.info.stochastic and self.config.target_z == "sample"
         noise = target.teacher.draw(steps, key=key) if sample else None
         q = target.teacher.unroll(steps, noise=noise)[0][:, 1:]
         utilities = Utilities(

@@ -263,7 +263,7 @@ def read_plan(
         steps = data.get("steps", {})
         maps = tuple(data.get("maps", ()))
         methods = tuple(renamed(["--method", x])[1] for x in data.get("methods", ()))
-        check_plan(path, maps, flatten(base))
+        check_plan(maps, flatten(base))
         plan = Plan(methods, maps, steps, base, start)
         if paper:
             _check_paper(methods)

@@ -166,9 +166,10 @@ def make_lists(
     Raises:
         ValueError: there are fewer lists than asked for.
     """
-    draw = np.random.default_rng(seed)
     enough = [
-        (p, q) for p, part in enumerate(parts) for q in np.flatnonzero(part.sizes >= docs)
+        (p, int(q))
+        for p, part in enumerate(parts)
+        for q in np.flatnonzero(part.sizes >= docs)
     ]
     count = lists or min(len(enough), MOST_LISTS)
     if count > len(enough) or count < 2:
@@ -177,14 +178,7 @@ def make_lists(
             f"{max(lists, 2)} lists cannot be made. Type --lists 0 for all there are, or a "
             "smaller --docs"
         )
-    chosen = [enough[i] for i in draw.permutation(len(enough))[:count]]
-    features, labels = [], []
-    for p, q in chosen:
-        part = parts[p]
-        rows = part.starts[q] + draw.permutation(part.sizes[q])[:docs]
-        features.append(part.features[np.sort(rows)])
-        labels.append(part.labels[np.sort(rows)])
-    raw = Lists(np.stack(features), np.stack(labels).astype(np.int32))
+    raw = _drawn(parts, enough, count, docs, np.random.default_rng(seed))
     first_test = min(max(1, round(train_share * count)), count - 1)
     train, test = raw.only(slice(first_test)), raw.only(slice(first_test, None))
     if not train.decided.any() or not test.decided.any():
@@ -201,6 +195,23 @@ def make_lists(
         preparation=preparation,
         notes=_notes(name, sum(part.missing for part in parts), missing),
     )
+
+
+def _drawn(
+    parts: Sequence[Queries],
+    enough: Sequence[tuple[int, int]],
+    count: int,
+    docs: int,
+    draw: np.random.Generator,
+) -> Lists:
+    """One list from each of ``count`` of the queries in ``enough`` (part, query)."""
+    features, labels = [], []
+    for p, q in (enough[i] for i in draw.permutation(len(enough))[:count]):
+        part = parts[p]
+        rows = part.starts[q] + draw.permutation(part.sizes[q])[:docs]
+        features.append(part.features[np.sort(rows)])
+        labels.append(part.labels[np.sort(rows)])
+    return Lists(np.stack(features), np.stack(labels).astype(np.int32))
 
 
 def _notes(name: str, gaps: int, missing: Missing) -> tuple[str, ...]:
