@@ -1,4 +1,4 @@
-"""Worlds.
+"""Worlds: the environments that teams play.
 
 ``ptde.envs.smax`` is imported when a battle is made: its backend is slow to load.
 """
