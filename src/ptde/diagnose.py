@@ -1,10 +1,10 @@
-"""What a student's gap to its teacher consists of: `ptde diagnose RUN`.
+"""Diagnosis of a student's gap to its teacher, part by part: `ptde diagnose RUN`.
 
-Rungs of a ladder stand in the information module's place, each of which lacks one thing
-more than the one above: the teacher's z; the same network fitted on the whole state; a
-student with memory on its own battles; one without memory; one on its teacher's battles.
-They are compared in what the team then reaches, not in the share of z that they explain:
-much of z does not matter for what is done.
+A ladder of modules takes the information module's place. Each rung lacks one thing more
+than the one above: the teacher's z; a student's network fitted on the whole state; a
+student with memory on its own episodes; one without memory; one on its teacher's episodes.
+They are compared by the performance of the team, not by the share of z that they explain:
+much of z does not change actions.
 """
 
 import dataclasses
@@ -44,7 +44,7 @@ from ptde.types import Info, Rollout
 
 FILE = "diagnosis.json"
 FOLDER = "diagnosis"
-"""In the run folder: the result, and the students of the ladder, which are kept."""
+"""Names in the run folder: of the result, and of the folder of the ladder's students."""
 
 STUDENTS = {
     "memory, own battles": {"network": "gru", "data": "own"},
@@ -52,7 +52,7 @@ STUDENTS = {
     "O_i, own battles": {"network": "mlp", "data": "own"},
     "O_i, teacher's battles": {"network": "mlp", "data": "teacher"},
 }
-"""Students of the ladder, by what they know and where they learnt it."""
+"""Options of the ladder's students, by their input and their data."""
 
 ADVICE = {
     "capacity": "even a network that reads the whole state does not replace the teacher: "
@@ -66,18 +66,18 @@ ADVICE = {
     "training": "a student of this kind can do better than this one: try "
     "--student.objective q, or more steps (--student.share 0.2)",
 }
-"""What a part of the gap means, and which option to try."""
+"""The meaning of each part of the gap, and the option to try."""
 
 
 @dataclass(frozen=True)
 class Rung:
-    """What a team reaches."""
+    """The results of one team of the ladder."""
 
     name: str
     performance: float
-    """Mean over seeds and episodes of what the world measures, such as a win rate."""
+    """Mean of the world's measure, such as a win rate, over seeds and episodes."""
     error: float
-    """Its standard error, over all episodes."""
+    """Standard error of the performance, over all episodes."""
     mean_return: float
     lost: float
     """Share of episodes that were neither won nor cut by the time limit."""
@@ -86,7 +86,7 @@ class Rung:
 
     @classmethod
     def of(cls, name: str, returns: Returns, limit: int) -> "Rung":
-        """From Returns [seeds, episodes] in a world with such a time limit."""
+        """The rung of ``Returns`` [seeds, episodes], in a world with this time limit."""
         won, late = np.asarray(returns.won), np.asarray(returns.length) >= limit
         return cls(
             name=name,
@@ -99,7 +99,7 @@ class Rung:
 
 
 class FromState(AbstractInfo):
-    """The student's own kind of network, with the whole state beside O_i."""
+    """An information module with a student's MLP, which reads the state beside O_i."""
 
     z_dim: int = eqx.field(static=True)
     stochastic: bool = eqx.field(static=True)
@@ -127,16 +127,16 @@ class FromState(AbstractInfo):
 
 
 def diagnose(path: Path | str, episodes: int | None = None) -> dict[str, Any]:
-    """Fits the ladder's students, tests all on the same battles, and says what they show.
+    """Fits the ladder's students, tests all of them on the same battles, and sums up.
 
-    What was fitted is kept in the run folder: a second call goes on where one was stopped.
+    The students are kept in the run folder: a second call resumes where one was stopped.
 
     Args:
-        path: the run folder, whose student is distilled.
-        episodes: of each rung and seed; None takes the run's own number. >= 1.
+        path: a run folder with a distilled student.
+        episodes: episodes of each rung and seed; None takes the run's own number. >= 1.
 
     Returns:
-        what ``diagnosis.json`` holds.
+        The contents of ``diagnosis.json``.
 
     Raises:
         ValueError: the run has no distilled student, or none yet.
@@ -185,8 +185,8 @@ def shares(reached: dict[str, float], student: DistillConfig) -> dict[str, float
     """The gap between teacher and student, part by part; they add up to the gap.
 
     Args:
-        reached: by each rung.
-        student: how the run's student learnt: what it lacks of the ladder's best.
+        reached: the performance of each rung.
+        student: how the run's student learnt, which places it on the ladder.
     """
     memory = "O_i" if student.network == "mlp" else "memory"
     taught = student.data != "own"
@@ -203,7 +203,7 @@ def shares(reached: dict[str, float], student: DistillConfig) -> dict[str, float
 
 
 def sentence(gap: float, noise: float, parts: dict[str, float], measure: str) -> str:
-    """What the gap consists of, and what to try."""
+    """A summary in words: the parts of the gap, and what to try."""
     if gap <= noise:
         return (
             f"The student reaches what its teacher does: the gap in {measure} is {gap:.3f}, "
@@ -291,7 +291,7 @@ def _from_state(run: Run, env: AbstractWorld, teacher: Teacher) -> Teacher:
 def _agreement(
     run: Run, env: AbstractWorld, teacher: Teacher, student: Team
 ) -> list[dict[str, Any]]:
-    """On whose battles the student decides as its teacher, and what it costs where not."""
+    """The student's ``decisions`` on its teacher's battles, and on its own."""
     segment = build.segment_of(run, env.spec)
 
     def compare(models: tuple[Teacher, Team], rollout: Rollout) -> dict[str, Array]:
@@ -315,9 +315,9 @@ def _agreement(
 
 
 def decisions(seen: Labelled, team: Team, teacher: Teacher) -> dict[str, Array]:
-    """How a team decides where its teacher would: the share of the same greedy actions,
-    the teacher's regret of the others in standard deviations of its values over actions,
-    and the share of the values' variance over actions that the team explains.
+    """How a team's decisions compare with its teacher's: the share of equal greedy actions;
+    the mean regret, by the teacher's values and in units of their standard deviation over
+    actions; and the share of those values' variance over actions that the team explains.
     """
     network = teacher.network
     h = network.unroll(seen.local, seen.first)
@@ -344,7 +344,7 @@ def decisions(seen: Labelled, team: Team, teacher: Teacher) -> dict[str, Array]:
 
 
 def draw(found: dict[str, Any], path: Path) -> Path:
-    """The ladder, and the parts of the gap, as a PNG."""
+    """Draws the ladder, and the parts of the gap, as a PNG."""
     import matplotlib
 
     matplotlib.use("Agg")
