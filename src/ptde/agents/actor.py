@@ -14,10 +14,7 @@ from ptde.types import TimeStep
 
 
 class RecurrentTorso(eqx.Module):
-    """Layer norm, then two ReLU layers and a GRU with a layer norm after each.
-
-    The norm after the GRU is applied by whoever reads the hidden states.
-    """
+    """Layer norm, two normalised ReLU layers, GRU, and the norm that its readers apply."""
 
     layers: tuple[Linear, Linear]
     norms: tuple[LayerNorm, ...]
@@ -33,7 +30,7 @@ class RecurrentTorso(eqx.Module):
         self.rnn = orthogonal_gru(hidden, hidden, key=k3)
 
     def encode(self, x: Float[Array, "*b i"]) -> Float[Array, "*b h"]:
-        """The input of the GRU: the output of the two normalised layers."""
+        """The input of the GRU."""
         x = self.norms[0](x)
         for layer, norm in zip(self.layers, self.norms[1:3], strict=True):
             x = norm(jax.nn.relu(layer(x)))
@@ -42,7 +39,7 @@ class RecurrentTorso(eqx.Module):
     def unroll(
         self, x: Float[Array, "B T n i"], first: Bool[Array, "B T"]
     ) -> Float[Array, "B T n h"]:
-        """Hidden states of whole segments: zero at their start and at every ``first``."""
+        """Hidden states of segments: zero at their start and at every ``first``."""
         return unroll_rows(self.rnn, self.encode(x), first)
 
 
@@ -81,7 +78,7 @@ class ActorNetwork(AbstractNetwork):
     def unroll(
         self, local: Float[Array, "B T n d"], first: Bool[Array, "B T"]
     ) -> Float[Array, "B T n h"]:
-        """Hidden states of whole segments: zero at their start and at every ``first``."""
+        """Hidden states of segments: zero at their start and at every ``first``."""
         return self.torso.unroll(local, first)
 
     def values(

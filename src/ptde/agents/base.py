@@ -41,7 +41,7 @@ class AbstractNetwork(eqx.Module):
     def unroll(
         self, local: Float[Array, "B T n d"], first: Bool[Array, "B T"]
     ) -> Float[Array, "B T n h"]:
-        """Hidden states of whole segments: zero at their start and at every ``first``."""
+        """Hidden states of segments: zero at their start and at every ``first``."""
 
     @abstractmethod
     def values(

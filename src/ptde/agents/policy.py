@@ -16,7 +16,7 @@ class FullPolicy(eqx.Module):
 
     @abstractmethod
     def start(self, copies: int, n_agents: int) -> Carry:
-        """The carry at the start of an episode, for ``copies`` copies of the world."""
+        """The carry at the start of episodes in ``copies`` copies of the world."""
 
     @abstractmethod
     def __call__(
@@ -25,7 +25,7 @@ class FullPolicy(eqx.Module):
         """The carry for the next step, and what every agent does now."""
 
     def sent(self, before: Carry, after: Carry) -> Int[Array, " B"]:
-        """Number of messages that the centre sends in the step between two carries."""
+        """Number of messages from the centre in the step between two carries."""
         copies = len(jax.tree.leaves(after)[0])
         return jnp.zeros(copies, jnp.int32)
 
@@ -35,7 +35,7 @@ class LocalPolicy(eqx.Module):
 
     @abstractmethod
     def start(self, copies: int, n_agents: int) -> Carry:
-        """The carry at the start of an episode, for ``copies`` copies of the world."""
+        """The carry at the start of episodes in ``copies`` copies of the world."""
 
     @abstractmethod
     def __call__(

@@ -1,4 +1,4 @@
-"""Teams: the agents' network with the part that gives it z, and the policies of both.
+"""Teams: the agents' network with the part that gives it z, and their policies.
 
 In a ``Teacher`` that part is an information module (Paper Fig. 3 (a)), in a ``Team`` a
 student (Fig. 5 (b)). Both start and step as their parts do; a teacher also unrolls.
@@ -38,7 +38,7 @@ class Teacher(eqx.Module):
         return self.info.draw(steps.local.alive.shape, key=key)
 
     def start(self, copies: int, n_agents: int) -> Memory:
-        """The memory at the start of an episode, for ``copies`` copies of the world."""
+        """The memory at the start of episodes in ``copies`` copies of the world."""
         h = jnp.zeros((copies, n_agents, self.network.hidden))
         return Memory(h, self.info.start(copies, n_agents))
 
@@ -74,7 +74,7 @@ class Team(eqx.Module):
     student: AbstractStudent
 
     def start(self, copies: int, n_agents: int) -> Memory:
-        """The memory at the start of an episode, for ``copies`` copies of the world."""
+        """The memory at the start of episodes in ``copies`` copies of the world."""
         h = jnp.zeros((copies, n_agents, self.network.hidden))
         return Memory(h, self.student.start(copies, n_agents))
 

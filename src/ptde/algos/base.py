@@ -81,12 +81,12 @@ class AbstractLearner(AbstractAlgorithm[State]):
 
     @abstractmethod
     def adopt(self, team: Team, central: Any, teacher: Teacher | None, leash: float) -> Any:
-        """Makes the ``given`` of ``init`` with which a decentralised team goes on learning.
+        """The ``given`` of ``init`` with which a decentralised team goes on learning.
 
         Args:
             team: the student stands in the information module's place, and so nothing
                 that the team acts on has read the state.
             central: what this algorithm left behind in stage 1.
-            teacher: the team is kept near its policy; None: near nobody's.
-            leash: the weight of the distance to that policy.
+            teacher: the team is kept near its policy, unless it is None.
+            leash: how firmly.
         """

@@ -72,7 +72,7 @@ class Handed(eqx.Module):
     central: Any
     """Mixer or critic."""
     teacher: Teacher | None
-    """The teacher whose policy the team is kept near, if there is a leash."""
+    """The teacher for the leash, if there is one."""
 
 
 @dataclass(frozen=True)

@@ -43,8 +43,8 @@ def only(trains: Any, gradient: PyTree) -> PyTree:
     """The gradient, with zeros for the parts that shall not learn.
 
     Args:
-        trains: a tree of bools whose leaves stand for parts of the gradient; True is all.
-        gradient: the gradient of a model.
+        trains: a tree of bools for parts of the gradient; True is all.
+        gradient: a model's gradient.
     """
     if trains is True:
         return gradient

@@ -119,7 +119,7 @@ class MappoState(eqx.Module):
     critic: ModelState[AbstractCritic]
     value_norm: ValueNorm
     leash: Leash | None
-    """The leash of a team that is kept near a teacher, in stage 3."""
+    """The leash of stage 3, if there is one."""
     collections: Int[Array, ""]
     """Number of rollouts so far."""
 
@@ -270,7 +270,7 @@ class MappoLearner(AbstractLearner[MappoState]):
     def actor_loss(
         self, actor: Teacher, advantages: AdvantageBatch
     ) -> tuple[Array, Metrics]:
-        """The clipped surrogate with the entropy bonus, and the leash; and what to log."""
+        """The clipped surrogate, the entropy and the leash; and what to log."""
         c = self.config
         values = logits(actor, advantages.batch)
         log_prob = log_probability(values, advantages.batch.action)

@@ -42,13 +42,13 @@ class AbstractOnlineStudent(ABC, Generic[S]):
         q: Float[Array, "B T n u"],
         info: Info,
     ) -> Float[Array, ""]:
-        """The student's loss on the T steps that were acted on. ``network``, ``q`` and
-        ``info`` are the teacher's network, action values and z: constants.
+        """The student's loss at the T acted steps. ``network``, ``q`` and ``info`` are the
+        teacher's network, action values and z, constant.
         """
 
     @abstractmethod
     def team(self, student: S, teacher: AbstractNetwork) -> Team:
-        """The decentralised team; a student of z acts through the teacher's network."""
+        """The decentralised team of this student."""
 
 
 class OnlineValueStudent(AbstractOnlineStudent[UtilityNetwork]):

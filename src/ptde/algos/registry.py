@@ -47,8 +47,7 @@ class Algo:
     networks: Callable[..., Teacher] | None = None
     """``networks(run, spec, key=key)`` is the untrained team."""
     tune: Callable[[Run, Tuning], AbstractLearner] | None = None
-    """``tune(run, tuning)`` is the learner of stage 3, whose networks are given to it;
-    None: it has no stage 3."""
+    """``tune(run, tuning)`` is the learner of stage 3; None if it has none."""
     segment: int = 128
     """Approximate length of a segment, in joint steps."""
     leash: float = 0.0

@@ -2,7 +2,7 @@
 
 A student with a memory must learn on what *it* will see (DAgger, Ross et al. 2011): from
 the teacher's data it learns to rely on the teacher's past actions. So this is a learner
-like those of stage 1, run by the same loop: it collects rollouts, and keeps them with the
+like those of stage 1, run by the same loop: it collects rollouts, which it keeps with the
 teacher's z.
 """
 
@@ -88,7 +88,7 @@ class StudentLearner(AbstractAlgorithm[StudentState]):
     collections: int
     """Number of collections: the store holds all, the rate falls to 0 over them."""
     warm_up: int
-    """Number of collections at the start in which the teacher plays all copies."""
+    """Collections at the start in which the teacher plays all copies."""
     share: float
     """Share of the copies that the teacher plays afterwards."""
     epsilon: float
@@ -107,7 +107,7 @@ class StudentLearner(AbstractAlgorithm[StudentState]):
 
     @property
     def store(self):
-        """The buffer of all segments, large enough for every collection."""
+        """The buffer of all segments: never full."""
         return flashbax.make_item_buffer(
             max_length=self.envs * self.collections,
             min_length=1,

@@ -85,7 +85,7 @@ class ValueLearner(AbstractLearner[ValueState]):
         Args:
             make_model: the untrained networks.
             config: the hyperparameters.
-            online_student: how a student learns beside the teacher, if one does.
+            online_student: how a student learns beside it, if one does.
             total: joint steps of the whole training: the learning rate falls over them.
             warm_up: segments that are collected before the first update.
             trains: the parts of a teacher that learn, as ``leash.only`` takes them.

@@ -94,7 +94,7 @@ class QObjective(AbstractObjective):
 
 
 def average(z: Float[Array, "*b z"], counts: Bool[Array, "*b"]) -> Float[Array, "*b z"]:
-    """The mean of z over the entries where ``counts``, broadcast to z's shape."""
+    """The mean of z over the entries that count, in z's shape."""
     mean = jax.vmap(masked_mean, (-1, None))(z, counts)
     return jnp.broadcast_to(mean, z.shape)
 

@@ -47,7 +47,7 @@ class Map:
     ended: Callable[[Played], Bool[Array, ""]]
     """Whether the task itself ended, and not just its time."""
     performance: Callable[[Played], Float[Array, ""]] | None = None
-    """Success of a task that ended, in [0, 1]; None where the world has no such measure."""
+    """Success of a task that ended, in [0, 1]; None where the world does not say."""
     measure: str = "win rate"
 
 

@@ -30,10 +30,10 @@ class World:
     """The map that is taken where none is named."""
     maps: Callable[[], tuple[str, ...]]
     make: Callable[[str, Mapping[str, Any]], AbstractWorld]
-    """``make(name, options)`` is the world on a map. The options are those that the world
-    ``reads`` (``options["smax"]``); besides them, ``options["envs"]`` is the number of
-    copies, ``options["time_out"]`` the meaning of time limits, and ``options["progress"]``
-    is called as data files are read (see ``read_letor``)."""
+    """``make(name, options)`` is the world on a map, from the options that it ``reads``
+    (``options["smax"]``) and, besides, the number of copies (``envs``), the meaning of time
+    limits (``time_out``), and a function to call as data files are read (``progress``; see
+    ``read_letor``)."""
     open: str = ""
     """The form of further map names that ``maps`` does not list; "" if there are none."""
     reads: tuple[str, ...] = ("time_out",)

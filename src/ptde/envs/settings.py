@@ -27,7 +27,7 @@ class RankingConfig(Options):
     train_share: Annotated[float, In(0.01, 0.99)] = 0.7
     """Share of the queries to learn from; the others are for tests. In [0.01, 0.99]."""
     k: Annotated[int, In(1)] = 10
-    """Cutoff of the reward, NDCG@k: only the first k documents count. >= 1."""
+    """Cutoff of the reward, which is NDCG@k. >= 1."""
     jitter: Annotated[float, In(0, example=0.5)] = 0.0
     """Standard deviation of noise on the (standardised) features of training lists, against
     overfitting. >= 0."""
@@ -88,13 +88,13 @@ class FootballConfig(Options):
     group: ClassVar[str] = "football."
 
     control: Literal["stock", "fixed"] = "stock"
-    """Which players the agents control. ``stock``: as in the paper, the engine moves agents
-    from player to player; ``fixed``: each agent keeps one, of the outfield players that
-    stand farthest forward."""
+    """``stock``: as in the paper, the engine moves the agents from player to player;
+    ``fixed``: each agent keeps its player, of the outfield players that stand farthest
+    forward."""
     rewards: Literal["scoring,checkpoints", "scoring"] = "scoring,checkpoints"
-    """Parts of the reward. ``scoring``: 1 for a goal, -1 for one against, for every agent;
-    ``checkpoints``: 0.1 more for each of ten lines on the way to the goal, when an agent
-    first crosses it with the ball."""
+    """``scoring``: 1 for a goal, -1 for one against, for every agent; ``checkpoints``: 0.1
+    more for each of ten lines on the way to the goal, when an agent first crosses it with
+    the ball."""
     limit: Annotated[int, In(1, 400)] = 150
     """Joint steps after which an episode is cut. In [1, 400]."""
 

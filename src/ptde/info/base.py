@@ -1,4 +1,4 @@
-"""Interfaces of information modules and of students; the Gaussian of GIU and GIP."""
+"""Interfaces of information modules and of students."""
 
 from abc import abstractmethod
 from typing import TypeAlias, final
@@ -25,7 +25,7 @@ class AbstractRecurrentInfo(eqx.Module):
 
     @abstractmethod
     def start(self, copies: int, n_agents: int) -> Carry:
-        """The carry at the start of an episode, for ``copies`` copies of the world."""
+        """The carry at the start of episodes in ``copies`` copies of the world."""
 
     @abstractmethod
     def step(
@@ -83,7 +83,7 @@ class AbstractInfo(AbstractRecurrentInfo):
         Args:
             local: O_i of every agent.
             state: the global state.
-            noise: standard normal numbers that make z a sample; None sets z to its mean.
+            noise: standard normal, makes z a sample; None sets z to its mean.
         """
 
     @final
@@ -118,7 +118,7 @@ class AbstractStudent(eqx.Module):
 
     @abstractmethod
     def start(self, copies: int, n_agents: int) -> Carry:
-        """The carry at the start of an episode, for ``copies`` copies of the world."""
+        """The carry at the start of episodes in ``copies`` copies of the world."""
 
     @abstractmethod
     def step(
@@ -130,7 +130,7 @@ class AbstractStudent(eqx.Module):
     def unroll(
         self, local: Float[Array, "B T n d"], first: Bool[Array, "B T"]
     ) -> Float[Array, "B T n z"]:
-        """z' at all steps of segments that start with an episode; ``first`` starts more."""
+        """All z' of segments that start with an episode; ``first`` starts more."""
 
 
 class DistributionGenerator(eqx.Module):

@@ -25,8 +25,7 @@ class GIP(AbstractInfo):
     z_dim: int = eqx.field(static=True)
     stochastic: bool = eqx.field(static=True)
     encoder: Linear | None
-    """An addition to the paper, off by default: a narrower state makes the generated layer
-    cheaper."""
+    """Not in the paper, off by default: a narrower state makes a cheaper layer."""
     personalization: HyperLinear
     generator: DistributionGenerator
 

@@ -14,15 +14,14 @@ from ptde.types import Info, Rollout
 
 
 class HeldState(eqx.Module):
-    """The message that agents hold between two refreshes, and the counts of an episode."""
+    """The message that agents keep between two refreshes, and counts."""
 
     age: Int[Array, " B"]
     """Steps since the episode began."""
     message: Float[Array, "B ..."]
     """The last state sent, or the last z sent to every agent."""
     messages: Int[Array, " B"]
-    """Number of messages sent in this episode so far: one for each agent that got any at
-    a refresh."""
+    """Messages sent in this episode so far, one for each agent at a refresh."""
 
 
 class AbstractPeriodicInfo(AbstractRecurrentInfo):
@@ -88,8 +87,7 @@ class BroadcastInfo(AbstractPeriodicInfo):
     """Gives each agent the z of the last broadcast (COPA)."""
 
     threshold: float = eqx.field(static=True)
-    """At execution (without noise) a z no farther than this from the last is not sent
-    (Euclidean distance)."""
+    """At execution (without noise) a z no farther than this from the last is not sent."""
 
     def __init__(self, inner: AbstractInfo, period: int, threshold: float = 0.0):
         super().__init__(inner, period)

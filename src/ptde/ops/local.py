@@ -21,10 +21,7 @@ def local_information(local: LocalView) -> Float[Array, "*b n d"]:
 
 
 def information(step: TimeStep, sight: Sight) -> Float[Array, "*b n d"]:
-    """O_i, with an observation of unlimited sight if ``sight`` is ``all``.
-
-    In a world that has no such observations, the state is appended to the agent's own.
-    """
+    """O_i, with o_i of unlimited ``sight`` or, in a world without it, [o_i, state]."""
     if sight == "own":
         return local_information(step.local)
     if step.full_obs is not None:

@@ -37,9 +37,7 @@ def clipped_value_loss(
     clip: float,
     delta: float,
 ) -> Float[Array, "*b"]:
-    """The larger Huber loss of two: the value's, and that of the value clipped to within
-    ``clip`` of the old one.
-    """
+    """The larger Huber loss of two: of the value, and of the value kept near ``old``."""
     near = old + jnp.clip(value - old, -clip, clip)
     return jnp.maximum(
         optax.losses.huber_loss(value, target, delta=delta),

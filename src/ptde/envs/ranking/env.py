@@ -57,7 +57,7 @@ def ranking_data(
 
 
 class Ranking(AbstractEnv):
-    """Lists to rank, drawn evenly in training. Lists with one label only are left out."""
+    """Lists to rank, drawn evenly in training; lists of one label are left out."""
 
     def __init__(self, data: RankingData, config: RankingConfig, test: bool = False):
         self.data = data

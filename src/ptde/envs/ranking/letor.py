@@ -57,9 +57,9 @@ class Queries:
 
 
 def files_of(path: Path) -> list[Path]:
-    """The data files at a path: the file itself, or the folder's. ValueError if none.
+    """The data files at a path: the file, or a folder's. ValueError if there are none.
 
-    Of MSLR's folds it takes the first: each holds the same queries, split in another way.
+    Of MSLR's folds it takes the first: all hold the same queries, split in another way.
     """
     if path.is_file():
         return [path]

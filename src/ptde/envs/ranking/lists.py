@@ -61,7 +61,7 @@ class Preparation:
             missing: the value read there: 0, the feature's mean, or its smallest value.
 
         Raises:
-            ValueError: every feature is constant.
+            ValueError: all are constant.
         """
         rows = rows.astype(np.float64)
         gaps = np.isnan(rows)
@@ -154,8 +154,7 @@ def make_lists(
 ) -> RankingData:
     """One list of ``docs`` documents from each of ``lists`` queries, split by query.
 
-    Queries with enough documents are drawn without replacement, and so are the documents
-    of each.
+    Queries with enough documents, and their documents, are drawn without replacement.
 
     Args:
         name: the name of the data.

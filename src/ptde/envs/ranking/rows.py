@@ -104,7 +104,7 @@ def _numbers(text: bytes) -> np.ndarray | None:
 
 
 def parse_lines(path: Path, number: int, block: bytes, declared: int) -> Parsed:
-    """Parses a block row by row: slowly, but ValueError says which line is wrong."""
+    """Parses a block row by row: slowly, but errors say which line is wrong."""
     rows = []
     for i, line in enumerate(block.splitlines()):
         words = COMMENT.sub(b"", line).split()

@@ -19,8 +19,8 @@ def synthetic(queries: int, docs: int, features: int, seed: int) -> Queries:
     Args:
         queries: number of queries.
         docs: documents of each query.
-        features: features of each document; the last is constant.
-        seed: seed of every draw.
+        features: features of each, the last one constant.
+        seed: seed of all draws.
     """
     draw = np.random.default_rng(seed)
     worth = draw.normal(size=(queries, docs, 1))
