@@ -1,10 +1,10 @@
-"""What does a student lack? The share of z's variance that other inputs explain.
+"""What a student lacks: the share of z's variance that other inputs explain.
 
     python benchmarks/student_gap.py RUN [--steps 10_000]
 
-Fits the same three-layer student on the teacher's own battles, once on O_i and once on O_i
-with more beside it: what only the state shows, or what the agent's history remembers. R2 is
-on held-out segments. Maps whose teams are of one type each (3s_vs_5z, 3m, ...).
+Fits the same three-layer student on the teacher's own battles, once on O_i, and on O_i with
+further inputs: parts of the state that no agent observes, or the network's hidden state. R2
+is on held-out segments. For maps whose teams are of one unit type each (3s_vs_5z, 3m, ...).
 """
 
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ from ptde.rollout.collect import collect, start
 
 @dataclass(frozen=True)
 class Gap:
-    """Whose student, and how long each fit is."""
+    """Options: the run, and the length of each fit."""
 
     run: Annotated[Path, tyro.conf.Positional]
     """A run folder with a teacher."""
@@ -35,7 +35,7 @@ class Gap:
     rolls: int = 80
     """Collections that the teacher plays for data."""
     batch: int = 1000
-    """Rows a gradient step."""
+    """Rows of each gradient step."""
 
 
 def roll(config, env, teacher, rolls: int):
@@ -58,7 +58,7 @@ def roll(config, env, teacher, rolls: int):
 
 
 def r2(x, z, alive, steps: int, batch: int) -> float:
-    """R2 on the last fifth of the rolls of a student that was fitted on the others."""
+    """R2, on the last fifth of the rolls, of a student that was fitted on the others."""
     split = int(0.8 * len(x))
     flat = lambda a: a.reshape(-1, a.shape[-1])
     rows = jnp.flatnonzero(alive[:split].reshape(-1))
@@ -82,7 +82,7 @@ def r2(x, z, alive, steps: int, batch: int) -> float:
 
 
 def main() -> None:
-    """Fits and prints."""
+    """Fits the students and prints their R2."""
     gap = tyro.cli(Gap)
     use_compilation_cache()
     folder = RunFolder(gap.run)

@@ -1,4 +1,4 @@
-"""A distillation objective of your own: to do what the teacher does, whatever it is worth.
+"""A distillation objective of your own: to imitate the teacher's actions, not its values.
 
 python examples/my_objective.py [STEPS]
 ptde run --student.objective my_objective:Imitation,smooth=0.1       (in this folder)
@@ -19,7 +19,7 @@ from ptde.ops.select import greedy, masked, take
 
 
 class Imitation(AbstractObjective):
-    """The cross-entropy of the student's policy and the teacher's greedy action."""
+    """The cross-entropy of the student's policy with the teacher's greedy action."""
 
     needs_network: ClassVar[bool] = True
     smooth: float = eqx.field(static=True, default=0.0)

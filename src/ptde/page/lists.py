@@ -1,4 +1,4 @@
-"""Held-out lists as teams rank them, recorded to be looked at."""
+"""Recordings of held-out lists as teams rank them."""
 
 from collections.abc import Iterator, Sequence
 
@@ -15,11 +15,11 @@ from ptde.rollout.seeds import Stream, stream_key
 from ptde.strategy import Side
 
 LISTS = 4
-"""Lists that are shown for each battle that would be."""
+"""Lists that are shown for each battle that was asked for."""
 
 
 def record_lists(env: Ranking, sides: Sequence[Side], battles: int) -> Iterator[Scenes]:
-    """The same lists, in the same order of documents, ranked by all teams."""
+    """Records the rankings of all teams, of the same lists in the same order."""
     test = env.held_out()
     ranked = [_ranked(test, side) for side in sides]
     labels = ranked[0][0]

@@ -35,7 +35,7 @@ from ptde.rollout.cache import use_compilation_cache
 from ptde.strategy import Side
 
 OTHERS = 150_000
-"""Bytes that are kept for scripts, styles and texts."""
+"""Bytes of the page that are reserved for scripts, styles and texts."""
 CURVES_SAY = (
     "Tests of stage 1 are the mean of up to five at each point. The thick line is the mean "
     "over seeds; up to five seeds are thin lines, of more the band is Student's 95 % "
@@ -85,17 +85,17 @@ def run_page(path: Path, battles: int) -> str:
 
 
 def records_of(folder: RunFolder) -> dict[str, list[Row]]:
-    """The rows of every role; none of one that has not begun."""
+    """The rows of every role; empty for a role that has not begun."""
     return {role: Record(folder.path / role / "record.jsonl").rows() for role in ROLES}
 
 
 def result_of(path: Path) -> dict[str, Any]:
-    """What a run came to, by role; empty while it has not ended."""
+    """The contents of a run's ``result.json``; empty until the run has ended."""
     return load_result(path)
 
 
 def _measure(run: Run) -> str:
-    """What win rates are in a run's world, as far as the world can be made here."""
+    """The name of the win rates in a run's world, if the world can be made."""
     try:
         with closing(build.world(run)) as env:
             return env.spec.measure
@@ -104,7 +104,7 @@ def _measure(run: Run) -> str:
 
 
 def unfinished(folder: RunFolder, records: Mapping[str, list[Row]]) -> str:
-    """What a run still lacks, and how to end it; "" of one that has ended."""
+    """A sentence on what a run still lacks, and how to end it; "" if it has ended."""
     left = []
     for role in folder.expected:
         if not folder.has(role):
@@ -123,7 +123,7 @@ def results(
     records: Mapping[str, list[Row]],
     measure: str,
 ) -> str:
-    """The table of roles; of one without a final result, its last test, marked."""
+    """HTML of the table of roles, with the last test where the final result is missing."""
     head = ["role", "team", "execution", measure, "95 % interval", "return", "seeds"]
     head += ["episodes", "told of the state"]
     rows, early = [], False
@@ -163,12 +163,12 @@ def results(
 
 
 def charts_here(any_there: bool) -> str:
-    """Where ``charts.js`` draws."""
+    """HTML of the place where ``charts.js`` draws."""
     return f'{paragraph(CURVES_SAY, "note")}<div id="charts"></div>' if any_there else ""
 
 
 def scenes_here(any_there: bool, remark: str) -> str:
-    """Where ``player.js`` plays."""
+    """HTML of the place where ``player.js`` plays, and of a remark."""
     note = paragraph(remark, "note") if remark else ""
     where = f'{paragraph(BATTLES_SAY, "note")}<div id="player"></div>'
     return (where if any_there else "") + note
