@@ -5,7 +5,6 @@ ptde run --student.objective my_objective:Imitation,smooth=0.1       (in this fo
 """
 
 import sys
-from typing import ClassVar
 
 import equinox as eqx
 import jax
@@ -21,7 +20,6 @@ from ptde.ops.select import greedy, masked, take
 class Imitation(AbstractObjective):
     """The cross-entropy of the student's policy with the teacher's greedy action."""
 
-    needs_network: ClassVar[bool] = True
     smooth: float = eqx.field(static=True, default=0.0)
 
     def __call__(self, z, seen, network):

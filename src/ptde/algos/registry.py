@@ -21,6 +21,7 @@ from ptde.mixers import MIXERS
 from ptde.options import changed
 from ptde.parts import find, is_own
 from ptde.types import EnvSpec
+from ptde.validation import check_choice
 
 if TYPE_CHECKING:  # a run's config names its learner, and so knows this module
     from ptde.config import Run
@@ -60,7 +61,10 @@ class Algo:
 
 def algo_of(name: str) -> Algo:
     """The learner of this name, or the user's own. ValueError if there is none."""
-    return Algo(find("algo", name, _MAKERS)) if is_own(name) else ALGOS[name]
+    if is_own(name):
+        return Algo(find("algo", name, _MAKERS))
+    check_choice("algo", name, ALGOS)
+    return ALGOS[name]
 
 
 def value_model(run: Run, spec: EnvSpec, *, key: Key[Array, ""]) -> ValueModel:

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from rich.live import Live
 from rich.table import Table
@@ -73,7 +72,7 @@ def collect(plan: Plan, out: Path) -> Entries:
             (where, folder)
             for where in plan.maps
             for folder in _runs(out / place_of(where) / METHODS[name].run)
-            if METHODS[name].role in _result(folder)
+            if METHODS[name].role in load_result(folder)
         ]
         for name in plan.methods
     }
@@ -144,11 +143,6 @@ def _same_options(there: Run, here: Run, folder: Path) -> None:
         )
 
 
-def _result(folder: Path) -> dict[str, Any]:
-    """The contents of a run's ``result.json``; empty until the run has ended."""
-    return load_result(folder)
-
-
 def _begin(cell: Cell, out: Path) -> Path:
     """The cell's run folder, which is made, or gets a new goal, where necessary."""
     path = out / cell.folder
@@ -174,7 +168,11 @@ class _Board:
 
     def missing(self) -> list[Cell]:
         """The cells that lack a result of one of their roles."""
-        return [c for c in self.cells if not c.roles <= _result(self.out / c.folder).keys()]
+        return [
+            cell
+            for cell in self.cells
+            if not cell.roles <= load_result(self.out / cell.folder).keys()
+        ]
 
     @contextmanager
     def watch(self) -> Iterator[Callable[[list[Path]], None]]:
@@ -221,7 +219,7 @@ class _Board:
         folder = self.out / cell.folder
         if folder in running:
             return last_row(folder)
-        result = _result(folder)
+        result = load_result(folder)
         if not cell.roles <= result.keys():
             return "waits"
         roles = ("teacher", "student", "finetuned")

@@ -101,7 +101,7 @@ def notes(entries: Entries) -> list[str]:
         if METHODS[name].centralised
     ]
     if spoken:
-        lines.append("Agent-steps at which the centre spoke: " + ", ".join(spoken) + ".")
+        lines.append("Agent-steps at which the state is read: " + ", ".join(spoken) + ".")
     return lines
 
 

@@ -6,7 +6,6 @@ the head: only those directions of z count that change how the actions compare.
 
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import ClassVar
 
 import equinox as eqx
 import jax
@@ -35,9 +34,6 @@ class Labelled(eqx.Module):
 class AbstractObjective(eqx.Module):
     """A loss between a student's z and the teacher's."""
 
-    needs_network: ClassVar[bool]
-    """Whether the loss depends on what the network makes of z: segments must be whole."""
-
     @abstractmethod
     def __call__(
         self, z: Float[Array, "B T n z"], seen: Labelled, network: AbstractNetwork
@@ -47,8 +43,6 @@ class AbstractObjective(eqx.Module):
 
 class ZObjective(AbstractObjective):
     """Paper Eq. 6: the squared distance of the student's z from the teacher's."""
-
-    needs_network: ClassVar[bool] = False
 
     def __call__(
         self, z: Float[Array, "B T n z"], seen: Labelled, network: AbstractNetwork
@@ -66,7 +60,6 @@ class QObjective(AbstractObjective):
     Czarnecki et al. 2019, whose comparison of losses says that the details matter.
     """
 
-    needs_network: ClassVar[bool] = True
     policy: float = eqx.field(static=True, default=0.5)
     """Weight of the Kullback-Leibler divergence."""
     share: float = eqx.field(static=True, default=0.1)

@@ -52,9 +52,9 @@ def _ranked(env: Ranking, side: Side):
 
     @jax.jit
     def act(policy):
-        cursor = start(policy, env, len(env.features), key=key_start)
-        memory, decision = policy(cursor.memory, cursor.step, key=key_policy)
-        return cursor.env_state[0][1], decision.action, thought_of(policy, memory)
+        state = start(policy, env, len(env.features), key=key_start)
+        memory, output = policy(state.memory, state.step, key=key_policy)
+        return state.env_state[0][1], output.action, thought_of(policy, memory)
 
     labels, scores, thought = jax.tree.map(np.asarray, act(policy))
     return labels, scores, list_ndcg(scores, labels), thought

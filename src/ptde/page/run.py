@@ -54,7 +54,7 @@ def run_page(path: Path, battles: int) -> str:
     folder = RunFolder(path)
     run = folder.run
     records = records_of(folder)
-    result = result_of(path)
+    result = load_result(path)
     if not any(records.values()) and not result:
         raise ValueError(
             f"{path} has nothing to show yet: wait for its first test, or "
@@ -89,11 +89,6 @@ def records_of(folder: RunFolder) -> dict[str, list[Row]]:
     return {role: Record(folder.path / role / "record.jsonl").rows() for role in ROLES}
 
 
-def result_of(path: Path) -> dict[str, Any]:
-    """The contents of a run's ``result.json``; empty until the run has ended."""
-    return load_result(path)
-
-
 def _measure(run: Run) -> str:
     """The name of the win rates in a run's world, if the world can be made."""
     try:
@@ -111,7 +106,7 @@ def unfinished(folder: RunFolder, records: Mapping[str, list[Row]]) -> str:
             rows = records[role]
             so_far = f"step {rows[-1]['steps']:,}" if rows else "waits"
             left.append(f"{role} ({so_far})")
-    if not left and result_of(folder.path):
+    if not left and load_result(folder.path):
         return ""
     what = f"not yet finished: {', '.join(left)}" if left else "not yet evaluated"
     return f"This run has not ended ({what}). `ptde resume {folder.path}` ends it."
@@ -125,7 +120,7 @@ def results(
 ) -> str:
     """HTML of the table of roles, with the last test where the final result is missing."""
     head = ["role", "team", "execution", measure, "95 % interval", "return", "seeds"]
-    head += ["episodes", "told of the state"]
+    head += ["episodes", "state was read"]
     rows, early = [], False
     for role in ROLES:
         score, tests = result.get(role), records[role]
@@ -133,13 +128,13 @@ def results(
         row = [role, name_of(folder.run, role)]
         row.append("centralised" if central else "decentralised")
         if score:
-            told = score.get("communication", 0.0)
+            read = score.get("communication", 0.0)
             row += [
                 f"{score['win_rate']:.3f}",
                 f"{score['low']:.3f} to {score['high']:.3f}",
             ]
             row += [f"{score['return']:.2f}", ", ".join(f"{x:.3f}" for x in score["seeds"])]
-            row += [f"{score['episodes']}", f"{told:.0%} of steps" if told else ""]
+            row += [f"{score['episodes']}", f"{read:.0%} of steps" if read else ""]
         elif tests:
             early, seeds = True, np.array([tests[-1]["win_rate"]])
             band = spread(seeds, rates=True)

@@ -154,7 +154,7 @@ class Result:
             title=f"{self.method} on {self.world}, {self.steps:,} steps{prr}",
             title_justify="left",
         )
-        for name in ("role", "execution", "told"):
+        for name in ("role", "execution", "state read"):
             table.add_column(name)
         scored = any(score.score is not None for score in self.scores.values())
         points = ("score",) if scored else ()

@@ -158,7 +158,7 @@ def observation(raw: dict[str, Any], player: int) -> np.ndarray:
         seen = np.concatenate([raw[team] - place, raw[f"{team}_direction"]], axis=1)
         parts.append(seen.reshape(-1))
     size = len(raw["left_team"])
-    width = size if size < BIGGEST else BIGGEST
+    width = min(size, BIGGEST)
     parts += [raw["ball"], one_hot(raw["ball_owned_team"], (0, -1, 1))]
     parts.append(one_hot(player, range(width)))
     return np.concatenate(parts).astype(np.float32)
