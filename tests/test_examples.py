@@ -68,7 +68,14 @@ def start_small(script, folder):
     return done.stdout
 
 
-@pytest.mark.parametrize("name", RUNS)
+PARTS = ("my_info.py", "my_mixer.py", "my_student.py", "my_objective.py", "my_logger.py")
+"""Their parts have tests of their own: in tests/test_parts.py and tests/log."""
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(n, marks=[pytest.mark.slow] if n in PARTS else []) for n in RUNS],
+)
 def test_an_example_runs_to_its_table(tmp_path, name):
     """The example's own code on sizes that compile fast (battles are tested elsewhere)."""
     assert "student" in start_small(EXAMPLES / name, tmp_path)

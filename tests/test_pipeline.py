@@ -247,6 +247,7 @@ def test_a_distillation_refuses_what_it_does_not_read(finished):
     assert RunFolder(finished.folder).has("student")
 
 
+@pytest.mark.slow
 def test_another_distillation_replaces_the_student_alone(tmp_path):
     folder = tmp_path / "again"
     first = run(TINY, folder).result

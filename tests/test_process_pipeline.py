@@ -71,6 +71,7 @@ def test_a_replay_of_each_role(finished, tmp_path):
     assert path.read_bytes().startswith(b"GIF89a")
 
 
+@pytest.mark.slow
 def test_a_comparison_runs_one_seed_after_another(tmp_path):
     line = "tests.processes.worlds:Line"
     base = dataclasses.replace(LINE, map="", steps=20, test_every=20, episodes=4, seeds=2)

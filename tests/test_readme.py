@@ -104,6 +104,7 @@ def test_a_battle_is_taught_distilled_tested_drawn_and_resumed(tmp_path, monkeyp
     assert before == {path: path.stat().st_mtime_ns for path in before}
 
 
+@pytest.mark.slow
 def test_a_file_is_ranked(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "MSLR-WEB30K").mkdir()
@@ -116,6 +117,7 @@ def test_a_file_is_ranked(tmp_path, monkeypatch):
     assert len(written.read_text().splitlines()) == 8
 
 
+@pytest.mark.slow
 def test_a_pettingzoo_world_is_run(tmp_path, monkeypatch):
     pytest.importorskip("mpe2")
     monkeypatch.chdir(tmp_path)

@@ -99,7 +99,9 @@ def test_the_stages_share_the_joint_steps_on_one_axis(finished):
     assert drawn["finetuned"]["episodes"] == TINY.episodes
 
 
-@pytest.mark.parametrize("which", ["finished", "of_mappo"])
+@pytest.mark.parametrize(
+    "which", ["finished", pytest.param("of_mappo", marks=pytest.mark.slow)]
+)
 def test_a_stopped_stage_3_ends_in_the_same_bits(which, request, tmp_path):
     whole = request.getfixturevalue(which).folder
     shutil.copytree(whole, tmp_path / "run")

@@ -61,7 +61,13 @@ def learn(run, times):
     return learner, *all_of_it(jax.random.key(0))
 
 
-@pytest.mark.parametrize("run", [CTDS, ONLINE], ids=["ctds", "online"])
+@pytest.mark.parametrize(
+    "run",
+    [
+        pytest.param(CTDS, marks=pytest.mark.slow, id="ctds"),
+        pytest.param(ONLINE, id="online"),
+    ],
+)
 def test_the_student_learns_and_the_teacher_does_not_notice(run):
     # here the observation shows what the teacher reads of the state to play right
     run = dataclasses.replace(run, map="recoverable")

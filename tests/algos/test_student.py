@@ -138,7 +138,11 @@ def test_the_teacher_answers_with_the_mean_of_its_z_at_every_step(teacher):
 
 @pytest.mark.parametrize(
     "options",
-    [{"network": "gru"}, {"objective": "q"}, {"network": "gru", "data": "replay"}],
+    [
+        {"network": "gru"},
+        pytest.param({"objective": "q"}, marks=pytest.mark.slow),
+        pytest.param({"network": "gru", "data": "replay"}, marks=pytest.mark.slow),
+    ],
 )
 def test_every_network_objective_and_data_go_together(options, tmp_path):
     fixed = {"network": "mlp", "objective": "z", "data": "teacher", **options}

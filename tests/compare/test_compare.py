@@ -122,6 +122,7 @@ def test_the_students_line_is_in_the_picture(compared, tmp_path):
     assert (tmp_path / "with.png").read_bytes() != (tmp_path / "without.png").read_bytes()
 
 
+@pytest.mark.slow
 def test_what_is_finished_is_not_run_again(compared, capsys, monkeypatch):
     arguments, out = compared
     gone = out / "personal" / "qmix" / "0+2" / "result.json"
@@ -199,6 +200,7 @@ def test_a_bad_share_is_refused(compared, capsys):
     assert "for example --budget-scale 0.05" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_cell_that_is_stopped_goes_on_and_one_that_fails_says_why(compared, tmp_path):
     arguments, out = compared
     for path in out.rglob("result.json"):

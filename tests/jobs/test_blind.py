@@ -84,7 +84,13 @@ def trained(run) -> tuple[Teacher, Team]:
     return teacher, team
 
 
-@pytest.mark.parametrize("run", RUNS.values(), ids=RUNS)
+@pytest.mark.parametrize(
+    "run",
+    [
+        pytest.param(run, id=name, marks=[pytest.mark.slow] if name != "two stages" else [])
+        for name, run in RUNS.items()
+    ],
+)
 def test_a_student_team_plays_the_same_where_the_state_is_nan(run):
     teacher, team = trained(run)
     seeing, blind = (JaxRunner(env).test(64, 1)(team, SEED) for env in (Long(), Blind()))

@@ -66,6 +66,7 @@ def longer(tmp_path_factory):
     return run(ONLINE, tmp_path_factory.mktemp("runs") / "longer").folder
 
 
+@pytest.mark.slow
 def test_a_student_beside_its_teacher_learns_on_to_the_same_gradient_steps(
     longer, tmp_path
 ):
@@ -78,6 +79,7 @@ def test_a_student_beside_its_teacher_learns_on_to_the_same_gradient_steps(
     assert not same(student, before)
 
 
+@pytest.mark.slow
 def test_it_ends_in_the_same_bits_after_it_was_stopped(longer, tmp_path):
     shutil.copytree(longer, tmp_path / "run")
     shutil.rmtree(tmp_path / "run" / "student" / "model")

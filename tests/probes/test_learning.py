@@ -54,6 +54,7 @@ def last_row(tmp_path, name):
     return json.loads(lines[-1])[name][0]
 
 
+@pytest.mark.slow
 def test_delayed_the_value_is_the_discounted_reward(tmp_path):
     scores(
         tmp_path,
@@ -111,6 +112,7 @@ def test_personal_gip_reaches_what_unified_information_cannot(tmp_path):
     assert unified < limit + 0.04
 
 
+@pytest.mark.slow
 def test_personal_copas_coach_looks_for_each_agent_and_reaches_it(tmp_path):
     config = dataclasses.replace(BASE, map="personal", info="copa", steps=20_000)
     config = without_unread(config, BASE)
@@ -118,6 +120,7 @@ def test_personal_copas_coach_looks_for_each_agent_and_reaches_it(tmp_path):
     assert result.scores["teacher"].mean_return > 0.95
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mixer", ["vdn", "qplex"])
 def test_every_mixer_learns_with_gip(tmp_path, mixer):
     assert scores(tmp_path, map="recoverable", info="gip", mixer=mixer)["teacher"] > 0.95
@@ -127,6 +130,7 @@ def test_csrl_reaches_the_optimum(tmp_path):
     assert scores(tmp_path, map="state", info="csrl")["teacher"] > 0.98
 
 
+@pytest.mark.slow
 def test_mappo_carries_a_cue_to_the_end(tmp_path):
     reached = scores(tmp_path, map="memory", algo="mappo", info="none", mappo=MAPPO)
     assert reached["teacher"] > 0.97
@@ -137,6 +141,7 @@ def test_mappo_gip_reaches_the_optimum_that_needs_personal_information(tmp_path)
     assert reached["teacher"] > 0.97
 
 
+@pytest.mark.slow
 def test_ctds_its_teacher_reaches_what_its_student_cannot(tmp_path):
     reached = scores(
         tmp_path, map="state", info="none", teacher_sight="all", online_distillation=True
@@ -145,6 +150,7 @@ def test_ctds_its_teacher_reaches_what_its_student_cannot(tmp_path):
     assert reached["student"] == pytest.approx(0.5, abs=0.08)
 
 
+@pytest.mark.slow
 def test_together_the_student_keeps_what_it_can_see(tmp_path):
     reached = scores(tmp_path, map="recoverable", info="gip", online_distillation=True)
     assert reached["student"] > 0.97
