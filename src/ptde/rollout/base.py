@@ -40,7 +40,9 @@ class TrainState(eqx.Module):
 Metrics: TypeAlias = dict[str, Array | np.ndarray]
 Period: TypeAlias = Callable[[TrainState, int], tuple[TrainState, Metrics]]
 """So many iterations: the state after them, and metrics [seeds, iterations]."""
-Test: TypeAlias = Callable[[Teacher | Team, Key[Array, " seeds"]], Returns]
+Model: TypeAlias = Teacher | Team | FullPolicy
+"""What can be tested: a finished team, greedy; or any policy, as it is."""
+Test: TypeAlias = Callable[[Model, Key[Array, " seeds"]], Returns]
 """Finished teams [seeds] play whole episodes: Returns [seeds, episodes]."""
 Pictures: TypeAlias = tuple[list[np.ndarray], str | None]
 """An episode as its world draws it: pictures of every joint step, [height, width, 3]; and
@@ -116,8 +118,10 @@ class AbstractRunner(ABC):
         """
 
 
-def as_tested(model: Teacher | Team, *, sample_z: bool = False) -> FullPolicy:
+def as_tested(model: Model, *, sample_z: bool = False) -> FullPolicy:
     """What a finished team does in tests; ``sample_z`` is for teachers alone."""
+    if isinstance(model, FullPolicy):
+        return model
     if isinstance(model, Team):
         return localise(model.policy())
     return model.policy(0.0, sample_z=sample_z)
