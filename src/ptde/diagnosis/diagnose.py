@@ -1,5 +1,6 @@
 """`ptde diagnose`: fits the ladder's students, tests all teams, and says what they show."""
 
+import itertools
 import json
 import time
 from contextlib import closing
@@ -23,7 +24,7 @@ from ptde.validation import check_range
 
 MEMORYLESS: Lack = frozenset({"memory"})
 """What the student of the ladder lacks that sees O_i alone."""
-SHOWN = "a student that is shown the state"
+SHOWN = "O_i + memory + the state"
 
 
 def diagnose(
@@ -126,11 +127,11 @@ def _climb(
     others = [lack for lack in lacks if lack != own]
     if not quick and MEMORYLESS not in lacks:
         others.append(MEMORYLESS)
-    fitter, out = Fitter(folder, env, pair.teacher), console()
+    fitter, out, count = Fitter(folder, env, pair.teacher), console(), itertools.count(1)
     names = {own: "student", **{lack: in_words(lacking(student, lack)) for lack in others}}
 
     def fit(name: str, lack: Lack | None) -> None:
-        out.print(f"{len(tested.ladder)} of {len(others) + 2}: {name}", markup=False)
+        out.print(f"student {next(count)} of {len(others) + 1}", highlight=False)
         began = time.monotonic()
         made = fitter.shown(name) if lack is None else fitter.student(lack, name)
         rung = tested.add(name, made.team, said(lack or NOTHING), made.seconds)
@@ -159,7 +160,7 @@ def said(lack: Lack) -> str:
 def in_words(student: DistillConfig) -> str:
     """What a student sees, what it is taught, and on whose battles."""
     network, loss = student.network, student.objective
-    sees = {"mlp": "O_i", "gru": "O_i and its own memory"}.get(network, network)
-    taught = {"z": "z", "q": "action values"}.get(loss, loss)
-    whose = {"own": "its own", "replay": "stage 1's"}.get(student.data, "its teacher's")
+    sees = {"mlp": "O_i", "gru": "O_i + memory"}.get(network, network)
+    taught = {"q": "values"}.get(loss, loss)
+    whose = {"own": "own", "replay": "stage 1's"}.get(student.data, "teacher's")
     return f"{sees}, {taught}, {whose} battles"

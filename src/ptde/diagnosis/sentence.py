@@ -40,14 +40,14 @@ def sentence(
     ends = f"{reached['teacher']:.3f} to {reached['student']:.3f}"
     if reached["teacher"] <= gap.chance:
         return (
-            f"The teacher itself reaches {reached['teacher']:.3f} in {measure}, so there is "
-            "nothing to lose yet: teach one for longer, with `ptde run --steps "
+            f"The teacher itself reaches {reached['teacher']:.3f} in {measure}, so there "
+            "is nothing to lose yet: teach one for longer, with `ptde run --steps "
             f"{4 * run.steps:_}`."
         )
     if not gap.stands:
         return (
-            f"The student keeps what its teacher reaches: {measure} goes from {ends}, and a "
-            f"gap of {gap.chance:.3f} could be chance."
+            f"The student keeps what its teacher reaches: {measure} goes from {ends}, and "
+            f"a gap of {gap.chance:.3f} could be chance."
         )
     total = f"{measure[0].upper()}{measure[1:]} falls from {ends}, a gap of {gap.size:.3f}"
     found = sorted((n for n in parts if parts[n].stands), key=lambda n: -parts[n].size)
