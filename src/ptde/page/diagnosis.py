@@ -5,10 +5,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ptde.diagnosis import FILE
 from ptde.page.document import heading, paragraph, table
 
-FILE = "diagnosis.json"
-"""In a run folder."""
 _LONGEST = 8
 """Numbers of a list that are shown; of more, the first and the last."""
 
