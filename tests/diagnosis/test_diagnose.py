@@ -6,21 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from tests.diagnosis.worlds import KNOWN, known, taught
+from tests.diagnosis.worlds import known, taught
 
 from ptde.cli import main
 from ptde.config import Run
 from ptde.diagnosis import FILE, PICTURE, Diagnosis, diagnose
-from ptde.envs.registry import WORLDS
 from ptde.folder import RunFolder
 from ptde.page.diagnosis import diagnosis as html_of
-
-
-@pytest.fixture(scope="module", autouse=True)
-def worlds():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(WORLDS, "known", KNOWN)
-        yield
 
 
 def sizes(found: Diagnosis) -> dict[str, float]:
@@ -41,7 +33,7 @@ def forgetful(tmp_path_factory):
 @pytest.fixture(scope="module")
 def remembered(forgetful):
     """Its diagnosis, as it is typed."""
-    assert main(["diagnose", str(forgetful), "--episodes", "256"]) == 0
+    assert main(["diagnose", str(forgetful)]) == 0
     return json.loads((forgetful / FILE).read_text())
 
 
@@ -83,12 +75,12 @@ def test_what_was_fitted_is_fitted_once(remembered, forgetful, tmp_path):
     kept = {p: p.stat().st_mtime_ns for p in forgetful.glob("diagnosis/*/model/*")}
     assert len({path.parts[-3] for path in kept}) == 2
     assert not list(forgetful.glob("diagnosis/*/checkpoints"))
-    again = diagnose(forgetful, episodes=64, out=tmp_path / "new")
+    again = diagnose(forgetful, quick=True, out=tmp_path / "new")
     assert kept == {path: path.stat().st_mtime_ns for path in kept}
     assert json.loads((forgetful / FILE).read_text()) == remembered
     written = json.loads((tmp_path / "new" / FILE).read_text())
-    assert (written["episodes"], remembered["episodes"]) == (64, 256)
-    assert sizes(again)["memory"] > 0.3
+    assert written["parts"] == remembered["parts"]
+    assert (again.takeover, written["takeover"]) == ((), [])
 
 
 def test_it_is_drawn_and_stands_on_the_page_of_the_run(remembered, forgetful):
@@ -100,11 +92,11 @@ def test_it_is_drawn_and_stands_on_the_page_of_the_run(remembered, forgetful):
     size = f"{remembered['parts'][0]['size']:.3g}"
     assert f'<td>gap</td><td class="number">{size}</td>' in html
     assert "<th>r2 of values</th>" in html
-    assert "<td>1 of 2 agents are students</td>" in html
+    assert "<th>overruled above</th>" in html
 
 
 def test_what_no_agent_ever_sees_is_a_matter_of_knowledge(tmp_path):
-    found = diagnose(taught(known("hidden"), tmp_path / "run").path, episodes=256)
+    found = diagnose(taught(known("hidden"), tmp_path / "run").path)
     assert sizes(found)["knowledge"] > 0.4
     assert sizes(found)["knowledge"] == pytest.approx(found.gap.size, abs=0.05)
     assert "is knowledge: what z tells is in nothing that the agents" in found.summary
@@ -115,7 +107,7 @@ def test_what_no_agent_ever_sees_is_a_matter_of_knowledge(tmp_path):
 
 def test_where_the_teacher_never_was_is_a_matter_of_shift(tmp_path):
     student = known("doors", data="teacher")
-    found = diagnose(taught(student, tmp_path / "run").path, episodes=256, quick=True)
+    found = diagnose(taught(student, tmp_path / "run").path, quick=True)
     assert sizes(found)["shift"] > 0.4
     assert sizes(found)["shift"] == pytest.approx(found.gap.size, abs=0.1)
     assert "is shift: the student comes into situations" in found.summary

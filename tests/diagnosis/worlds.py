@@ -85,8 +85,8 @@ def known(name, **student):
         mixer="vdn",
         envs=16,
         hidden=4,
-        test_episodes=8,
-        episodes=128,
+        test_episodes=256,  # one program for all tests of a team
+        episodes=256,
         segment=5,
         value=ValueConfig(buffer=16, batch=4),
         finetune=FinetuneConfig(share=0.0),
@@ -98,7 +98,7 @@ def known(name, **student):
             lr=1e-2,
             hidden=16,
             tests=1,
-            test_episodes=8,
+            test_episodes=256,
             **student,
         ),
     )

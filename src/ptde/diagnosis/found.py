@@ -112,7 +112,8 @@ class Diagnosis:
         if not self.takeover:
             return [ladder, gap, own]
         taken = _table(
-            "teams of both", ["who decides", "teacher decides", self.measure, "+-"]
+            "teams of both",
+            ["students", "overruled above", "teacher decides", self.measure, "+-"],
         )
         for row in self.takeover:
             taken.add_row(*map(_number, row.values()))
@@ -138,4 +139,4 @@ def _table(title: str, names: list[str]) -> Table:
 def _number(value: Any) -> str:
     if value is None:
         return ""
-    return value if isinstance(value, str) else f"{value:.3f}"
+    return f"{value:.3f}" if isinstance(value, float) else str(value)

@@ -77,11 +77,13 @@ def _gap(axis: plt.Axes, found: Diagnosis) -> None:
 def _takeover(axis: plt.Axes, found: Diagnosis) -> None:
     reached = {r.team: (r.performance, r.chance) for r in found.ladder}
     ends = [(1.0, *reached["teacher"]), (0.0, *reached["student"])]
-    for word, colour, label in (
-        ("students", VERMILION, "some agents are students"),
-        ("overrules", BLUE, "the teacher overrules its worst"),
+    for overruled, colour, label in (
+        (False, VERMILION, "some agents are students"),
+        (True, BLUE, "all are, and their worst is overruled"),
     ):
-        rows = [row for row in found.takeover if word in row["team"]]
+        rows = [
+            r for r in found.takeover if (r["overruled_above"] is not None) == overruled
+        ]
         points = [(r["teacher_decides"], r["performance"], r["chance"]) for r in rows]
         x, y, error = zip(*sorted([*ends, *points]), strict=True)
         axis.errorbar(x, y, yerr=error, color=colour, marker="o", label=label)

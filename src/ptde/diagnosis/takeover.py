@@ -25,9 +25,9 @@ class Takeover(FullPolicy):
 
     teacher: Teacher
     team: Team
-    students: Int[Array, ""]
+    students: Int[Array, "*seeds"]
     """How many are students."""
-    regret: Float[Array, ""]
+    regret: Float[Array, "*seeds"]
     """In units of the teacher's values (or logits)."""
 
     def start(self, copies: int, n_agents: int) -> Shared:

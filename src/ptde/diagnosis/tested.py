@@ -57,19 +57,14 @@ class Tested:
         n = self.env.spec.n_agents
         count = min(MIXED, n - 1)
         some = sorted({round(n * (i + 1) / (count + 1)) for i in range(count)})
-        rows = [
-            self._shared(f"{k} of {n} agents are students", pair, k, jnp.inf) for k in some
-        ]
-        return rows + [
-            self._shared(
-                f"the teacher overrules regrets above {t:g}", pair, n, t * deviation
-            )
-            for t in REGRETS
+        rows: list[tuple[int, float | None, float]] = [(k, None, jnp.inf) for k in some]
+        rows += [(n, t, t * deviation) for t in REGRETS]
+        return [
+            {"students": k, "overruled_above": t, **self._shared(pair, k, regret)}
+            for k, t, regret in rows
         ]
 
-    def _shared(
-        self, name: str, pair: Pair, students: int, regret: float
-    ) -> dict[str, Any]:
+    def _shared(self, pair: Pair, students: int, regret: float) -> dict[str, float]:
         seeds = len(self.keys)
         policy = Takeover(
             *pair,
@@ -79,7 +74,6 @@ class Tested:
         returns = self.test(policy, self.keys)
         reached = Part.of(reached_in(returns))
         return {
-            "team": name,
             "teacher_decides": share_told(returns, self.env.spec.n_agents),
             "performance": reached.size,
             "chance": reached.chance,
