@@ -1,5 +1,6 @@
 """Diagnoses of students of which it is known what they lack."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -7,12 +8,19 @@ import numpy as np
 import pytest
 from PIL import Image
 from tests.diagnosis.worlds import known, taught
+from tests.students import PAPERS
+from tests.test_pipeline import TINY, stop_after
 
 from ptde.cli import main
 from ptde.config import Run
 from ptde.diagnosis import FILE, PICTURE, Diagnosis, diagnose
+from ptde.diagnosis.gap import lacks_of
+from ptde.distill.config import DistillConfig
 from ptde.folder import RunFolder
+from ptde.jobs.interrupt import Interrupted
 from ptde.page.diagnosis import diagnosis as html_of
+from ptde.pipeline import run
+from ptde.unread import without_unread
 
 
 def sizes(found: Diagnosis) -> dict[str, float]:
@@ -95,8 +103,17 @@ def test_it_is_drawn_and_stands_on_the_page_of_the_run(remembered, forgetful):
     assert "<th>overruled above</th>" in html
 
 
-def test_what_no_agent_ever_sees_is_a_matter_of_knowledge(tmp_path):
-    found = diagnose(taught(known("hidden"), tmp_path / "run").path)
+def test_what_no_agent_ever_sees_is_a_matter_of_knowledge(tmp_path, monkeypatch):
+    """And it may be found out in two goes."""
+    path = taught(known("hidden"), tmp_path / "run").path
+    stop_after(monkeypatch, 2)
+    with pytest.raises(Interrupted, match="the state is saved at 320 steps"):
+        diagnose(path)
+    monkeypatch.undo()
+    begun = (path / "diagnosis" / "state" / "record.jsonl").read_text()
+    found = diagnose(path)
+    whole = (path / "diagnosis" / "state" / "record.jsonl").read_text()
+    assert whole.startswith(begun) and whole.count("\n") == 2 * begun.count("\n") == 4
     assert sizes(found)["knowledge"] > 0.4
     assert sizes(found)["knowledge"] == pytest.approx(found.gap.size, abs=0.05)
     assert "is knowledge: what z tells is in nothing that the agents" in found.summary
@@ -170,3 +187,31 @@ def test_bad_words_say_what_to_type(words, advice, tmp_path, monkeypatch, capsys
     path = untold(Run(world="probe"), tmp_path / "run", "run", "teacher", "student")
     assert main(["diagnose", str(path), *words]) == 2
     assert advice in capsys.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"algo": "mappo", "seeds": 3, "student": {"data": "teacher"}},
+        {"student": {"data": "replay", "network": "gru", "objective": "q"}},
+        {"world": "processes", "map": "tests.processes.worlds:Scored", "segment": 10},
+        {"world": "ranking", "map": "synthetic", "segment": 1},
+    ],
+    ids=["mappo", "replay", "processes", "ranking"],
+)
+def test_it_is_for_all_learners_data_and_worlds(changes, tmp_path):
+    """The paper's student lacks three things: four fits along one order."""
+    student = {**PAPERS, "steps": 4, "batch": 4, "hidden": 8, "updates": 2}
+    student |= {"data_steps": 64, "tests": 1, "test_episodes": 4}
+    config = DistillConfig(**{**student, **changes.get("student", {})})
+    made = {**changes, "student": config, "steps": 64, "episodes": 8}
+    config = without_unread(dataclasses.replace(TINY, **made), TINY)
+    run(config, tmp_path / "run")
+    found = diagnose(tmp_path / "run", quick=True)
+    own = lacks_of(config.student)
+    assert list(found.parts) == ["capacity", "knowledge", *own]
+    assert len(list(tmp_path.glob("run/diagnosis/*/model"))) == 1 + len(own)
+    total = sum(part.size for part in found.parts.values())
+    assert total == pytest.approx(found.gap.size)
+    assert json.loads((tmp_path / "run" / FILE).read_text())["summary"] == found.summary

@@ -100,7 +100,7 @@ class Diagnosis:
             seconds = "" if r.seconds is None else f"{r.seconds:.0f} s"
             numbers = (r.performance, r.chance, r.mean_return, r.lost, r.timed_out)
             ladder.add_row(r.team, r.lacks, *map(_number, numbers), seconds)
-        gap = _table("the gap between teacher and student", ["part", self.measure, "+-"])
+        gap = _table("the gap, part by part", ["part", self.measure, "+-"])
         for name, part in {**self.parts, "all": self.gap}.items():
             gap.add_row(name, *map(_number, part))
         own = _table(

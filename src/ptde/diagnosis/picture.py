@@ -10,7 +10,7 @@ import matplotlib.pyplot as plt
 
 from ptde.diagnosis.found import Diagnosis
 from ptde.files import whole
-from ptde.report.palette import BLUE, GREY, ROLES, VERMILION
+from ptde.report.palette import BLUE, GREY, ROLES, SKY, VERMILION
 
 
 def draw(found: Diagnosis, path: Path) -> Path:
@@ -75,20 +75,20 @@ def _gap(axis: plt.Axes, found: Diagnosis) -> None:
 
 
 def _takeover(axis: plt.Axes, found: Diagnosis) -> None:
-    reached = {r.team: (r.performance, r.chance) for r in found.ladder}
-    ends = [(1.0, *reached["teacher"]), (0.0, *reached["student"])]
-    for overruled, colour, label in (
-        (False, VERMILION, "some agents are students"),
-        (True, BLUE, "all are, and their worst is overruled"),
-    ):
-        rows = [
-            r for r in found.takeover if (r["overruled_above"] is not None) == overruled
-        ]
-        points = [(r["teacher_decides"], r["performance"], r["chance"]) for r in rows]
-        x, y, error = zip(*sorted([*ends, *points]), strict=True)
-        axis.errorbar(x, y, yerr=error, color=colour, marker="o", label=label)
-    axis.set_ylim(0, 1.02)
-    axis.set_xlabel("share of decisions that are the teacher's")
-    axis.set_ylabel(found.measure)
-    axis.set_title("teams of both", loc="left", fontsize=10)
-    axis.legend(frameon=False, fontsize=9)
+    rows = list(found.takeover)[::-1]
+    names = []
+    for row in rows:
+        overruled = row["overruled_above"] is not None
+        who = f"regrets above {row['overruled_above']:g}" if overruled else "teacher plays"
+        names.append(f"{who} ({row['teacher_decides']:.1%} of decisions)")
+    colours = [BLUE if row["overruled_above"] is None else SKY for row in rows]
+    reached = [row["performance"] for row in rows]
+    chance = [row["chance"] for row in rows]
+    axis.barh(names, reached, xerr=chance, color=colours, height=0.65)
+    for rung in found.ladder:
+        if rung.team in ("teacher", "student"):
+            axis.axvline(rung.performance, color=ROLES[rung.team], linestyle=":")
+    axis.set_xlim(0, 1.02)
+    axis.set_xlabel(f"{found.measure}; dotted: teacher and student alone")
+    title = "teams of both: the teacher plays some agents, or overrules"
+    axis.set_title(title, loc="left", fontsize=10)
