@@ -17,7 +17,7 @@ def draw(found: Diagnosis, path: Path) -> Path:
     """Draws it as a PNG."""
     panels = 3 if found.takeover else 2
     height = 1.6 + 0.3 * max(len(found.ladder), 6)
-    figure, axes = plt.subplots(1, panels, figsize=(5.2 * panels, height))
+    figure, axes = plt.subplots(1, panels, figsize=(5.6 * panels, height))
     _ladder(axes[0], found)
     _gap(axes[1], found)
     if found.takeover:
@@ -76,11 +76,12 @@ def _gap(axis: plt.Axes, found: Diagnosis) -> None:
 
 def _takeover(axis: plt.Axes, found: Diagnosis) -> None:
     rows = list(found.takeover)[::-1]
+    agents = max(row["students"] for row in rows)
     names = []
     for row in rows:
-        overruled = row["overruled_above"] is not None
-        who = f"regrets above {row['overruled_above']:g}" if overruled else "teacher plays"
-        names.append(f"{who} ({row['teacher_decides']:.1%} of decisions)")
+        told, limit = row["teacher_decides"], row["overruled_above"]
+        some = f"{row['students']} of {agents} are students"
+        names.append(some if limit is None else f"regret > {limit:g}: {told:.1%} overruled")
     colours = [BLUE if row["overruled_above"] is None else SKY for row in rows]
     reached = [row["performance"] for row in rows]
     chance = [row["chance"] for row in rows]
@@ -89,6 +90,5 @@ def _takeover(axis: plt.Axes, found: Diagnosis) -> None:
         if rung.team in ("teacher", "student"):
             axis.axvline(rung.performance, color=ROLES[rung.team], linestyle=":")
     axis.set_xlim(0, 1.02)
-    axis.set_xlabel(f"{found.measure}; dotted: teacher and student alone")
-    title = "teams of both: the teacher plays some agents, or overrules"
-    axis.set_title(title, loc="left", fontsize=10)
+    axis.set_xlabel(f"{found.measure}; dotted: each alone")
+    axis.set_title("teams of both", loc="left", fontsize=10)
