@@ -194,7 +194,7 @@ def test_bad_words_say_what_to_type(words, advice, tmp_path, monkeypatch, capsys
     "changes",
     [
         {"algo": "mappo", "seeds": 3, "student": {"data": "teacher"}},
-        {"student": {"data": "replay", "network": "gru", "objective": "q"}},
+        {"student": {"data": "replay", "share": 0.1, "network": "gru", "objective": "q"}},
         {"world": "processes", "map": "tests.processes.worlds:Scored", "segment": 10},
         {"world": "ranking", "map": "synthetic", "segment": 1},
     ],
@@ -202,7 +202,7 @@ def test_bad_words_say_what_to_type(words, advice, tmp_path, monkeypatch, capsys
 )
 def test_it_is_for_all_learners_data_and_worlds(changes, tmp_path):
     """The paper's student lacks three things: four fits along one order."""
-    student = {**PAPERS, "steps": 4, "batch": 4, "hidden": 8, "updates": 2}
+    student = {**PAPERS, "steps": 4, "batch": 4, "hidden": 8}
     student |= {"data_steps": 64, "tests": 1, "test_episodes": 4}
     config = DistillConfig(**{**student, **changes.get("student", {})})
     made = {**changes, "student": config, "steps": 64, "episodes": 8}
