@@ -5,7 +5,7 @@ compared in what their teams then reach. What z they explain says little about t
 of z does not matter for what is done.
 """
 
-from ptde.diagnosis.ladder import diagnose
 from ptde.diagnosis.found import FILE, PICTURE, Diagnosis
+from ptde.diagnosis.ladder import diagnose
 
 __all__ = ["FILE", "PICTURE", "Diagnosis", "diagnose"]
