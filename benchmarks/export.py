@@ -1,11 +1,11 @@
-"""What does an exported team weigh, and how long does it think?
+"""Size of exported teams, and the time of their decisions.
 
     python benchmarks/export.py [--steps 10_000] [--out export.json]
 
 Teams of the default sizes, with random weights. For each and each format: on how many of
-10,000 recorded joint steps somebody acts otherwise than in JAX, the size of the files, and
-the time of one joint decision of one team, on one core: a process of its own that knows
-the exported folder, the median of its decisions, the best of several rounds. Prints a table
+10,000 recorded joint steps an agent acts otherwise than in JAX, the size of the files, and
+the time of one joint decision of one team, on one core, in a process that has only the
+exported folder: the median of its decisions, in the best of several rounds. Prints a table
 and writes JSON.
 """
 
@@ -48,7 +48,7 @@ TEAMS = (
     ("3s_vs_5z, MAPPO_GIP, gru student", ActorNetwork, "gru"),
     ("ranking 10 of 136 features, QMIX_GIP, mlp student", UtilityNetwork, "mlp"),
 )
-"""What they are called, the network's class, and the student's name; "" for none."""
+"""Teams: label, class of the network, and name of the student; "" for none."""
 HIDDEN, COPIES = 64, 50
 FILES = {"numpy": "model.safetensors", "onnx": "team.onnx", "stablehlo": "team.stablehlo"}
 LATENCY = """
@@ -80,31 +80,31 @@ print(statistics.median(took[count // 10:]) / 1000)
 
 @dataclass(frozen=True)
 class Measure:
-    """What is measured, and how long."""
+    """Options: sizes of the measurements, and the file to write."""
 
     steps: int = 10_000
     """Joint steps that are recorded and played again."""
     decisions: int = 2_000
-    """Of each round."""
+    """Decisions of each round."""
     rounds: int = 5
     out: Path = Path("export.json")
 
 
 @dataclass(frozen=True)
 class Row:
-    """One team: parameters; kilobytes, microseconds and different steps by format."""
+    """Results of one team: parameters; kilobytes, microseconds, other steps by format."""
 
     team: str
     parameters: int
     actions: int
-    """Different ones that it takes on the recorded steps."""
+    """Number of different actions that it takes on the recorded steps."""
     kilobytes: dict[str, float]
     microseconds: dict[str, float]
     different: dict[str, int]
 
 
 def team_of(spec, network, student: str, seed: int) -> Team:
-    """A team of the default sizes; moved away from where it starts, so that it acts."""
+    """A team of the default sizes, its initial weights changed so that actions vary."""
     one, two, three = jax.random.split(jax.random.key(seed), 3)
     z = InfoSizes().z if student else 0
     made = network(spec.local_dim, z, spec.n_actions, HIDDEN, key=one)
@@ -120,7 +120,7 @@ def team_of(spec, network, student: str, seed: int) -> Team:
 
 
 def record(team: Team, env: AbstractEnv, steps: int):
-    """What a team saw that now and then acts at random: time first, [T, copies, ...]."""
+    """The views of a team that sometimes acts at random: time first, [T, copies, ...]."""
     policy = localise(team.policy(0.3))
     key, length = jax.random.key(1), -(-steps // COPIES)
 
@@ -134,7 +134,7 @@ def record(team: Team, env: AbstractEnv, steps: int):
 
 
 def in_jax(team: Team, seen) -> np.ndarray:
-    """[T, copies, n]: what a team does where it sees this, and did what it did."""
+    """The actions of a team in JAX on recorded views, [T, copies, n]."""
     n = seen[0].shape[-2]
 
     def act(carry, now):
@@ -153,7 +153,7 @@ def in_jax(team: Team, seen) -> np.ndarray:
 
 
 def different(player: Player, seen, expected: np.ndarray) -> int:
-    """Joint steps at which a player does otherwise."""
+    """Number of joint steps at which a player acts otherwise than expected."""
     wrong = 0
     for obs, legal, first, action in zip(*seen, expected, strict=True):
         if player.memory is not None:
@@ -181,7 +181,7 @@ def by_stablehlo(folder: Path) -> Player:
 
 
 def latency(folder: Path, to: str, measure: Measure) -> float:
-    """Microseconds of a joint decision."""
+    """The time of a joint decision, in microseconds."""
     words = [sys.executable, "-c", LATENCY, str(folder), to, str(measure.decisions)]
     env = {**os.environ, "OMP_NUM_THREADS": "1", "JAX_PLATFORMS": "cpu"}
     rounds = [
@@ -192,7 +192,7 @@ def latency(folder: Path, to: str, measure: Measure) -> float:
 
 
 def measured(name: str, team: Team, env: AbstractEnv, seen, measure: Measure) -> Row:
-    """A team's row."""
+    """Measures one team: its row of the table."""
     expected = in_jax(team, seen)
     sizes, times, wrong = {}, {}, {}
     with tempfile.TemporaryDirectory() as place:

@@ -1,4 +1,4 @@
-"""How fast, and in how much memory, is a file of MSLR-WEB30K's size read?
+"""Time and memory for reading a LETOR file of MSLR-WEB30K's size.
 
 python benchmarks/letor.py --rows 3_800_000        (writes and reads about 4 GB)
 """
@@ -17,18 +17,18 @@ from ptde.envs.ranking import read_letor
 
 @dataclass(frozen=True)
 class Size:
-    """The made-up file."""
+    """Options: the size of the synthetic file, and where it is."""
 
     rows: int = 3_800_000
     features: int = 136
     docs: int = 120
-    """Rows of a query."""
+    """Documents of a query, each a row."""
     folder: Path | None = None
-    """Where it is written; the default is a temporary folder."""
+    """Where the file is written; the default is a temporary folder."""
 
 
 def write(path: Path, size: Size) -> None:
-    """Rows like MSLR's: counts, ratios and large numbers; every row has all features."""
+    """Writes rows like MSLR's: counts, ratios and large numbers, with all features."""
     draw = np.random.default_rng(0)
     kinds = draw.integers(0, 3, size.features)
     pool = []

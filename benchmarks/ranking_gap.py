@@ -1,4 +1,4 @@
-"""Why does a team that learns values rank worse than boosted trees? One thing at a time.
+"""Why a team that learns values ranks worse than boosted trees: one cause at a time.
 
     python benchmarks/ranking_gap.py --data LETOR_FILE [--learner value | policy | labels]
 
@@ -27,22 +27,22 @@ from ptde.report.ranking import list_ndcg, ten_scores
 
 @dataclass(frozen=True)
 class Gap:
-    """What learns, and how long."""
+    """Options: the learner, its data and its hyperparameters."""
 
     data: str
     """A LETOR file."""
     learner: Literal["value", "policy", "labels"] = "value"
-    """From what."""
+    """The learner: from the reward by values or by policy gradient, or from the labels."""
     context: bool = False
-    """Agents also see their document minus the list's mean."""
+    """Whether agents also see their document minus the list's mean."""
     jitter: float = 0.5
-    """Noise on training features."""
+    """Standard deviation of the noise on training features."""
     average: float = 0.998
     """Share that the averaged network keeps of itself."""
     steps: int = 4_000
     """Gradient steps."""
     batch: int = 512
-    """Lists of each."""
+    """Lists of each gradient step."""
     lr: float = 1e-3
     """Adam's learning rate, falling to 0."""
     epsilon: float = 0.1
@@ -71,7 +71,7 @@ class Trial:
         return x @ w + b
 
     def start(self, key):
-        """Parameters; ``lists`` is the mean reward of each, a baseline."""
+        """Initial parameters; ``lists``, the mean reward of each list, is a baseline."""
         width = self.lists.features.shape[-1] * (1 + self.gap.context)
         sizes = (width, self.gap.hidden, self.gap.hidden, SCORES)
         keys = jax.random.split(key, 3)
@@ -85,7 +85,7 @@ class Trial:
         return {"layers": layers, "lists": jnp.full(len(self.lists.labels), 0.07)}
 
     def loss(self, p, which, x, y, time, key):
-        """Of one batch of lists, after so many steps."""
+        """The loss of one batch of lists, at step ``time``."""
         out = self.network(p, x)
         if self.gap.learner == "labels":
             target = jax.nn.softmax(2.0**y - 1.0)
@@ -113,7 +113,7 @@ class Trial:
         )
 
     def step(self, carry, time):
-        """One gradient step."""
+        """Takes one gradient step."""
         p, average, optimiser, key = carry
         key, key_pick, key_noise, key_loss = jax.random.split(key, 4)
         which = jax.random.randint(key_pick, (self.gap.batch,), 0, len(self.lists.labels))
@@ -128,7 +128,7 @@ class Trial:
         return (p, average, optimiser, key), None
 
     def scores(self, p) -> tuple[np.ndarray, np.ndarray]:
-        """Whole scores 0 .. 9 of training and held-out lists."""
+        """Scores, whole numbers 0 .. 9, of the training and the held-out lists."""
         train, test = (
             np.asarray(self.network(p, x.features)) for x in (self.lists, self.test)
         )
@@ -139,7 +139,7 @@ class Trial:
 
 
 def main(gap: Gap) -> None:
-    """Learns, and prints ten times on the way."""
+    """Trains a learner, and prints its NDCG ten times on the way."""
     trial = Trial(gap)
     parts = trial.lists, trial.test
     p = trial.start(new_key(gap.seed))

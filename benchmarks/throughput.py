@@ -1,4 +1,4 @@
-"""How fast is training? Steps/s of each configuration, and where its time goes.
+"""Speed of training: steps/s of each configuration, and where its time goes.
 
     python benchmarks/throughput.py [--map 3s_vs_5z] [--observation native] [--updates 1]
     python benchmarks/throughput.py --data LETOR_FILE      (learning to rank)
@@ -41,14 +41,14 @@ CONFIGURATIONS = {
 
 @dataclass(frozen=True)
 class Bench:
-    """What to measure; by default the work that JaxMARL's qmix_rnn was measured on."""
+    """Options; their defaults are the work that JaxMARL's qmix_rnn was measured on."""
 
     map: str = "3s_vs_5z"
-    """SMAX map."""
+    """The map of SMAX."""
     observation: Literal["native", "smac"] = "native"
-    """What agents see."""
+    """The agents' observation."""
     data: str = ""
-    """A LETOR file: measure learning to rank on it, instead of battles."""
+    """A LETOR file, to measure learning to rank on it instead of battles."""
     updates: int = 1
     """Updates per collection."""
     encoder: int = 16
@@ -56,13 +56,13 @@ class Bench:
     only: tuple[str, ...] = tuple(CONFIGURATIONS)
     """Configurations to measure."""
     rounds: int = 5
-    """Times that each is measured; the median counts."""
+    """Times that each configuration is measured; the median counts."""
     json: Path = Path("benchmarks/throughput.json")
     """File to write."""
 
 
 def dot_flops(jaxpr) -> float:
-    """Floating-point operations of the matrix products in a program, loops counted out."""
+    """Floating-point operations of a program's matrix products, all passes of loops."""
     total = 0.0
     for equation in jaxpr.eqns:
         if equation.primitive.name == "dot_general":
@@ -80,7 +80,7 @@ def dot_flops(jaxpr) -> float:
 
 
 def seconds(function, *args) -> float:
-    """Wall time of one call."""
+    """Wall time of one call, in seconds."""
     began = time.perf_counter()
     jax.block_until_ready(function(*args))
     return time.perf_counter() - began
@@ -184,7 +184,7 @@ def matmul_rate(size: int = 1024, times: int = 10) -> float:
 
 
 def main() -> None:
-    """Measures, prints and writes."""
+    """Measures all configurations, prints the table and writes JSON."""
     bench = tyro.cli(Bench)
     cases = []
     for name in bench.only:

@@ -1,11 +1,11 @@
-"""How fast are worlds in processes of their own? Joint steps per second of all copies.
+"""Speed of worlds in processes of their own: joint steps per second of all copies.
 
     python benchmarks/workers.py [--world football --map academy_3_vs_1_with_keeper]
 
-For 1, 2, 4 and 8 copies: the game alone (that many processes which step it at random and
-speak to nobody), collecting in lock-step, collecting as copies are ready (``--quorum``
-0.5), and training with and without ``--overlap``; in turns, several rounds, the median of
-each. Prints a table and writes JSON.
+For 1, 2, 4 and 8 copies: the game alone (that many processes which step it at random,
+without a team), collecting in lock-step, collecting as copies are ready (``--quorum`` 0.5),
+and training with and without ``--overlap``; in turns, several rounds, the median of each.
+Prints a table and writes JSON.
 """
 
 import json
@@ -50,20 +50,20 @@ print(count / seconds)
 
 @dataclass(frozen=True)
 class Workers:
-    """What is measured, and how long."""
+    """Options: the world, and the length of the measurements."""
 
     world: str = "football"
     map: str = "academy_3_vs_1_with_keeper"
     copies: list[int] = field(default_factory=lambda: [1, 2, 4, 8])
     rounds: int = 3
-    """Of each measurement, in turns."""
+    """Rounds of each measurement, in turns."""
     seconds: float = 5.0
-    """Of the game alone."""
+    """Seconds of the measurement of the game alone."""
     out: Path = Path("workers.json")
 
 
 def alone(world: ProcessWorld, seconds: float) -> float:
-    """The game in as many processes, each by itself."""
+    """Steps per second of the game in as many processes, each by itself."""
     maker = world.maker
     kwargs = json.loads(maker.kwargs)
     arguments = json.dumps([maker.target, kwargs, world.spec.time_limit, seconds])
@@ -119,7 +119,7 @@ def training(run: Run, world: ProcessWorld, times: int = 3) -> Callable[[], floa
 
 
 def main(bench: Workers) -> None:
-    """Measures, prints, writes."""
+    """Measures all of this, prints the table and writes JSON."""
     rows = []
     for copies in bench.copies:
         run = Run(world=bench.world, map=bench.map, envs=copies)

@@ -16,7 +16,7 @@ CELLS, AGENTS, LIMIT = 9, 2, 12
 
 
 class Meet(AbstractEnv):
-    """Actions: left, stay, right. Won when all stand on the goal."""
+    """Agents that go left, stay or go right. They win when all stand on the goal."""
 
     spec = EnvSpec("meet/line", AGENTS, CELLS, 2 * CELLS, 3, LIMIT)
 

@@ -1,8 +1,8 @@
 """A world that is a program of its own: any Python, and any library, in two methods.
 
-ptde check my_game:Meet                  is it what a world should be? (in this folder)
+ptde check my_game:Meet                  checks the world (in this folder)
 ptde run env:my_game:Meet --steps 60_000 --processes.kwargs '{"size": 7}'
-python examples/my_game.py [STEPS]       (in any)
+python examples/my_game.py [STEPS]       (in any folder)
 """
 
 import sys

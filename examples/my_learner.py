@@ -1,4 +1,4 @@
-"""A learner of your own: IPPO (de Witt et al. 2020), where each agent judges itself.
+"""A learner of your own: IPPO (de Witt et al. 2020), whose critic is local to each agent.
 
 python examples/my_learner.py [STEPS]
 ptde run --algo my_learner:ippo,epochs=5       (in this folder)
@@ -19,7 +19,7 @@ from ptde.ops.local import local_information
 
 
 class LocalCritic(AbstractCritic):
-    """V(O_i history), where MAPPO's critic reads the state."""
+    """V of the history of O_i; MAPPO's critic reads the state instead."""
 
     torso: RecurrentTorso
     head: Linear

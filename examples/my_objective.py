@@ -1,11 +1,10 @@
-"""A distillation objective of your own: to do what the teacher does, whatever it is worth.
+"""A distillation objective of your own: to imitate the teacher's actions, not its values.
 
 python examples/my_objective.py [STEPS]
 ptde run --student.objective my_objective:Imitation,smooth=0.1       (in this folder)
 """
 
 import sys
-from typing import ClassVar
 
 import equinox as eqx
 import jax
@@ -19,9 +18,8 @@ from ptde.ops.select import greedy, masked, take
 
 
 class Imitation(AbstractObjective):
-    """The cross-entropy of the student's policy and the teacher's greedy action."""
+    """The cross-entropy of the student's policy with the teacher's greedy action."""
 
-    needs_network: ClassVar[bool] = True
     smooth: float = eqx.field(static=True, default=0.0)
 
     def __call__(self, z, seen, network):

@@ -1,4 +1,4 @@
-"""A student of your own: an MLP on what it saw in the last few steps, without a recurrence.
+"""A student of your own: an MLP on the last few steps' O_i, without a recurrence.
 
 python examples/my_student.py [STEPS]
 ptde run --student.network my_student:Window,steps=8       (in this folder)
@@ -18,7 +18,7 @@ from ptde.nn.linear import MLP
 
 
 class Window(AbstractStudent):
-    """z'_i from O_i of this step and of the steps before, zeros before the episode."""
+    """Makes z'_i from O_i of this and the last steps, with zeros before the episode."""
 
     steps: int = eqx.field(static=True)
     local: int = eqx.field(static=True)

@@ -1,4 +1,4 @@
-"""A team that was carried off plays a PettingZoo world: without ptde, and without JAX.
+"""An exported team plays a PettingZoo world: without ptde, and without JAX.
 
 ptde run env:mpe2.simple_spread_v3:parallel_env --out runs/spread
 ptde export runs/spread --out team

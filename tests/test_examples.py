@@ -41,11 +41,11 @@ tiny = dict(
     ),
 )
 full, script = ptde.run, sys.argv[1]
-def run(config, *args):
+def run(config, *args, log=()):
     config = dataclasses.replace(config, **tiny, steps=min(config.steps, 16))
     if config.world == "smax":
         config = dataclasses.replace(config, world="probe", map="state")
-    return full(without_unread(config, config), "run")
+    return full(without_unread(config, config), "run", log=log)
 ptde.run = run
 sys.argv = [script, "16"]
 sys.path[0] = os.path.dirname(script)  # as `python SCRIPT` does

@@ -4,7 +4,6 @@ import pytest
 
 from ptde.cli import main
 from ptde.cli.arguments import start_of, world_words
-from ptde.cli.compare import compare_command
 from ptde.compare import runner
 from ptde.config import Run
 from ptde.methods import METHODS
@@ -55,7 +54,7 @@ def test_old_words_in_a_plan(tmp_path, monkeypatch, capsys):
     )
     asked = []
     monkeypatch.setattr(runner, "compare", lambda plan, *rest: asked.append(plan))
-    compare_command([str(plan)])
+    main(["compare", str(plan), "--trust"])
     assert asked[0].methods == ("online",)
     assert asked[0].base.world == "processes"
     assert asked[0].base.processes.limit == 9

@@ -134,15 +134,15 @@ def test_data_within_the_folder_may_be_read(tmp_path):
 
 
 def test_a_plan_is_asked_like_a_folder(tmp_path):
-    check_plan(tmp_path, ["3m", "letor"], {"info": "gip", "ranking.data": "a:b"})
+    check_plan(["3m", "letor"], {"info": "gip", "ranking.data": "a:b"})
     with pytest.raises(Untrusted, match="would import my_info:Info"):
-        check_plan(tmp_path, ["3m"], {"info": "my_info:Info,width=8"})
+        check_plan(["3m"], {"info": "my_info:Info,width=8"})
     with pytest.raises(Untrusted, match="env:my_game:Game"):
-        check_plan(tmp_path, ["my_game:Game"], {})
+        check_plan(["my_game:Game"], {})
     with trusting("my_game:Game"):
-        check_plan(tmp_path, ["my_game:Game"], {})
+        check_plan(["my_game:Game"], {})
     with pytest.raises(ValueError, match="own library"), trusting():
-        check_plan(tmp_path, ["os:system"], {})
+        check_plan(["os:system"], {})
 
 
 def test_words_that_trust_are_taken_out():

@@ -40,17 +40,17 @@ _HOMES = {
     "preset": "presets",
     "export_run": "export",
 }
-"""The module of each public name; of all others it is ``pipeline``."""
+"""The module of each public name, for those that are not in ``pipeline``."""
 
 
 def __getattr__(name: str) -> object:
-    """Imports what is asked for, and JAX with it, when it is asked for."""
+    """Imports a public name, and JAX with it, when it is first used."""
     if name == "__version__":
         from importlib.metadata import version
 
         return version(__name__)
     if name not in __all__:
         raise AttributeError(f"module 'ptde' has no attribute {name!r}")
-    if "PTDE_GAME" in os.environ:  # a game's process, whose file starts its training
+    if "PTDE_GAME" in os.environ:  # in a game's process, whose file starts its training
         return None
     return getattr(import_module(f"ptde.{_HOMES.get(name, 'pipeline')}"), name)

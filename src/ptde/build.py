@@ -1,4 +1,4 @@
-"""From a run's config to what it is made of: world, networks, learners, stages."""
+"""From a run's config to its parts: the world, the learner, the stages."""
 
 from dataclasses import replace
 
@@ -27,7 +27,7 @@ LIMIT_OPTIONS = {
     "football": "--football.limit",
     "processes": "--processes.limit",
 }
-"""What sets a world's time limit."""
+"""The options that set a world's time limit."""
 
 EPISODES = (
     "test_episodes",
@@ -35,26 +35,26 @@ EPISODES = (
     "student.test_episodes",
     "finetune.test_episodes",
 )
-"""Options that say how many episodes are played at once to test."""
+"""Options for numbers of test episodes, which are all played at once."""
 
 
 def world(run: Run) -> AbstractWorld:
-    """The run's world. ValueError names the nearest map there is."""
+    """The run's world. ValueError names the nearest map that there is."""
     full_sight = run.smax.full_sight or run.teacher_sight == "all"
     smax = replace(run.smax, full_sight=full_sight)
     with Reading() as progress:
         groups = {**vars(run), "smax": smax}
-        # What a world does not say it reads, it does not get: see unread.py.
+        # A world gets only the options that it says it reads: see unread.py.
         names = {name.partition(".")[0] for name in WORLDS[run.world].reads}
         options = {name: groups[name] for name in (*names, "envs")}
         return make_env(run.world, run.map, {**options, "progress": progress})
 
 
 def segment_of(run: Run, spec: EnvSpec) -> int:
-    """Joint steps of each copy per collection.
+    """Length of a segment: the joint steps of each copy per collection.
 
-    Between two episodes lies one step, the restart; so k episodes of the longest take
-    k (limit + 1) - 1 steps, and none is left unfinished for being long.
+    Between two episodes lies one step, the restart; so k of the longest episodes take
+    k (limit + 1) - 1 steps, and no episode is cut for being long.
     """
     if run.segment:
         return run.segment
@@ -66,7 +66,7 @@ def segment_of(run: Run, spec: EnvSpec) -> int:
 
 
 def schedule(run: Run, spec: EnvSpec) -> Schedule:
-    """Stage 1 in iterations and periods."""
+    """The schedule of stage 1, in iterations and periods."""
     return Schedule(run.envs, segment_of(run, spec), run.stages.teach, run.test_every)
 
 
@@ -76,7 +76,7 @@ def learner(run: Run, spec: EnvSpec) -> AbstractLearner:
 
 
 def training(run: Run, env: AbstractWorld, name: str) -> Training:
-    """Stage 1."""
+    """The training of stage 1."""
     return Training(
         name=name,
         algo=learner(run, env.spec),
@@ -92,7 +92,7 @@ def training(run: Run, env: AbstractWorld, name: str) -> Training:
 
 
 def distillation(run: Run, env: AbstractWorld) -> Distillation:
-    """Stage 2."""
+    """The task of stage 2."""
     return Distillation(
         env=env,
         config=run.student,
@@ -106,13 +106,13 @@ def distillation(run: Run, env: AbstractWorld) -> Distillation:
 
 
 def leash(run: Run) -> float:
-    """Weight of stage 3's leash."""
+    """The weight of stage 3's leash, by default the learner's."""
     typed = run.finetune.leash
     return algo_of(run.algo).leash if typed is None else typed
 
 
 def finetuning(run: Run, env: AbstractWorld, handed: Handed | None) -> Training:
-    """Stage 3; without what it is ``handed``, in shapes only."""
+    """The training of stage 3; without ``handed``, in shapes only."""
     f, spec = run.finetune, env.spec
     steps = run.stages.finetune
     plan = Schedule(run.envs, segment_of(run, spec), steps, max(1, -(-steps // f.tests)))
@@ -137,7 +137,7 @@ def finetuning(run: Run, env: AbstractWorld, handed: Handed | None) -> Training:
 
 
 def check_fits(run: Run, env: AbstractWorld) -> None:
-    """ValueError with the numbers if the run does not fit into the free memory."""
+    """ValueError with the numbers if the run does not fit into its segment or memory."""
     env.check_copies(run.envs, run.seeds)
     limit, segment = env.spec.time_limit, segment_of(run, env.spec)
     if limit > segment:
@@ -152,7 +152,7 @@ def check_fits(run: Run, env: AbstractWorld) -> None:
 
 
 def _check_memory(run: Run, env: AbstractWorld) -> None:
-    """ValueError names the option that asks for more than there is, and what would fit."""
+    """Raises ValueError, with what would fit, if an option asks for too much memory."""
     free, spec, buffer = _free_memory(), env.spec, run.value.buffer
     step = spec.n_agents * (spec.local_dim + spec.n_actions) + spec.state_dim
     each, options = 4 * step * segment_of(run, spec), flatten(run)
@@ -163,14 +163,14 @@ def _check_memory(run: Run, env: AbstractWorld) -> None:
     state = training(run, env, "teacher").shapes()
     need = size_of(state)
     replay = size_of(getattr(state.learner, "replay", ()))
-    # The networks, their averages and their optimiser's: an update holds gradients, too.
+    # Networks, averages and optimiser states; an update holds gradients as well.
     if need - replay > free:
         raise ValueError(
             f"networks of --hidden {run.hidden} need {(need - replay) / 1e9:,.2f} GB, of "
             f"{run.seeds} seed(s) together, and {free / 1e9:.2f} GB are free: type a "
             "smaller --hidden" + (" or --seeds" if run.seeds > 1 else "")
         )
-    # The rest: a compiled update's own arrays, and the copy that a checkpoint makes.
+    # The second ``replay`` stands for the copies of an update and of a checkpoint.
     if need + replay > free and not replay:
         raise ValueError(
             f"the run needs {need / 1e9:.2f} GB and {free / 1e9:.2f} GB are free: type a "
@@ -186,7 +186,7 @@ def _check_memory(run: Run, env: AbstractWorld) -> None:
 
 
 def _check_part(option: str, count: int, each: int, free: int) -> None:
-    """ValueError if ``count`` times ``each`` bytes are more than there are."""
+    """ValueError if ``count`` times ``each`` bytes are more than are ``free``."""
     if count * each > free:
         typed = flag(option)
         raise ValueError(

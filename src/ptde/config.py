@@ -1,4 +1,4 @@
-"""The one root config: all that decides a run, as data. `build.py` makes things of it."""
+"""The root config: all options that decide a run, as data; `build.py` builds from it."""
 
 import dataclasses
 import difflib
@@ -33,16 +33,16 @@ from ptde.trust import check_inside, check_run
 from ptde.validation import check_choice
 
 FORMAT = 3
-"""Version of what a run folder holds."""
+"""Version of the format of run folders."""
 
 GOALS = ("run", "teach")
-"""What a run may be to become: all its stages, or the first alone."""
+"""The goals of a run: all its stages, or the first alone."""
 
 KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
-"""What a field of ``run.json`` may be, in words."""
+"""Descriptions of the types of fields in ``run.json``."""
 
 _FLAT = tyro.conf.OmitArgPrefixes
-"""Options of a group are typed without its name: ``--lr``, not ``--value.lr``."""
+"""Mark of groups whose options are typed without its name: ``--lr``, not ``--value.lr``."""
 
 
 class Stages(NamedTuple):
@@ -64,20 +64,20 @@ class Run(Options):
     letor of ranking, academy_3_vs_1_with_keeper of football. Of processes:
     module:callable."""
     algo: str = "value"
-    """Who learns: ``value`` (VDN, QMIX, QPLEX), ``mappo`` with options --mappo.*, or
+    """The learner: ``value`` (VDN, QMIX, QPLEX), ``mappo`` with options --mappo.*, or
     module:callable (docs/extending.md)."""
     mixer: str = "qmix"
-    """How agents' values become the team's: vdn, qmix, qplex, or module:callable. Not for
-    mappo."""
+    """The mixer, which makes the team's value of the agents': vdn, qmix, qplex, or
+    module:callable. Not for mappo."""
     info: str = "gip"
-    """What agents are told of the global state: none, giu, gip, csrl, copa, copa_lite,
-    state, or module:callable."""
+    """The information module, through which agents get the state: none, giu, gip, csrl,
+    copa, copa_lite, state, or module:callable."""
     teacher_sight: Sight = "own"
     """``all``: the teacher's network reads observations of unlimited sight (CTDS). Only for
     --algo value and --info none."""
     online_distillation: bool = False
     """The student learns beside its teacher, from the same replay, instead of in a second
-    stage: with --info none --teacher-sight all as CTDS, else on z. Only for --algo
+    stage: with --info none --teacher-sight all as in CTDS, else on z. Only for --algo
     value."""
     steps: Annotated[int, In(1)] = 2_000_000
     """Joint steps, all copies of the world together: of stage 1, and of the shares of them
@@ -85,7 +85,7 @@ class Run(Options):
     seed: Annotated[int, In(0, 2**31 - 1)] = 0
     """The first seed. >= 0."""
     seeds: Annotated[int, In(1)] = 1
-    """So many seeds are trained in one program, from ``seed`` on. >= 1."""
+    """Number of seeds that are trained in one program, from ``seed`` on. >= 1."""
     envs: Annotated[int, In(1)] = 8
     """Copies of the world that play at once. >= 1."""
     segment: Annotated[int, In(0)] = 0
@@ -93,8 +93,8 @@ class Run(Options):
     limit. >= 0; 0 takes as many of the longest episodes as come nearest to 128 steps, or
     to 400 for mappo."""
     time_out: TimeOut = "bootstrap"
-    """What a time limit means: ``bootstrap`` estimates what would have followed,
-    ``terminal`` takes it for the task's end, as the paper's runs do."""
+    """Meaning of a time limit: ``bootstrap`` estimates the return beyond it, ``terminal``
+    takes it for the task's end, as the paper's runs do."""
     hidden: Annotated[int, In(1)] = 64
     """Width of the agents' recurrent network. Units; >= 1."""
     z_test: Literal["mean", "sample"] = "mean"
@@ -102,13 +102,13 @@ class Run(Options):
     test_every: Annotated[int, In(1)] = 20_000
     """Joint steps between tests in stage 1. >= 1."""
     test_episodes: Annotated[int, In(1)] = 32
-    """Episodes of each of these tests. >= 1."""
+    """Episodes of each test in stage 1. >= 1."""
     checkpoint_every: Annotated[int, In(1)] = 100_000
     """Joint steps between checkpoints. >= 1."""
     episodes: Annotated[int, In(1)] = 256
     """Test episodes of the final evaluation, for each role and seed. >= 1."""
     baseline: bool = False
-    """Train the same learner without information, too, and report it."""
+    """Also train and test the same learner without information, for comparison."""
     value: Annotated[ValueConfig, _FLAT] = field(default_factory=ValueConfig)
     info_config: Annotated[InfoSizes, _FLAT] = field(default_factory=InfoSizes)
     mixer_config: Annotated[MixerSizes, _FLAT] = field(default_factory=MixerSizes)
@@ -174,39 +174,39 @@ class Run(Options):
 
     @property
     def _known(self) -> Algo | None:
-        """The learner, unless it is the user's own, which data does not import."""
+        """The learner's entry; None for the user's own, which is not imported here."""
         return ALGOS.get(self.algo)
 
     @property
     def place(self) -> str:
-        """The map as a folder may be called."""
+        """The map's name in the form of a folder's name."""
         return place_of(self.map)
 
     @property
     def seed_name(self) -> str:
-        """``0`` for one seed; ``0+3`` for three, from 0 on."""
+        """The seeds in a name: ``0`` for one seed, ``0+3`` for three from 0 on."""
         return f"{self.seed}" if self.seeds == 1 else f"{self.seed}+{self.seeds}"
 
     @property
     def centralised(self) -> bool:
-        """The teacher needs the global state, or unlimited sight, when it acts."""
+        """Whether the teacher needs the global state, or unlimited sight, when it acts."""
         return self.info != "none" or self.teacher_sight == "all"
 
     @property
     def distils(self) -> bool:
-        """A stage 2 follows stage 1."""
+        """Whether stage 2 follows stage 1."""
         online = self._known and self._known.replay and self.online_distillation
         return self.info != "none" and not online
 
     @property
     def finetunes(self) -> bool:
-        """A stage 3 follows stage 2."""
+        """Whether stage 3 follows stage 2."""
         return self.stages.finetune > 0
 
     @property
     def stages(self) -> Stages:
-        """What each stage has of the joint steps. A share for which nothing is done, as
-        nothing is distilled or no new data rolled, is the teacher's.
+        """The joint steps of each stage. A share of a stage that takes no joint steps, as
+        there is none or its data is the replay, goes to the teacher.
         """
         if not self.distils:
             return Stages(self.steps, 0, 0)
@@ -220,8 +220,8 @@ class Run(Options):
 
     @property
     def apart(self) -> "Run":
-        """The same stages, with joint steps of their own instead of shares of --steps: so
-        one of them can be made anew with others while the rest stand.
+        """This run with joint steps for each stage in place of shares of --steps, so that
+        one stage can be run again while the rest stay.
         """
         if not self.distils:
             return self
@@ -236,12 +236,12 @@ class Run(Options):
 
     @property
     def rolls_data(self) -> bool:
-        """Stage 2 plays, and does not take the replay of stage 1."""
+        """Whether stage 2 plays for its data, and does not take the replay of stage 1."""
         return self.distils and self.student.data != "replay"
 
     @property
     def learns_on(self) -> bool:
-        """The student that learnt beside its teacher learns on, on the final replay."""
+        """Whether a student that learnt beside its teacher goes on, on the last replay."""
         return self.online_distillation and self.student.data == "replay"
 
     def to_json(self) -> dict[str, Any]:
@@ -255,7 +255,7 @@ class Run(Options):
 
 
 def _build(cls: type, data: Any, group: str = "") -> Any:
-    """A dataclass from plain data. ValueError names a field that is not as it should be."""
+    """A dataclass from plain data. ValueError names a field that is wrong."""
     if not isinstance(data, dict):
         raise ValueError(f"field {group or 'run'!r} is {data!r:.40}, not names and values")
     known = {f.name: f for f in dataclasses.fields(cls)}
@@ -282,16 +282,16 @@ def _build(cls: type, data: Any, group: str = "") -> Any:
 
 
 def place_of(map_name: str) -> str:
-    """A map's name as that of a folder, which never leads anywhere else."""
+    """A map's name as a safe name of a single folder."""
     return re.sub(r"[^\w.+-]", "-", map_name).lstrip(".") or "-"
 
 
 def load_run(folder: Path, *, reads_data: bool = True) -> tuple[Run, dict[str, Any]]:
-    """The run of a run folder, and what else its ``run.json`` says.
+    """The run of a run folder, and all entries of its ``run.json``.
 
     Args:
         folder: the run folder.
-        reads_data: whoever asks will read the data file that the run names.
+        reads_data: whether the caller will read the data file that the run names.
 
     Raises:
         ValueError: there is no run there, or one of another version of ptde; or it would

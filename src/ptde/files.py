@@ -1,4 +1,4 @@
-"""Files that are whole or not there, and errors of a full disk that say what to do."""
+"""Writing files whole or not at all, with errors of a full disk that say what to do."""
 
 import json
 import os
@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import Any
 
 MUCH = 1_000_000
-"""Bytes that a picture or a page may take."""
+"""Bytes that a picture or a page takes at most, about."""
 
 
 @contextmanager
 def writing(path: Path, size: int) -> Iterator[None]:
-    """Within, ``path`` is written, which takes about ``size`` bytes.
+    """A context in which ``path`` is written, which takes about ``size`` bytes.
 
     Raises:
-        OSError: it cannot be; the message names the file, the room that is needed and what
-            to do. Nothing else of the run is lost.
+        OSError: it cannot be written; the message names the file, the space that it needs
+            and what to do.
     """
     try:
         yield
@@ -55,9 +55,9 @@ def _size(count: int) -> str:
 
 @contextmanager
 def whole(path: Path, size: int = MUCH) -> Iterator[Path]:
-    """A path to write to, which takes the place of ``path`` in the end, or vanishes.
+    """A context with a path to write to, which in the end replaces ``path``, or vanishes.
 
-    It has the same suffix, by which many a library knows what to write.
+    It has the same suffix, from which many libraries infer the format.
 
     Raises:
         OSError: as ``writing`` does.
@@ -74,17 +74,17 @@ def whole(path: Path, size: int = MUCH) -> Iterator[Path]:
 
 
 def write_whole(path: Path, data: str | bytes) -> None:
-    """Writes a file, which is then whole; see ``whole`` for what is raised."""
+    """Writes a file whole or not at all. OSError as in ``whole``."""
     raw = data.encode() if isinstance(data, str) else data
     with whole(path, len(raw)) as part:
         part.write_bytes(raw)
 
 
 def read_object(path: Path, text: bytes | None = None) -> dict[str, Any]:
-    """The names and values of a JSON file, or of ``text`` that was read from it.
+    """The object in a JSON file, or in ``text`` that was read from it.
 
     Raises:
-        ValueError: names the file if it is missing, or holds something else.
+        ValueError: the file is missing, or holds something else; the message names it.
     """
     try:
         data = json.loads(path.read_bytes() if text is None else text)

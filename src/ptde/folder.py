@@ -1,12 +1,12 @@
-"""A run folder: the config of a run, and what its stages leave to one another.
+"""A run folder: the config of a run, and the results that its stages leave to one another.
 
-Every stage finds there what the stage before wrote:
+Every stage finds there the files of the stage before:
 
-    run.json                     the config, and what the run is to become
-    origin                       that this user's ptde wrote it (trust.py)
+    run.json                     the config, and the goal of the run
+    origin                       proof that this user's ptde wrote it (trust.py)
     teacher/  student/  finetuned/  baseline/
-        record.jsonl             one row a test
-        checkpoints/             to go on from
+        record.jsonl             one row for each test
+        checkpoints/             to resume from
         model/                   the finished networks
         central/                 the teacher's mixer or critic, for a stage 3
     result.json  curves.png  replay.gif
@@ -44,13 +44,13 @@ class RunFolder:
     """The folder of one run."""
 
     def __init__(self, path: Path, *, reads_data: bool = True):
-        """Reads ``run.json``; see ``config.load_run`` for what is raised."""
+        """Reads ``run.json``. ValueError as in ``config.load_run``."""
         self.path = path
         self.run, self.meta = load_run(path, reads_data=reads_data)
 
     @classmethod
     def create(cls, run: Run, path: Path, goal: Goal) -> "RunFolder":
-        """A new folder. ValueError if it exists; OSError names a place not writable."""
+        """A new folder. ValueError if it exists, OSError if it cannot be written."""
         if path.exists():
             raise ValueError(
                 f"{path} exists and is left as it is: type another --out, or "
@@ -69,9 +69,9 @@ class RunFolder:
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """Within, no other process trains in the folder. ValueError if one does.
+        """A context in which no other process trains here; ValueError if one does.
 
-        The system lets go of the lock when the process ends, however it ends.
+        The system releases the lock when the process ends, however it ends.
         """
         with open(self.path / ".lock", "a+") as lock:
             try:
@@ -101,13 +101,13 @@ class RunFolder:
         write_whole(path / "run.json", text)
 
     def rewrite(self, run: Run, **meta: Any) -> None:
-        """Replaces the config: for a stage that is to run with other options."""
+        """Replaces the config, for a stage that is to run with other options."""
         self._write(self.path, run, {"goal": self.meta["goal"], **meta})
         self.run, self.meta = load_run(self.path)
 
     @property
     def expected(self) -> list[str]:
-        """The roles that the run is to have, in the order in which they are taught."""
+        """The roles that the run is to have, in the order of their training."""
         run, whole = self.run, self.meta["goal"] == "run"
         student = run.online_distillation or (whole and run.distils)
         asked = {
@@ -123,7 +123,7 @@ class RunFolder:
         return (self.path / role / "model").is_dir()
 
     def check_has(self, role: str) -> None:
-        """ValueError if the role is not finished; names those that are."""
+        """Raises ValueError, with those that are, if the role is not finished."""
         check_choice("role", role, ROLES)
         if self.has(role):
             return
@@ -132,8 +132,8 @@ class RunFolder:
         raise ValueError(f"{self.path} has no finished {role}: {advice}")
 
     def index_of(self, seed: int | None) -> int:
-        """Where a seed stands among the run's; None is its first. ValueError for one that
-        the run has not.
+        """The index of a seed among the run's; None is its first. ValueError if the run
+        does not have it.
         """
         first, count = self.run.seed, self.run.seeds
         if seed is None:
@@ -144,7 +144,7 @@ class RunFolder:
         return seed - first
 
     def finish(self, role: str, model: eqx.Module, central: Any = None) -> None:
-        """Keeps the role's finished networks, and a teacher's mixer or critic."""
+        """Saves the role's finished networks, and a teacher's mixer or critic."""
         if jax.tree.leaves(central):  # VDN's mixer has none
             path = self.path / role / "central"
             shutil.rmtree(path, ignore_errors=True)
@@ -153,7 +153,7 @@ class RunFolder:
 
     @property
     def decentralised(self) -> str:
-        """The role whose team is carried off: the last stage's that is finished."""
+        """The role of the last finished stage, whose team is to be deployed."""
         teams = [role for role in ("finetuned", "student") if self.has(role)]
         return teams[0] if teams else "teacher"
 
@@ -172,7 +172,7 @@ class RunFolder:
         """The mixer or critic that stage 1 left, with a leading axis of seeds.
 
         Raises:
-            ValueError: there is none, as an older version kept none.
+            ValueError: there is none, as older versions did not keep it.
         """
         like = build.training(run, env, "teacher").taught_shapes().central
         if not jax.tree.leaves(like):
@@ -211,7 +211,7 @@ class RunFolder:
 
 
 def default_folder(run: Run) -> Path:
-    """``runs/WORLD-MAP-METHOD-SEED``, with a number behind it if that exists."""
+    """The path ``runs/WORLD-MAP-METHOD-SEED``, with a number appended if it exists."""
     name = f"{run.world}-{run.place}-{run.method.lower()}-{run.seed_name}"
     path, count = Path("runs") / name, 1
     while path.exists():
@@ -230,7 +230,7 @@ def for_role(config: Run, role: str) -> Run:
 
 
 def name_of(run: Run, role: str) -> str:
-    """A role's team by the paper's name where it has one: QMIX_GIP, QMIX_KD, QMIX."""
+    """The name of a role's team: the paper's, if it has one (QMIX_GIP, QMIX_KD, QMIX)."""
     method = for_role(run, role).method
     if role == "finetuned":
         return f"{method}, fine-tuned"

@@ -1,6 +1,6 @@
 """Every method of the paper's Tables 1, 2, 4, 5 and 6, and the controls, by name.
 
-A method is a run with a few options set, and the role in it that is looked at: QMIX_KD is
+A method is a run with a few options set, and the role in it whose results count: QMIX_KD is
 the student of QMIX_GIP's run, so that both are trained once.
 """
 
@@ -24,7 +24,7 @@ from ptde.validation import check_choice
 
 LOCAL = "O_i history"
 STATE = "O_i history, state"
-"""What a team may read when it executes."""
+"""Inputs of a team in execution, without and with the state."""
 
 
 @dataclass(frozen=True)
@@ -32,24 +32,24 @@ class Method:
     """One row of a table."""
 
     name: str
-    """As the paper writes it."""
+    """The paper's name of the method."""
     about: str
     reads: str
-    """What it reads when it executes: decides whether it is decentralised."""
+    """Inputs of the team in execution, which decide whether it is decentralised."""
     options: Callable[[Run, EnvSpec], Run]
-    """Sets the method's options on a run; the rest stays."""
+    """Function that sets the method's options on a run; the other options stay."""
     run: str
-    """Methods of the same word share a run."""
+    """Name of the run; methods with the same name share it."""
     role: Literal["teacher", "student", "finetuned"] = "teacher"
 
     @property
     def centralised(self) -> bool:
-        """It needs more than local information when it executes."""
+        """Whether the team needs more than local information in execution."""
         return self.reads != LOCAL
 
     @property
     def label(self) -> str:
-        """The name, and (C) or (D): centralised or decentralised execution."""
+        """The name with (C) or (D), for centralised or decentralised execution."""
         return f"{self.name} ({'C' if self.centralised else 'D'})"
 
 
@@ -58,11 +58,11 @@ _PLAIN: dict[str, Any] = {
     "teacher_sight": "own",
     "online_distillation": False,
 }
-"""What a method is where it says nothing else."""
+"""Options of a method that it does not set itself."""
 
 
 def _set(whole: bool = False, **options: Any) -> Callable[[Run, EnvSpec], Run]:
-    """Sets options; but for the ``whole`` recipe, the student is the paper's as well."""
+    """A function that sets options and, unless ``whole``, the paper's student."""
     info_config, options = options.pop("info_config", {}), {**_PLAIN, **options}
 
     def change(run: Run, spec: EnvSpec) -> Run:
@@ -74,7 +74,7 @@ def _set(whole: bool = False, **options: Any) -> Callable[[Run, EnvSpec], Run]:
 
 
 def _wide_qmix(run: Run, spec: EnvSpec) -> Run:
-    """Plain QMIX with hidden layers as wide as it takes to have GIP's parameters."""
+    """Plain QMIX with hidden layers so wide that it has GIP's number of parameters."""
     run = put(run, _PLAIN)
     goal = parameters(replace(run, info="gip"), spec)
     plain = replace(run, info="none")
@@ -82,7 +82,7 @@ def _wide_qmix(run: Run, spec: EnvSpec) -> Run:
 
 
 def _wide_giu(run: Run, spec: EnvSpec) -> Run:
-    """GIU with an encoding as wide as it takes to have GIP's parameters."""
+    """GIU with an encoding so wide that it has GIP's number of parameters."""
     run = _papers_student(put(run, _PLAIN))
     goal = parameters(replace(run, info="gip"), spec)
 
@@ -93,7 +93,7 @@ def _wide_giu(run: Run, spec: EnvSpec) -> Run:
 
 
 def _least(make: Callable[[int], Run], goal: int, spec: EnvSpec, at_least: int) -> Run:
-    """The run of the smallest width that has ``goal`` parameters."""
+    """The run of the smallest width with at least ``goal`` parameters."""
     low, high = at_least, 2 * at_least
     while parameters(make(high), spec) < goal:
         low, high = high, 2 * high
@@ -106,7 +106,7 @@ def _least(make: Callable[[int], Run], goal: int, spec: EnvSpec, at_least: int) 
 
 
 def parameters(run: Run, spec: EnvSpec) -> int:
-    """Parameters that the run's teacher uses: network and information module."""
+    """Number of parameters of the run's teacher: network and information module."""
 
     def teacher(key):
         make = ALGOS[run.algo].networks
@@ -118,7 +118,7 @@ def parameters(run: Run, spec: EnvSpec) -> int:
 
 
 def student_parameters(run: Run, spec: EnvSpec) -> int:
-    """Parameters that an agent of the run's decentralised team uses."""
+    """Number of parameters of the run's decentralised team: network and student."""
     if run.teacher_sight == "all":  # CTDS: a network of its own
         return parameters(
             replace(run, info="none", teacher_sight="own", online_distillation=False), spec
@@ -138,8 +138,8 @@ def _count(tree: Any) -> int:
 
 
 def _papers_student(run: Run) -> Run:
-    """The run with the student of Paper Sec. 3.3, if it has one, and no stage 3: what its
-    data costs comes beside --steps, unless another share was typed than the default.
+    """The run with the student of Paper Sec. 3.3, if it has one, and no stage 3. The joint
+    steps of its data come on top of --steps, unless a share other than the default is set.
     """
     if run.info == "none":
         return run
@@ -157,7 +157,7 @@ def _papers_student(run: Run) -> Run:
 
 
 def _family(learner: str, **fixed: Any) -> dict[str, Method]:
-    """A learner without information, with GIU, with GIP, and the students of GIP."""
+    """The methods of a learner: plain, with GIU, with GIP, and the students of GIP."""
     low = learner.lower()
     gip = _set(info="gip", **fixed)
     return {
@@ -185,7 +185,7 @@ def _family(learner: str, **fixed: Any) -> dict[str, Method]:
 
 
 def _ptde(learner: str, **fixed: Any) -> dict[str, Method]:
-    """The whole recipe on one budget: teacher, student, and the student fine-tuned."""
+    """The whole recipe within one budget: teacher, student, and the student fine-tuned."""
     name, low = f"{learner}_PTDE", f"{learner.lower()}_ptde"
     whole, share = _set(whole=True, info="gip", **fixed), "on its share of --steps"
     return {
@@ -205,7 +205,7 @@ def _ptde(learner: str, **fixed: Any) -> dict[str, Method]:
 
 
 def _longer(run: Run, spec: EnvSpec) -> Run:
-    """The fair control of Table 6."""
+    """The fair control of Paper Table 6: the student learns on."""
     return _ONLINE(replace(run, student=replace(run.student, data="replay")), spec)
 
 
@@ -301,23 +301,23 @@ METHODS: dict[str, Method] = {
 
 
 def run_of(name: str, base: Run | None = None) -> Run:
-    """The run of a method. ValueError names the nearest method there is."""
+    """The run of a method. ValueError names the nearest method that there is."""
     check_choice("method", name, METHODS)
     base = base or Run()
     return METHODS[name].options(base, build.world(base).spec)
 
 
 def unused(name: str, base: Run, start: Run) -> dict[str, Callable[[], str]]:
-    """The options of ``base`` that a method's run does not take from it.
+    """The options of ``base`` that have no effect in a method's run.
 
     Args:
-        name: of the method.
+        name: the method's name.
         base: the run on which it sets its options.
-        start: what ``base`` was before anything was typed.
+        start: the run before any option was typed.
 
     Returns:
-        by dotted name, what says why and what to type: the run does not read the option,
-        or the method sets it whatever was typed.
+        By dotted name, a function that says why and what to type: the run does not read the
+        option, or the method sets it whatever was typed.
     """
     run = without_unread(on_probe(name, base), start)
     found: dict[str, Callable[[], str]] = {
@@ -335,7 +335,7 @@ def unused(name: str, base: Run, start: Run) -> dict[str, Callable[[], str]]:
 
 
 def on_probe(name: str, base: Run) -> Run:
-    """A method's run, with widths as on a probe world: no world is made for it."""
+    """A method's run with the widths of a probe world: no world is made for it."""
     check_choice("method", name, METHODS)
     return METHODS[name].options(base, PROBE.spec)
 

@@ -1,4 +1,4 @@
-"""Groups of options: which of them were typed, and their dotted names (``value.lr``)."""
+"""Groups of options that know which of them were given, and dotted names (``value.lr``)."""
 
 from collections.abc import Mapping
 from copy import copy
@@ -18,9 +18,9 @@ class In:
     low: float | int
     high: float | int = float("inf")
     above: bool = False
-    """``low`` itself is too low."""
+    """Whether ``low`` itself is out of range."""
     example: Any = None
-    """What is proposed instead of a bad value; None is the default."""
+    """The value that errors propose; None is the option's default."""
 
     def __str__(self) -> str:
         if self.high < float("inf"):
@@ -29,16 +29,16 @@ class In:
 
 
 class Options:
-    """A frozen dataclass of options that knows which of them were typed.
+    """A frozen dataclass of options that knows which of them were given.
 
-    The rest stand at their defaults, which a world may replace by its own. Ranges (``In``)
-    and choices (``Literal``) stand with the fields, and are looked at when it is made.
+    The rest have their defaults, which a world may replace by its own. Ranges (``In``) and
+    choices (``Literal``) are annotations of the fields, and are checked at construction.
     """
 
     group: ClassVar[str] = ""
-    """What is typed before the names of these options, in errors: ``mappo.``."""
+    """Prefix of the names of these options in errors: ``mappo.``."""
     typed: frozenset[str]
-    """The fields that were given when it was made; ``dataclasses.replace`` gives all."""
+    """The fields that were given at construction; ``dataclasses.replace`` gives all."""
 
     def __new__(cls: type[T], *values: Any, **named: Any) -> T:
         self = object.__new__(cls)
@@ -60,11 +60,13 @@ class Options:
                 check_range(field, value, low, high, open_low=above, example=example)
 
     def settle(self, defaults: Mapping[str, Any]) -> None:
-        """For ``__post_init__``: what nobody typed takes its default, and counts as typed.
+        """Gives options that were not given a world's defaults; for ``__post_init__``.
 
         Args:
-            defaults: those that are not the plain ones, by dotted name. ValueError if one
-                is of no option.
+            defaults: the defaults that differ from the plain ones, by dotted name.
+
+        Raises:
+            ValueError: a default belongs to no option.
         """
         for name in defaults:
             check_choice("option", name, flatten(self))
@@ -79,7 +81,7 @@ class Options:
 
 @cache
 def limits(kind: type[Options]) -> dict[str, In | tuple[str, ...]]:
-    """The ranges and choices of a group's options, by name."""
+    """The ranges and choices of the options in a group, by name."""
     found: dict[str, In | tuple[str, ...]] = {}
     for name, hint in get_type_hints(kind, include_extras=True).items():
         for part in get_args(hint):
@@ -111,7 +113,7 @@ def put(options: T, values: Mapping[str, Any]) -> T:
 
 
 def changed(options: T, **values: Any) -> T:
-    """The options with some of them replaced, unchecked, and the others not looked at."""
+    """The options with some of them replaced, unchecked, and without reading the others."""
     twin = copy(options)
     for name, value in values.items():
         object.__setattr__(twin, name, value)
@@ -119,6 +121,6 @@ def changed(options: T, **values: Any) -> T:
 
 
 def _below(group: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    """A group's part, by the names within it."""
+    """The values of one group, by the names within it."""
     start = f"{group}."
     return {n.removeprefix(start): v for n, v in values.items() if n.startswith(start)}

@@ -1,6 +1,6 @@
-"""Parts by name, or of the user's own: ``module:callable`` where a name would stand.
+"""Parts by name, or of the user's own: ``module:callable`` in place of a name.
 
-A part of one's own is a class or function; its options are its keyword parameters that have
+A part of the user's own is a class or function; its options are its keyword parameters with
 defaults, and are written behind it: ``my_info:Attention,parts=8``.
 """
 
@@ -20,27 +20,27 @@ from ptde.validation import check_choice, flag
 
 T = TypeVar("T")
 NAME = re.compile(r"([\w.]+:[\w.]+)((?:,\w+=[^,]+)*)")
-"""``module:callable``, and its options."""
+"""Form of a part of the user's own: ``module:callable``, and its options."""
 
 
 def is_own(name: str) -> bool:
-    """Whether this is ``module:callable``, with options or without."""
+    """Whether a name is ``module:callable``, with options or without."""
     return ":" in name
 
 
 def target_of(name: str) -> str:
-    """``module:callable`` without its options; a registry's name as it is."""
+    """A name without options: ``module:callable``, or a registry's name as it is."""
     return name.partition(",")[0]
 
 
 def label_of(name: str) -> str:
-    """A part's name in a method's: ``Attention`` of ``my_info:Attention,parts=8``."""
+    """A part's name within a method's: ``Attention`` for ``my_info:Attention,parts=8``."""
     return target_of(name).rpartition(":")[2].rpartition(".")[2]
 
 
 def check_part(option: str, name: str, registry: Mapping[str, Any]) -> None:
-    """ValueError unless this is a name of the registry, or looks like a part of one's own,
-    which is not imported here.
+    """Raises ValueError unless the name is in the registry or has the form of a part of the
+    user's own, which is not imported here.
     """
     if not is_own(name):
         check_choice(option, name, registry)
@@ -54,15 +54,15 @@ def check_part(option: str, name: str, registry: Mapping[str, Any]) -> None:
 def find(
     option: str, name: str, registry: Mapping[str, Callable[..., T]]
 ) -> Callable[..., T]:
-    """What makes the part of this name.
+    """The callable that makes the part of this name.
 
     Args:
-        option: that the user typed, for errors.
-        name: of the registry, or ``module:callable,option=value``.
+        option: the option that the user typed, for errors.
+        name: a name in the registry, or ``module:callable,option=value``.
         registry: the parts that have a name.
 
     Raises:
-        ValueError: there is none, it cannot be imported, or has no such option.
+        ValueError: there is no such part, it cannot be imported, or has no such option.
     """
     check_part(option, name, registry)
     if not is_own(name):
@@ -89,7 +89,7 @@ def options_of(made: Callable[..., Any]) -> dict[str, Any]:
 
 
 def help_of(option: str, name: str) -> str:
-    """What ``--help`` says of a part of one's own."""
+    """The text of ``--help`` on a part of the user's own."""
     target = target_of(name)
     made = _import(option, target)
     about = (inspect.getdoc(made) or "").partition("\n")[0]

@@ -1,16 +1,16 @@
-"""Where things are kept between runs."""
+"""The folders where ptde keeps files between runs."""
 
 import os
 from pathlib import Path
 
 
 def cache_folder() -> Path:
-    """``~/.cache/ptde``, or ``ptde`` in ``XDG_CACHE_HOME``."""
+    """The path ``~/.cache/ptde``, or ``ptde`` in ``XDG_CACHE_HOME``."""
     return _home("XDG_CACHE_HOME", ".cache")
 
 
 def config_folder() -> Path:
-    """``~/.config/ptde``, or ``ptde`` in ``XDG_CONFIG_HOME``."""
+    """The path ``~/.config/ptde``, or ``ptde`` in ``XDG_CONFIG_HOME``."""
     return _home("XDG_CONFIG_HOME", ".config")
 
 

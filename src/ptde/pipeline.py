@@ -39,12 +39,12 @@ from ptde.unread import check_read
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run came to, and where it is."""
+    """The result of a run, and its folder."""
 
     result: Result
     folder: Path
     tables: tuple[Path, ...] = ()
-    """What its world reports of it, as Markdown."""
+    """The Markdown files of the world's own report."""
 
     def show(self) -> None:
         """Prints the table and the paths."""
@@ -64,10 +64,10 @@ def run(
     goal: Goal = "run",
     log: Sequence[str] = (),
 ) -> Outcome:
-    """Teaches, distils and evaluates (``goal="teach"``: stage 1 alone).
+    """Teaches, distils, fine-tunes and evaluates (``goal="teach"``: stage 1 alone).
 
     Args:
-        config: what is run.
+        config: the run's config.
         out: the run folder to write; None takes ``runs/WORLD-MAP-METHOD-SEED``.
         goal: how far it goes.
         log: loggers of the rows (``ptde.log``): tensorboard, wandb, ``module:callable``.
@@ -97,7 +97,7 @@ def run(
 
 
 def resume(path: Path | str, log: Sequence[str] = ()) -> Outcome:
-    """Goes on with a run, from its newest good checkpoint to its goal.
+    """Resumes a run, from its newest undamaged checkpoint to its goal.
 
     Args:
         path: the run folder.
@@ -113,7 +113,10 @@ def resume(path: Path | str, log: Sequence[str] = ()) -> Outcome:
 def distill_run(
     path: Path | str, config: Run | None = None, log: Sequence[str] = ()
 ) -> Outcome:
-    """Stage 2 for a run that has a teacher; an earlier student is replaced."""
+    """Runs stage 2 for a run that has a teacher; an earlier student is replaced.
+
+    ``config`` may change options of stage 2. ValueError if there is nothing to distil.
+    """
     use_compilation_cache()
     folder = RunFolder(Path(path))
     if not folder.has("teacher"):
@@ -144,7 +147,10 @@ def distill_run(
 def finetune_run(
     path: Path | str, config: Run | None = None, log: Sequence[str] = ()
 ) -> Outcome:
-    """Stage 3 for a run that has a student; an earlier fine-tuned team is replaced."""
+    """Runs stage 3 for a run that has a student; an earlier fine-tuned team is replaced.
+
+    ``config`` may change options of stage 3. ValueError if there is nothing to fine-tune.
+    """
     use_compilation_cache()
     folder = RunFolder(Path(path))
     if not folder.has("student") or not folder.run.distils:
@@ -162,14 +168,14 @@ def finetune_run(
     check_read(new, folder.run)
     check_log(log, folder.path)
     with closing(build.world(new)) as env, folder.alone():
-        folder.central(new, env)  # that it is there, before anything is lost
+        folder.central(new, env)  # raises if it is missing, before anything is removed
         shutil.rmtree(folder.path / "finetuned", ignore_errors=True)
         folder.rewrite(new, goal="run")
         return _continue(folder, env, log)
 
 
 def _check_budget(folder: RunFolder, new: Run) -> None:
-    """ValueError if the teacher, who is done, would have had other joint steps."""
+    """Raises ValueError if the finished teacher would have had other joint steps."""
     before, after = folder.run.stages.teach, new.stages.teach
     if before != after:
         raise ValueError(
@@ -195,7 +201,7 @@ def _continue(folder: RunFolder, env: AbstractWorld, asked: Sequence[str]) -> Ou
 
 
 def _teach(folder: RunFolder, env: AbstractWorld, role: str, log: RunLog) -> None:
-    """Stage 1, of a student beside its teacher, too."""
+    """Runs stage 1, and finishes a student that learnt beside its teacher."""
     config = for_role(folder.run, role)
     build.check_fits(config, env)
     training = build.training(config, env, role)
@@ -211,7 +217,7 @@ def _teach(folder: RunFolder, env: AbstractWorld, role: str, log: RunLog) -> Non
 def _distil(
     folder: RunFolder, env: AbstractWorld, log: RunLog, beside: Team | None = None
 ) -> Team:
-    """Stage 2: of a new student, or of one that learnt ``beside`` its teacher."""
+    """Runs stage 2, for a new student or for one that learnt ``beside`` its teacher."""
     config, path = folder.run, folder.path / "student"
     task, hears = build.distillation(config, env), log.hears("student")
     teacher = folder.teacher("teacher", config, env)
@@ -232,7 +238,7 @@ def _distil(
 
 
 def _finetune(folder: RunFolder, env: AbstractWorld, log: RunLog) -> Team:
-    """Stage 3."""
+    """Runs stage 3."""
     config = folder.run
     held = folder.teacher("teacher", config, env) if build.leash(config) else None
     team, central = folder.team("student", config, env), folder.central(config, env)
@@ -247,7 +253,7 @@ def evaluate_run(path: Path | str, episodes: int | None = None) -> Outcome:
 
     Args:
         path: the run folder.
-        episodes: for each role and seed; None takes the run's own number.
+        episodes: episodes of each role and seed; None takes the run's own number.
     """
     use_compilation_cache()
     folder = RunFolder(Path(path))
@@ -301,7 +307,7 @@ def _evaluate(
 
 
 def _joint_steps(rows: list[Row]) -> int:
-    """Of all stages up to a record's end."""
+    """The joint steps of all stages up to the end of a record."""
     last = rows[-1] if rows else {"steps": 0}
     return last["joint_steps" if "joint_steps" in last else "steps"]
 
@@ -329,8 +335,8 @@ def replay_run(
     Args:
         path: the run folder.
         role: teacher, student, finetuned or baseline; None is the team of the last stage.
-        episode: number of the battle; each has another beginning. >= 0.
-        seed: which of the run's seeds plays; None is its first.
+        episode: number of the battle; each has another initial state. >= 0.
+        seed: the one of the run's seeds that plays; None is its first.
         out: where to write; None is ``replay.gif`` in the run folder.
     """
     use_compilation_cache()
@@ -346,16 +352,16 @@ def replay_run(
 
 
 def replay_key(seed: int, episode: int) -> Key[Array, ""]:
-    """What decides a replay's battle: its beginning, and all that is drawn in it."""
+    """The key from which all of a replay's battle is drawn, its initial state included."""
     return jax.random.fold_in(stream_key(Stream.REPLAY, seed), episode)
 
 
 def team_policy(folder: RunFolder, env: AbstractWorld, role: str, seed: int) -> FullPolicy:
-    """A finished role of a run, greedy. ValueError for a seed that the run has not."""
+    """The greedy policy of a run's finished role. ValueError for a seed of another run."""
     index = folder.index_of(seed)
     return _greedy(folder.model(role, env), index, folder.run)
 
 
 def _greedy(model: Teacher | Team, index: int, config: Run) -> FullPolicy:
-    """What one of a role's seeds does in tests."""
+    """The policy in tests of one of a role's seeds."""
     return as_tested(of_seed(model, index), sample_z=config.z_test == "sample")

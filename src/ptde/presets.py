@@ -20,17 +20,17 @@ PAPER_MAPS = (
 """The maps of the paper's Table 2, in its order."""
 
 _BUDGETS = (2, 2, 5, 5, 10, 10)
-"""Their budgets there, in millions of joint steps."""
+"""Budgets of ``PAPER_MAPS`` in Table 2, in millions of joint steps."""
 
 
 def as_paper(run: Run) -> Run:
     """The run with the values of the paper's Table 7 and of its authors' released code.
 
-    Those count episodes, ours segments: each gets room for one of the longest episodes, as
-    an entry of the paper's replay, and counts as one (docs/deviations.md).
+    The paper counts episodes, ptde segments: a segment is as long as the longest episode,
+    and counts as an episode of the paper's replay (docs/deviations.md).
 
     Raises:
-        ValueError: nothing was published about ranking.
+        ValueError: the world is ranking, for which the paper gives no values.
     """
     if run.world == "ranking":
         raise ValueError(
@@ -104,19 +104,19 @@ PRESETS: dict[str, tuple[str, Run]] = {
         for name, budget in zip(PAPER_MAPS, _BUDGETS, strict=True)
     },
 }
-"""Name: (what it is, the run)."""
+"""Presets by name, each with a line about it and the run."""
 
 
 def preset(name: str, **changes: Any) -> Run:
-    """The preset's run, with the given fields changed. What the run then does not read of
-    the preset is left away.
+    """The preset's run with the given fields changed, and without options of the preset
+    that the run then does not read.
     """
     start = start_of(name, changes.get("world", Run.world))
     return without_unread(replace(start, **changes), start)
 
 
 def start_of(name: str | None, world: str) -> Run:
-    """What options change: the run of a preset or, without one, that of a world."""
+    """The run that typed options change: a preset's or, without one, the world's."""
     if name == "paper":  # in whichever world
         return as_paper(Run(world=world))
     return PRESETS[name][1] if name else Run(world=world)

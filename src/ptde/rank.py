@@ -1,4 +1,4 @@
-"""Ranks the documents of a LETOR file with a team that was taught to, in TREC's format."""
+"""Ranking the documents of a LETOR file with a trained team, in TREC's format."""
 
 from pathlib import Path
 
@@ -24,10 +24,10 @@ def rank_file(
 ) -> Path:
     """Writes ``qid Q0 document rank score run`` for every document of a file.
 
-    A document is called by the ``docid`` in its row's comment, else by its row's number.
-    Queries may have any number of documents: they are dealt at random into lists as long
-    as those that the team was taught on, the last one filled up with documents once more.
-    A student scores each document from its own features; a teacher reads its list.
+    A document's name is the ``docid`` in its row's comment, else its row's number. Queries
+    may have any number of documents: they are dealt at random into lists as long as those
+    that the team was trained on, the last of which repeats some documents to be full. A
+    student scores each document from its own features; a teacher reads the whole list.
 
     Args:
         path: the run folder.
@@ -35,10 +35,10 @@ def rank_file(
         role: student, teacher or baseline; None is the student, if the run has one.
         out: the file to write; None is ``FILE.run`` in the run folder.
         seed: which of the run's seeds; None is its first.
-        features: how many a row has, if its last ones may be absent; 0 takes the largest.
+        features: features of a row, if the last may be absent; 0 takes the largest id.
 
     Raises:
-        ValueError: the run is no ranking team, or the file has other features.
+        ValueError: the run's team does not rank, or the file has other features.
     """
     use_compilation_cache()
     folder, file = RunFolder(Path(path), reads_data=False), Path(file)
@@ -80,7 +80,7 @@ def _role(folder: RunFolder, role: str | None) -> str:
 
 
 def _queries(file: Path, features: int, taught: int) -> Queries:
-    """The file's. ValueError if it is none, or has not as many features as ``taught``."""
+    """The queries of a file. ValueError if it has not as many features as ``taught``."""
     if not file.is_file():
         raise ValueError(f"{file} is not a file: type the path of a LETOR file")
     (queries,) = read_letor(file, features)
@@ -94,7 +94,7 @@ def _queries(file: Path, features: int, taught: int) -> Queries:
 
 
 def _deal(queries: Queries, docs: int) -> np.ndarray:
-    """Rows of the file in lists of ``docs``, [lists, docs]."""
+    """The rows of the file, dealt into lists of ``docs``: [lists, docs]."""
     draw = np.random.default_rng(0)
     lists = []
     for first, size in zip(queries.starts, queries.sizes, strict=False):
@@ -104,7 +104,7 @@ def _deal(queries: Queries, docs: int) -> np.ndarray:
 
 
 def _trec(queries: Queries, scores: np.ndarray, names: list[str], run: str) -> str:
-    """Lines in rank order. Equal scores stand in a drawn order, told apart by 1e-4."""
+    """Lines in rank order. Equal scores are in a drawn order; scores differ by 1e-4."""
     draw = np.random.default_rng(0)
     lines = []
     for q, first, size in zip(queries.ids, queries.starts, queries.sizes, strict=False):

@@ -1,4 +1,4 @@
-"""Old words of the command line and of plan files, and what they are called now."""
+"""Old names of the command line and of plan files, and their present names."""
 
 import sys
 from collections.abc import Sequence
@@ -15,12 +15,12 @@ OLD_NAMES = {
     "--method together": "--method online",
     "--method together_longer": "--method online_longer",
 }
-"""An old flag, or a flag with its old value, and the new one. Understood in this version,
-and no longer in the next."""
+"""The new flag, or flag and value, for each old one. Old names are understood in this
+version and no longer in the next."""
 
 
 def renamed(words: Sequence[str]) -> list[str]:
-    """The words with what has another name now; each is remarked on stderr."""
+    """The words with old names replaced by new ones, each with a remark on stderr."""
     spelt: list[str] = []
     for word in words:
         flag, equals, value = word.partition("=")

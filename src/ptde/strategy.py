@@ -1,4 +1,4 @@
-"""Two teams early and late in the same battle, as Paper Fig. 8 shows strategies."""
+"""Pictures of two teams early and late in the same battle, as in Paper Fig. 8."""
 
 from contextlib import closing
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class Side:
 
     @property
     def name(self) -> str:
-        """By the paper's name where it has one."""
+        """The team's name: the paper's, where it has one."""
         return name_of(self.folder.run, self.role)
 
 
@@ -37,22 +37,22 @@ def early_late(
     seed: int | None = None,
     out: Path | str | None = None,
 ) -> Path:
-    """Draws an early and a late moment of one battle of a role, and of another team from
-    the same beginning below it.
+    """Draws an early and a late moment of a role's battle and, below it, of another team's
+    battle with the same initial state.
 
     Args:
         path: the run folder.
         role: teacher, student, finetuned or baseline; None is the team of the last stage.
-        versus: another run on the same map, whose student is the other team, or whose
-            teacher if it has none; None takes the run's own baseline, if it has one.
-        episode: number of the battle; each has another beginning. >= 0.
-        seed: which of the run's seeds plays; None is its first. The other team plays with
-            the same of its seeds, if it has it.
+        versus: another run on the same map, whose student, or else teacher, is the other
+            team; None takes the run's own baseline, if it has one.
+        episode: number of the battle; each has another initial state. >= 0.
+        seed: the run's seed that plays; None is its first. The other team plays with the
+            same seed, if it has it, else with its first.
         out: where to write; None is ``early-late.png`` in the run folder.
 
     Raises:
-        ValueError: a role is not finished, the runs are of two maps, or the world draws
-            nothing.
+        ValueError: a role is not finished, the runs are on different maps, or the world
+            cannot be drawn.
     """
     use_compilation_cache()
     folder = RunFolder(Path(path))
@@ -75,7 +75,7 @@ def early_late(
 
 
 def _other(folder: RunFolder, other: RunFolder, seed: int) -> Side:
-    """The decentralised team of another run, if it has one."""
+    """The team of another run: its decentralised one, if it has one."""
     mine, theirs = ((f.run.world, f.run.map) for f in (folder, other))
     if mine != theirs:
         raise ValueError(
@@ -89,7 +89,7 @@ def _other(folder: RunFolder, other: RunFolder, seed: int) -> Side:
 
 
 def _battle(side: Side, *, key: Key[Array, ""]) -> Battle:
-    """One battle of a team; ``key`` decides its beginning."""
+    """Plays one battle of a team; ``key`` draws its initial state."""
     run = side.folder.run
     with closing(build.world(run)) as env:
         if not draws(run.world, env):

@@ -1,8 +1,8 @@
-"""What a run folder or a plan may make ptde do: asked before anything of it is used.
+"""Trust in run folders and plans, which is checked before anything in them is used.
 
 Folders and plans are passed around. ``module:callable`` in one of them is imported only if
-the user said so: by naming it (``env:module:callable``), by ``--trust``, or because this
-user's own ptde wrote the folder, which it proves by a message authentication code of
+the user agrees: by naming it (``env:module:callable``), by ``--trust``, or because this
+user's own ptde wrote the folder, which is proved by a message authentication code of
 ``run.json`` under a key that only this user can read. See docs/security.md.
 """
 
@@ -26,14 +26,14 @@ from ptde.paths import config_folder
 from ptde.validation import flag
 
 ORIGIN = "origin"
-"""In a run folder: a code for each ``run.json`` that this user's ptde wrote there."""
+"""File in a run folder: a code for each ``run.json`` that this user's ptde wrote there."""
 KEY = "key"
-"""In the user's configuration folder: 32 random bytes, mode 0600."""
+"""File in the user's configuration folder: 32 random bytes, mode 0600."""
 EVERYTHING = "*"
 NO_CODE = ("ranking.data", "processes.kwargs")
 """Options whose text may hold a colon without naming code."""
 TARGET = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
-"""``module:callable``, with dots between names and nothing else."""
+"""Form of ``module:callable``: dots between names, and nothing else."""
 
 _allowed: ContextVar[frozenset[str]] = ContextVar("_allowed", default=frozenset())
 
@@ -44,7 +44,7 @@ class Untrusted(ValueError):
 
 @contextmanager
 def trusting(*targets: str) -> Iterator[None]:
-    """Within, folders and plans may import these targets; without any, all they name.
+    """A context in which folders and plans may import these, or all they name if none.
 
     Args:
         targets: as ``module:callable``.
@@ -58,13 +58,13 @@ def trusting(*targets: str) -> Iterator[None]:
 
 
 def trusted_words() -> list[str]:
-    """What is trusted here, as words for the command line of another process."""
+    """The trusted targets, as words for the command line of another process."""
     here = sorted(_allowed.get())
     return ["--trust" if target == EVERYTHING else f"env:{target}" for target in here]
 
 
 def targets_of(options: Mapping[str, Any]) -> dict[str, str]:
-    """The options that name code: ``module:callable``, without what may stand behind it."""
+    """The ``module:callable`` of each option that names code."""
     return {
         name: value.partition(",")[0]
         for name, value in options.items()
@@ -73,7 +73,7 @@ def targets_of(options: Mapping[str, Any]) -> dict[str, str]:
 
 
 def check_target(target: str, option: str = "--map") -> None:
-    """ValueError unless this is ``module:callable`` of a module that may hold a world."""
+    """ValueError unless this is ``module:callable``, of a module that is not Python's."""
     if not TARGET.fullmatch(target):
         raise ValueError(
             f"{option} {target!r} names no {_kind(option)}: type module:callable, such as "
@@ -88,9 +88,9 @@ def check_target(target: str, option: str = "--map") -> None:
 
 
 def check_callable(target: str, found: Any) -> None:
-    """ValueError unless an imported object is a class or a function, and not Python's own.
+    """Raises ValueError unless an imported object is a class or function, not Python's own.
 
-    A module of the user's may hold others: ``my_game:subprocess.run``.
+    The user's modules hold some of Python's, too: ``my_game:subprocess.run``.
     """
     inner = inspect.unwrap(found)
     while isinstance(inner, functools.partial):
@@ -117,9 +117,9 @@ def _standard(name: str) -> bool:
 
 
 def sign(folder: Path, text: bytes) -> None:
-    """Notes in the folder that this user's ptde writes ``text`` as its ``run.json``.
+    """Signs ``text``, which is about to be written as the folder's ``run.json``.
 
-    Without a home to keep a key in, nothing is noted: such a folder is a stranger's.
+    Where no key can be kept, nothing is signed: the folder then counts as a stranger's.
     """
     key = _key(make=True)
     if key is None:
@@ -146,7 +146,7 @@ def _code(key: bytes, text: bytes) -> str:
 
 
 def _key(make: bool) -> bytes | None:
-    """This user's key; None if there is none, or if others could have read or put it."""
+    """This user's key; None if there is none, or if others could have read or set it."""
     path = config_folder() / KEY
     if make and not path.exists():
         with suppress(OSError):
@@ -169,7 +169,7 @@ def _make_key(path: Path) -> None:
     ) as file:
         file.write(secrets.token_bytes(32))
     try:
-        os.link(part, path)  # fails where another process was first, whose key stays
+        os.link(part, path)  # fails if another process was first, whose key then stays
     finally:
         part.unlink()
 
@@ -177,17 +177,17 @@ def _make_key(path: Path) -> None:
 def check_run(
     folder: Path, text: bytes, options: Mapping[str, Any], data: str = ""
 ) -> None:
-    """Asks for a run folder what it may import and read.
+    """Checks what a run folder would import and read.
 
     Args:
         folder: the run folder.
         text: its ``run.json``.
-        options: of its run, by dotted name; each that is ``module:callable`` counts.
+        options: the run's options by dotted name; each that is ``module:callable`` counts.
         data: a data file that is going to be read; "" for none.
 
     Raises:
-        Untrusted: the user has not agreed, and this user's ptde did not write it.
-        ValueError: a target can hold no world at all.
+        Untrusted: the user has not agreed, and this user's ptde did not write the folder.
+        ValueError: a target cannot be a world or part at all.
     """
     named = targets_of(options)
     for name, target in named.items():
@@ -212,16 +212,15 @@ def check_run(
     )
 
 
-def check_plan(path: Path, maps: Sequence[str], options: Mapping[str, Any]) -> None:
-    """Untrusted if a plan names ``module:callable`` that the user has not agreed to."""
+def check_plan(maps: Sequence[str], options: Mapping[str, Any]) -> None:
+    """Raises Untrusted if a plan names ``module:callable`` that the user did not allow."""
     named = [(f"--{name}", target) for name, target in targets_of(options).items()]
     for option, target in [*(("--map", name) for name in maps if ":" in name), *named]:
         check_target(target, option)
         if not _agreed(target):
             raise Untrusted(
-                f"{path} would import {target}: nothing was imported. If that is code that "
-                f"you know, name it: env:{target}; or trust all that the plan names: "
-                "--trust"
+                f"this plan would import {target}: nothing was imported. If that is code "
+                f"that you know, name it: env:{target}; or trust all that it names: --trust"
             )
 
 
@@ -234,7 +233,7 @@ def _within(folder: Path, path: str) -> bool:
 
 
 def check_inside(folder: Path) -> None:
-    """ValueError if something below a folder leads out of it, or is no file or folder.
+    """Raises ValueError if something in a folder leads out of it, or is no file or folder.
 
     A link in a folder from elsewhere could make ptde read, or write over, another file of
     the user's.
@@ -254,8 +253,8 @@ def check_inside(folder: Path) -> None:
 
 
 def split_words(words: Sequence[str]) -> tuple[list[str], list[str] | None]:
-    """The words without ``--trust`` and ``env:module:callable``, and what they trust:
-    targets, nothing for all, None where none was typed.
+    """The words without ``--trust`` and ``env:module:callable``, and the trusted targets:
+    an empty list stands for all, None for neither being typed.
     """
     named = [w.removeprefix("env:") for w in words if w.startswith("env:")]
     for target in named:

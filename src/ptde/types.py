@@ -13,7 +13,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 @dataclass(frozen=True)
 class EnvSpec:
-    """The sizes of a world, known before anything runs."""
+    """The sizes of a world, known before an episode begins."""
 
     name: str
     """World and map, e.g. ``smax/3m``."""
@@ -26,11 +26,11 @@ class EnvSpec:
     full_obs_dim: int = 0
     """Width of ``TimeStep.full_obs``; 0 if the world has none."""
     measure: str = "win rate"
-    """What the mean of ``TimeStep.performance`` is called in this world. Records and
-    ``result.json`` hold it under the name ``win_rate``, whatever it is."""
+    """Name of the mean of ``TimeStep.performance`` in this world. Records and
+    ``result.json`` hold it as ``win_rate``, whatever it is."""
     entities: tuple[tuple[int, ...], ...] = ()
-    """Where in the state each entity is described: the agents first, in their order, then
-    the others. Empty if the world does not say."""
+    """Indices into the state that describe each entity: the agents first, in their order,
+    then the others. Empty if the world does not say."""
 
     @property
     def local_dim(self) -> int:
@@ -38,13 +38,13 @@ class EnvSpec:
         return self.obs_dim + self.n_actions + self.n_agents
 
     def with_full_sight(self) -> "EnvSpec":
-        """As a teacher of unlimited sight sees it; or, without it, of the state as well."""
+        """This spec with observations of unlimited sight or, without them, of the state."""
         full = self.full_obs_dim or self.obs_dim + self.state_dim
         return replace(self, obs_dim=full)
 
 
 class LocalView(eqx.Module):
-    """All that an agent may use when it executes."""
+    """All that an agent may use in decentralised execution."""
 
     obs: Float[Array, "*b n o"]
     legal: Bool[Array, "*b n u"]
@@ -54,7 +54,7 @@ class LocalView(eqx.Module):
 
 
 class TimeStep(eqx.Module):
-    """What the world shows after each joint action.
+    """A step of an episode: its start, or the outcome of a joint action.
 
     An episode ends with a step of its own (its final observation, from which a time limit
     bootstraps); the next call of ``step`` ignores the action and starts a new episode.
@@ -62,16 +62,16 @@ class TimeStep(eqx.Module):
 
     local: LocalView
     state: Float[Array, "*b s"]
-    """The global state: training time only."""
+    """The global state, for training and centralised execution."""
     reward: Float[Array, "*b"]
-    """Earned by the previous joint action."""
+    """The team's reward for the previous joint action."""
     discount: Float[Array, "*b"]
     """0 where the task ended; 1 elsewhere, a time limit included (but see ``time_out`` of
     ``AbstractWorld``)."""
     first: Bool[Array, "*b"]
-    """A new episode starts here: carries are reset."""
+    """Whether a new episode starts here, so that carries are reset."""
     performance: Float[Array, "*b"]
-    """How well the episode that ends here went, in [0, 1]; of a battle, 1 won, 0 lost."""
+    """Success of the episode that ends here, in [0, 1]; in a battle, 1 won, 0 lost."""
     full_obs: Float[Array, "*b n f"] | None = None
     """Observations with unlimited sight, for CTDS's teacher, where the world has them."""
     score: Float[Array, "*b"] | None = None
@@ -82,26 +82,26 @@ class Rollout(eqx.Module):
     """B segments of T joint actions, and the T + 1 steps around them."""
 
     steps: TimeStep
-    """Every leaf is ``[B, T + 1, ...]``."""
+    """The time steps; every leaf is ``[B, T + 1, ...]``."""
     action: Int[Array, "*b T n"]
-    """``action[:, t]`` was taken at ``steps[:, t]``."""
+    """The joint actions: ``action[:, t]`` was taken at ``steps[:, t]``."""
     noise: Float[Array, "*b T n z"] | None = None
-    """The noise of z with which it was taken, for algorithms that replay it (MAPPO)."""
+    """The noise of z behind each action, for algorithms that replay it (MAPPO)."""
 
 
 class PolicyOutput(eqx.Module):
-    """What a policy did at one step."""
+    """The output of a policy at one step."""
 
     action: Int[Array, "B n"]
     noise: Float[Array, "B n z"] | None = None
-    """The noise of z behind it, where the algorithm replays it."""
+    """The noise of z behind the action, where the algorithm replays it."""
 
 
 class Info(eqx.Module):
-    """What an information module tells each agent of the global state."""
+    """The information that each agent gets on the global state."""
 
     z: Float[Array, "*b n z"]
-    """What the agent uses: a sample in training, the mean in evaluation."""
+    """The z that the agent uses: a sample in training, by default the mean in tests."""
     mean: Float[Array, "*b n z"]
     """The mean of z: the student's target (Paper Eq. 2)."""
 
@@ -112,6 +112,6 @@ class Utilities(eqx.Module):
     chosen: Float[Array, "*b n"]
     """Q_i of the joint action that is valued."""
     greedy: Float[Array, "*b n"]
-    """max over legal actions of Q_i."""
+    """The largest Q_i over legal actions."""
     action: Int[Array, "*b n"]
     """The joint action that is valued."""

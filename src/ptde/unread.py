@@ -1,8 +1,8 @@
-"""Which options a run reads, and what to type instead of one that it does not.
+"""The options that a run reads, and what to type instead of one that it does not read.
 
-Nothing is listed by hand: a twin of the run, which notes what is asked of it, makes its
-learner, and the learner goes through an update, in shapes alone. What a world reads it says
-itself (``World.reads``), and it is given nothing else.
+They are not listed by hand: a copy of the run, which notes the options that are read, makes
+a learner, which goes through an update, in shapes alone. A world lists what it reads itself
+(``World.reads``), and is given nothing else.
 """
 
 from collections.abc import Iterable, Iterator
@@ -32,11 +32,11 @@ from ptde.options import Options, T, flatten, put
 from ptde.rollout.collect import rollout_shapes
 
 PROBE = Probe("personal")
-"""Where options are tried: what is read of them does not depend on a world's sizes."""
+"""The world on which options are tried, as those that are read do not depend on sizes."""
 
 _ALWAYS = {"world", "map", "algo", "info", "steps", "seed", "seeds", "envs", "segment"}
 _ALWAYS |= {"test_every", "test_episodes", "checkpoint_every", "episodes", "baseline"}
-"""Options that every run reads, whoever learns and wherever."""
+"""Options that every run reads, whatever its learner and world."""
 
 _CHOICES: dict[str, Iterable[Any]] = {
     "online_distillation": (False, True),
@@ -57,11 +57,11 @@ _FLAT = {
     for f in fields(Run)
     if tyro.conf.OmitArgPrefixes in getattr(f.type, "__metadata__", ())
 }
-"""Groups whose options are typed without the group's name."""
+"""Groups whose options are typed without the group's name (``--lr``)."""
 
 
 def flag(name: str, value: Any = None) -> str:
-    """An option as it is typed, with its value: ``value.lr`` and 0.1 are ``--lr 0.1``."""
+    """An option as it is typed: ``value.lr`` with the value 0.1 is ``--lr 0.1``."""
     group, _, option = name.rpartition(".")
     prefix = "" if group in _FLAT or not group else f"{group}."
     typed = validation.flag(f"{prefix}no_{option}" if value is False else prefix + option)
@@ -74,22 +74,22 @@ def reads(run: Run) -> frozenset[str]:
 
 
 def is_read(run: Run, name: str) -> bool:
-    """Whether the run reads an option; only what is the learner's takes a look at it."""
+    """Whether the run reads an option; its learner is traced only for learners' options."""
     if name in _ALWAYS or name in _read_by_world(run.world):
         return True
     return name not in _of_worlds() and name in _read_by_learner(run)
 
 
 def unread(run: Run) -> list[str]:
-    """The options that it does not read and that are not at their world's defaults."""
+    """The options that the run does not read, and that are not at their defaults."""
     plain = flatten(Run(world=run.world))
     changed = [n for n, value in flatten(run).items() if value != plain[n]]
     return [name for name in changed if not is_read(run, name)]
 
 
 def check_read(run: Run, start: Run | None = None) -> None:
-    """ValueError says what to type instead of every option that the run does not read; with
-    ``start``, only of those that differ from it.
+    """Raises ValueError, with what to type, for options that the run does not read; with
+    ``start``, for those that differ from it.
     """
     mine, before = flatten(run), flatten(start) if start else {}
     names = [n for n in unread(run) if n not in before or mine[n] != before[n]]
@@ -98,7 +98,7 @@ def check_read(run: Run, start: Run | None = None) -> None:
 
 
 def without_unread(run: Run, start: Run) -> Run:
-    """The run without what it does not read and has of ``start``: nobody typed that."""
+    """The run without the options that it does not read and that come from ``start``."""
     mine, before, plain = map(flatten, (run, start, Run(world=run.world)))
     return put(run, {n: plain[n] for n in unread(run) if mine[n] == before[n]})
 
@@ -135,7 +135,7 @@ def _way(run: Run, name: str) -> tuple[str, dict[Any, frozenset[str]]] | None:
 
 
 def _changes(run: Run, name: str) -> Iterator[tuple[str, list[Any], Run]]:
-    """Options of which this one may depend, other values of theirs, and where to try."""
+    """Options on which this one may depend, other values of theirs, and a run to try."""
     mine, plain = flatten(run), flatten(Run())
     group = name.rpartition(".")[0]
     for n in reads(run):
@@ -156,7 +156,7 @@ def _read_by_world(name: str) -> frozenset[str]:
 
 
 def _read_by_learner(run: Run) -> frozenset[str]:
-    """The same wherever it plays, so one look is enough for all worlds."""
+    """The options that the run's learner reads, which are the same in all worlds."""
     elsewhere = _of_worlds() | _ALWAYS - _CHOICES.keys()
     learns = {n: value for n, value in flatten(run).items() if n not in elsewhere}
     return _look(put(Run(world="probe"), learns))
@@ -176,7 +176,7 @@ def _look(run: Run) -> frozenset[str]:
 
 
 def _learn(algo: AbstractAlgorithm, key: Key[Array, ""], given: Any = None) -> Any:
-    """All that an algorithm does with a rollout."""
+    """Calls everything that an algorithm does with a rollout."""
     shapes = rollout_shapes(PROBE, copies=1, length=2)
     batch = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
     state = algo.init(batch, given, key=key)
@@ -229,12 +229,12 @@ def _read_by_stage_2(student: DistillConfig) -> frozenset[str]:
 
 
 def _expand(run: Run, names: Iterable[str]) -> set[str]:
-    """The options of these names, and of these groups."""
+    """The options with these names, or in groups with these names."""
     return {n for n in flatten(run) if {n, n.partition(".")[0]} & set(names)}
 
 
 def _noting(options: T, notes: set[str], prefix: str = "") -> T:
-    """A twin of the options that notes which of them are read."""
+    """A copy of the options that notes which of them are read."""
     names = {f.name for f in fields(options)}  # type: ignore[arg-type]
 
     def read(self, name):

@@ -1,4 +1,4 @@
-"""Checks of what a user typed: errors that say what to type instead."""
+"""Checks of a user's input, with errors that say what to type instead."""
 
 import difflib
 from collections.abc import Iterable
@@ -35,7 +35,7 @@ def check_range(
 
 
 def check_count(field: str, value: int) -> None:
-    """ValueError for a count that a counter on a device, of 32 bits, cannot hold."""
+    """Raises ValueError for a count that a counter of 32 bits on a device cannot hold."""
     if value > MOST:
         raise ValueError(
             f"{flag(field)} {value} is more than {MOST:,}, and counters on a device have "

@@ -5,7 +5,7 @@ import struct
 import sys
 
 import pytest
-from tests.documents import ROOT, TINY, fenced
+from tests.documents import EXAMPLES, ROOT, TINY, fenced
 
 from ptde.cli import main
 from ptde.jobs.record import Record
@@ -125,6 +125,18 @@ def test_a_context_manager_is_entered_and_left(mine):
 
     (heard,) = my_log.seen
     assert [row["teacher/win_rate"] for row in heard] == [1.0]
+
+
+def test_the_examples_logger_says_when_a_height_is_passed(mine, monkeypatch):
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+    with RunLog(mine, RUN, ["my_logger:Milestones"]) as log:
+        tell(log, mine, "teacher", *(row_at(n, n / 100) for n in (40, 50, 60, 85)))
+        tell(log, mine, "finetuned", row_at(95, 0.55))
+    assert (mine / "milestones.txt").read_text().splitlines() == [
+        "teacher wins 0.5 after 50 joint steps",
+        "teacher wins 0.8 after 85 joint steps",
+        "finetuned wins 0.5 after 95 joint steps",
+    ]
 
 
 def test_a_logger_that_fails_stops_no_training(mine, capsys):

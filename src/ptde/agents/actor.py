@@ -14,7 +14,7 @@ from ptde.types import TimeStep
 
 
 class RecurrentTorso(eqx.Module):
-    """Normalise, two ReLU layers, GRU; a layer norm after each."""
+    """Layer norm, two normalised ReLU layers, GRU, and the norm that its readers apply."""
 
     layers: tuple[Linear, Linear]
     norms: tuple[LayerNorm, ...]
@@ -30,7 +30,7 @@ class RecurrentTorso(eqx.Module):
         self.rnn = orthogonal_gru(hidden, hidden, key=k3)
 
     def encode(self, x: Float[Array, "*b i"]) -> Float[Array, "*b h"]:
-        """What the GRU reads."""
+        """The input of the GRU."""
         x = self.norms[0](x)
         for layer, norm in zip(self.layers, self.norms[1:3], strict=True):
             x = norm(jax.nn.relu(layer(x)))
@@ -39,7 +39,7 @@ class RecurrentTorso(eqx.Module):
     def unroll(
         self, x: Float[Array, "B T n i"], first: Bool[Array, "B T"]
     ) -> Float[Array, "B T n h"]:
-        """Hidden states of segments that start at zero."""
+        """Hidden states of segments: zero at their start and at every ``first``."""
         return unroll_rows(self.rnn, self.encode(x), first)
 
 
@@ -78,7 +78,7 @@ class ActorNetwork(AbstractNetwork):
     def unroll(
         self, local: Float[Array, "B T n d"], first: Bool[Array, "B T"]
     ) -> Float[Array, "B T n h"]:
-        """Hidden states of segments that start at zero; ``first`` starts episodes."""
+        """Hidden states of segments: zero at their start and at every ``first``."""
         return self.torso.unroll(local, first)
 
     def values(
@@ -89,7 +89,7 @@ class ActorNetwork(AbstractNetwork):
 
 
 class Critic(AbstractCritic):
-    """V(s, i) for every agent, in units of the normalised return; the dead see zeros."""
+    """V(s, i) of every agent, in units of the normalised return; the dead read s = 0."""
 
     torso: RecurrentTorso
     head: Linear

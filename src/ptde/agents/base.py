@@ -1,4 +1,4 @@
-"""What a network of agents is."""
+"""Interfaces of the agents' network and of the critic."""
 
 from abc import abstractmethod
 from typing import ClassVar
@@ -19,7 +19,7 @@ class AbstractNetwork(eqx.Module):
     """
 
     logits: ClassVar[bool]
-    """The numbers are logits of a policy, not action values."""
+    """Whether the numbers are logits of a policy, not action values."""
 
     @property
     @abstractmethod
@@ -41,13 +41,13 @@ class AbstractNetwork(eqx.Module):
     def unroll(
         self, local: Float[Array, "B T n d"], first: Bool[Array, "B T"]
     ) -> Float[Array, "B T n h"]:
-        """Hidden states of segments that start at zero; ``first`` starts episodes."""
+        """Hidden states of segments: zero at their start and at every ``first``."""
 
     @abstractmethod
     def values(
         self, h: Float[Array, "*b n h"], z: Float[Array, "*b n z"]
     ) -> Float[Array, "*b n u"]:
-        """A number for every action."""
+        """The value or logit of every action."""
 
 
 def informed(
@@ -56,15 +56,15 @@ def informed(
     h: Float[Array, "*b n h"],
     z: Float[Array, "*b n z"],
 ) -> Float[Array, "*b n u"]:
-    """The head on [h_o ; z] (Paper Fig. 1 (a) and 3); on h alone where there is no z."""
+    """The head's output for [h_o ; z] (Paper Fig. 1 (a), 3), or for h alone without z."""
     if bridge is None:
         return head(h)
     return head.joined(jax.nn.relu(bridge(h)), z)
 
 
 class AbstractCritic(eqx.Module):
-    """V of every agent, in units of the normalised return: used in training alone."""
+    """V of every agent, in units of the normalised return. Used in training only."""
 
     @abstractmethod
     def __call__(self, steps: TimeStep) -> Float[Array, "B T n"]:
-        """Values of whole segments."""
+        """The values at every step of whole segments."""

@@ -1,4 +1,4 @@
-"""What acts: policies that see everything, and policies that see their local view alone."""
+"""Policies: those that read the whole time step, and those that read local views alone."""
 
 from abc import abstractmethod
 
@@ -16,16 +16,16 @@ class FullPolicy(eqx.Module):
 
     @abstractmethod
     def start(self, copies: int, n_agents: int) -> Carry:
-        """The carry at the start of an episode, of so many copies of the world."""
+        """The carry at the start of episodes in ``copies`` copies of the world."""
 
     @abstractmethod
     def __call__(
         self, carry: Carry, step: TimeStep, *, key: Key[Array, ""]
     ) -> tuple[Carry, PolicyOutput]:
-        """The carry of the next step, and what every agent does."""
+        """The carry for the next step, and what every agent does now."""
 
     def sent(self, before: Carry, after: Carry) -> Int[Array, " B"]:
-        """Messages from the centre to agents in the step between two carries."""
+        """Number of messages from the centre in the step between two carries."""
         copies = len(jax.tree.leaves(after)[0])
         return jnp.zeros(copies, jnp.int32)
 
@@ -35,17 +35,17 @@ class LocalPolicy(eqx.Module):
 
     @abstractmethod
     def start(self, copies: int, n_agents: int) -> Carry:
-        """The carry at the start of an episode, of so many copies of the world."""
+        """The carry at the start of episodes in ``copies`` copies of the world."""
 
     @abstractmethod
     def __call__(
         self, carry: Carry, local: LocalView, *, key: Key[Array, ""]
     ) -> tuple[Carry, Int[Array, "B n"]]:
-        """The carry of the next step, and every agent's action."""
+        """The carry for the next step, and every agent's action."""
 
 
 class Localised(FullPolicy):
-    """A local policy, which is handed the local part of every step and nothing else."""
+    """A full policy that hands a local one the local part of each step, nothing else."""
 
     policy: LocalPolicy
 
@@ -60,5 +60,5 @@ class Localised(FullPolicy):
 
 
 def localise(policy: LocalPolicy) -> FullPolicy:
-    """A local policy where a full one is asked for: the only bridge between them."""
+    """Makes a full policy of a local one: the only bridge between the two kinds."""
     return Localised(policy)

@@ -1,7 +1,7 @@
-"""Teams: the agents' network with what gives it z, and how the two act together.
+"""Teams: the agents' network with the part that gives it z, and their policies.
 
-A ``Teacher`` has an information module (Paper Fig. 3 (a)), a ``Team`` a student in its
-place (Fig. 5 (b)). Both start, step and unroll as their parts do.
+In a ``Teacher`` that part is an information module (Paper Fig. 3 (a)), in a ``Team`` a
+student (Fig. 5 (b)). Both start and step as their parts do; a teacher also unrolls.
 """
 
 import equinox as eqx
@@ -18,27 +18,27 @@ from ptde.types import Info, LocalView, PolicyOutput, TimeStep
 
 
 class Memory(eqx.Module):
-    """What a team remembers of an episode."""
+    """The recurrent state of a team within an episode."""
 
     h: Float[Array, "B n h"]
     """The network's hidden states."""
     carry: Carry
-    """Of what gives z: the information module or the student."""
+    """The carry of the part that gives z: information module or student."""
 
 
 class Teacher(eqx.Module):
-    """What stage 1 learns and hands to stage 2: network and information module."""
+    """Network and information module: learnt in stage 1, the teacher of stage 2."""
 
     network: AbstractNetwork
     info: AbstractRecurrentInfo
     sight: Sight = eqx.field(static=True, default="own")
 
     def draw(self, steps: TimeStep, *, key: Key[Array, ""]) -> Float[Array, "..."] | None:
-        """The noise that makes z of every agent at these steps a sample; None if unused."""
+        """The noise that makes every agent's z at these steps a sample; None if unused."""
         return self.info.draw(steps.local.alive.shape, key=key)
 
     def start(self, copies: int, n_agents: int) -> Memory:
-        """At the start of an episode, of so many copies of the world."""
+        """The memory at the start of episodes in ``copies`` copies of the world."""
         h = jnp.zeros((copies, n_agents, self.network.hidden))
         return Memory(h, self.info.start(copies, n_agents))
 
@@ -54,7 +54,7 @@ class Teacher(eqx.Module):
     def unroll(
         self, steps: TimeStep, *, noise: Float[Array, "B T n z"] | None = None
     ) -> tuple[Float[Array, "B T n u"], Info]:
-        """The same for whole segments, whoever played them."""
+        """Values or logits, and z, at every step of whole segments, whoever played them."""
         local = information(steps, self.sight)
         h = self.network.unroll(local, steps.first)
         info = self.info.unroll(local, steps.state, steps.first, noise=noise)
@@ -63,18 +63,18 @@ class Teacher(eqx.Module):
     def policy(
         self, epsilon: Float[Array, ""] | float, *, sample_z: bool
     ) -> "TeacherPolicy":
-        """The team, greedy but for ``epsilon``; z is drawn or its mean."""
+        """The team's epsilon-greedy policy, with z drawn (``sample_z``) or its mean."""
         return TeacherPolicy(self, epsilon, sample_z)
 
 
 class Team(eqx.Module):
-    """What is deployed: a network, and the student in the information module's place."""
+    """The team that is deployed: network, and student in the information module's place."""
 
     network: AbstractNetwork
     student: AbstractStudent
 
     def start(self, copies: int, n_agents: int) -> Memory:
-        """At the start of an episode, of so many copies of the world."""
+        """The memory at the start of episodes in ``copies`` copies of the world."""
         h = jnp.zeros((copies, n_agents, self.network.hidden))
         return Memory(h, self.student.start(copies, n_agents))
 
@@ -88,18 +88,18 @@ class Team(eqx.Module):
         return Memory(h, carry), self.network.values(h, z), z
 
     def policy(self, epsilon: Float[Array, ""] | float = 0.0) -> "StudentPolicy":
-        """The team, greedy but for ``epsilon``."""
+        """The epsilon-greedy policy of the team."""
         return StudentPolicy(self, epsilon)
 
 
 class TeacherPolicy(FullPolicy):
-    """Stage 1: epsilon-greedy, with what the information module tells."""
+    """Stage 1's epsilon-greedy policy, whose z comes from the information module."""
 
     teacher: Teacher
     epsilon: Float[Array, ""] | float
     """Probability of a random action, for each agent at each step."""
     sample_z: bool = eqx.field(static=True)
-    """Draw z from its distribution, or use its mean."""
+    """Whether z is drawn from its distribution; otherwise it is the mean."""
 
     def start(self, copies: int, n_agents: int) -> Memory:
         return self.teacher.start(copies, n_agents)
@@ -122,7 +122,7 @@ class TeacherPolicy(FullPolicy):
 
 
 class SamplingPolicy(FullPolicy):
-    """MAPPO in training: actions and z are drawn, and the noise of z is kept."""
+    """MAPPO's policy in training: it draws actions and z, and keeps the noise of z."""
 
     teacher: Teacher
 
@@ -141,7 +141,7 @@ class SamplingPolicy(FullPolicy):
 
 
 class StudentPolicy(LocalPolicy):
-    """Stage 2: epsilon-greedy, with the student in the information module's place."""
+    """Stage 2's epsilon-greedy policy, whose z' comes from the student."""
 
     team: Team
     epsilon: Float[Array, ""] | float = 0.0

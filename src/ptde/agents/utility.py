@@ -53,7 +53,7 @@ class UtilityNetwork(AbstractNetwork):
     def unroll(
         self, local: Float[Array, "B T n d"], first: Bool[Array, "B T"]
     ) -> Float[Array, "B T n h"]:
-        """Hidden states of segments that start at zero; ``first`` starts episodes."""
+        """Hidden states of segments: zero at their start and at every ``first``."""
         return unroll_rows(self.rnn, jax.nn.relu(self.encoder(local)), first)
 
     def values(

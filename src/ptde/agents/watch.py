@@ -1,4 +1,4 @@
-"""Looking over a policy's shoulder: what it thinks of every action, with z and without."""
+"""Recording how a policy values every action, with z and without, while it acts."""
 
 import equinox as eqx
 import jax
@@ -12,18 +12,18 @@ from ptde.types import PolicyOutput, TimeStep
 
 
 class Thought(eqx.Module):
-    """What every agent thought of its actions at one step."""
+    """How every agent valued its actions at one step."""
 
     values: Float[Array, "B n u"]
     """Action values, or MAPPO's logits."""
     without: Float[Array, "B n u"]
-    """What they would have been, had z been 0 at this step. Heads are affine in z, so
-    ``values - without`` is z's own part."""
+    """The values that z = 0 would have given at this step. Heads are affine in z, so
+    ``values - without`` is the part of z."""
     legal: Bool[Array, "B n u"]
 
 
 class Watched(FullPolicy):
-    """Acts as ``policy`` does, and carries its last thought beside what it remembers."""
+    """Acts as ``policy`` does, and carries the last ``Thought`` beside its own carry."""
 
     policy: FullPolicy
     n_actions: int = eqx.field(static=True)
@@ -41,7 +41,7 @@ class Watched(FullPolicy):
         return (after, self._thought(before, step, key)), output
 
     def _thought(self, before: Carry, step: TimeStep, key: Key[Array, ""]) -> Thought:
-        """As the policies in ``agents/team.py`` come to their values."""
+        """The values, computed as the policies in ``agents/team.py`` compute theirs."""
         policy = self.policy
         if isinstance(policy, TeacherPolicy):
             teacher, (key_z, _) = policy.teacher, jax.random.split(key)
@@ -60,12 +60,12 @@ class Watched(FullPolicy):
 
 
 def watched(policy: FullPolicy, n_actions: int) -> FullPolicy:
-    """The policy, watched if it is one of ptde's; others keep their thoughts."""
+    """The policy in a ``Watched`` if it is one of ptde's, any other as it is."""
     inner = policy.policy if isinstance(policy, Localised) else policy
     ours = isinstance(inner, TeacherPolicy | StudentPolicy)
     return Watched(policy, n_actions) if ours else policy
 
 
 def thought_of(policy: FullPolicy, carry: Carry) -> Thought | None:
-    """What a watched policy thought in the step that left this carry."""
+    """The ``Thought`` of the step that left this carry; None if the policy has none."""
     return carry[1] if isinstance(policy, Watched) else None

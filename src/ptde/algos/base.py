@@ -1,4 +1,4 @@
-"""What an algorithm is: it turns rollouts into better teams."""
+"""Interfaces of the algorithms, which learn teams from rollouts."""
 
 from abc import ABC, abstractmethod
 from typing import Any, Generic, TypeVar
@@ -31,14 +31,14 @@ class ModelState(eqx.Module, Generic[Model]):
         optimiser: optax.GradientTransformation,
         rate: Float[Array, ""] | float = 1.0,
     ) -> "ModelState[Model]":
-        """After one more step, of a share ``rate`` of the optimiser's."""
+        """The state after one more step, ``rate`` times as long as the optimiser's."""
         change, state = optimiser.update(gradient, self.optimiser, self.model)
         change = jax.tree.map(lambda x: rate * x, change)
         return ModelState(optax.apply_updates(self.model, change), state)
 
 
 class AbstractAlgorithm(ABC, Generic[State]):
-    """Learns from rollouts. It owns what follows them: a replay, epochs, targets.
+    """Learns from rollouts, and owns what that takes: a replay, epochs, targets.
 
     The state is a pytree that holds everything that changes; the object itself is fixed.
     """
@@ -55,38 +55,38 @@ class AbstractAlgorithm(ABC, Generic[State]):
 
     @abstractmethod
     def behave(self, state: State) -> FullPolicy:
-        """The policy that collects."""
+        """The policy that collects rollouts."""
 
     @abstractmethod
     def update(
         self, state: State, rollout: Rollout, *, key: Key[Array, ""]
     ) -> tuple[State, Metrics]:
-        """Learns from one more rollout, with leaves ``[B, T + 1, ...]``."""
+        """Learns from one more rollout: the new state, and what to log of the update."""
 
     @abstractmethod
     def teacher(self, state: State) -> Teacher:
-        """The team as it stands."""
+        """The network and information module as they stand."""
 
     def team(self, state: State) -> Team | None:
-        """The decentralised team that learns meanwhile, if one does."""
+        """The decentralised team, if this algorithm learns one."""
         return None
 
 
 class AbstractLearner(AbstractAlgorithm[State]):
-    """Learns from rewards: what stage 1 begins, a third stage can go on with."""
+    """An algorithm that learns from rewards, in stage 1 and, going on, in stage 3."""
 
     @abstractmethod
     def central(self, state: State) -> Any:
-        """What only training needs, and a third stage goes on with: mixer or critic."""
+        """The part that only training needs, mixer or critic; stage 3 goes on with it."""
 
     @abstractmethod
     def adopt(self, team: Team, central: Any, teacher: Teacher | None, leash: float) -> Any:
-        """What ``init`` is given so that a decentralised team goes on learning.
+        """The ``given`` of ``init`` with which a decentralised team goes on learning.
 
         Args:
             team: the student stands in the information module's place, and so nothing
                 that the team acts on has read the state.
             central: what this algorithm left behind in stage 1.
-            teacher: whom the team is held to, if it is.
+            teacher: the team is kept near its policy, unless it is None.
             leash: how firmly.
         """

@@ -1,9 +1,9 @@
-"""Stage 3: the decentralised team goes on learning from rewards, with what it now has.
+"""Stage 3: the decentralised team goes on learning, from rewards.
 
-Imitation gives at best E[what the teacher does | what the agent knows], which never looks
-for information on purpose; rewards can teach that. The mixer or critic of stage 1 still
-reads the state, as in all centralised training, and is thrown away afterwards; the team
-itself has a student where the information module was, and so nothing to read it with.
+Imitation gives at best E[what the teacher does | what the agent knows], which never seeks
+information on purpose; rewards can teach that. The mixer or critic of stage 1 still reads
+the state, as in all centralised training, and is thrown away afterwards; the team itself
+has a student where the information module was, and so no part that reads the state.
 """
 
 from dataclasses import dataclass
@@ -27,12 +27,12 @@ class FinetuneConfig(Options):
     group: ClassVar[str] = "finetune."
 
     share: Annotated[float, In(0, 0.99)] = 0.1
-    """Share of --steps for it. In [0, 1); 0 leaves it to ``steps``."""
+    """Share of --steps that this stage takes. In [0, 1); 0 leaves it to ``steps``."""
     steps: Annotated[int, In(0, example=100_000)] = 0
-    """Joint steps for it, beside --steps, where there is no ``share``. >= 0; 0 of both:
+    """Joint steps of this stage on top of --steps, where ``share`` is 0. >= 0; with both 0
     there is no such stage."""
     trains: Literal["all", "student", "network"] = "all"
-    """What learns: the student, the network that the teacher left, or both."""
+    """The parts that learn: the student, the network that the teacher left, or both."""
     lr: Annotated[float, In(0, above=True)] = 5e-4
     """Adam's learning rate; with a value learner it falls linearly to 0. > 0."""
     epsilon: Annotated[float, In(0, 1)] = 0.05
@@ -40,20 +40,20 @@ class FinetuneConfig(Options):
     updates: Annotated[int, In(1)] = 2
     """Updates after each collection. >= 1."""
     average: Annotated[float, In(0, 0.99999)] = 0.99
-    """As --average, in this stage. In [0, 1)."""
+    """The --average of this stage. In [0, 1)."""
     warm_up: Annotated[float, In(0, 0.99)] = 0.2
-    """Share of the collections, the first, that fill the replay before the first update (of
-    mappo: from which the critic alone learns). In [0, 1)."""
+    """Share of the collections, at the start, that only fill the replay (mappo: that only
+    the critic learns from). In [0, 1)."""
     leash: Annotated[float | None, In(0, example=0.1)] = None
-    """Weight of the divergence of the student's policy from its teacher's, on the battles
+    """Weight of the divergence of the student's policy from its teacher's, on the episodes
     that the student plays. >= 0; None: 0.1 for mappo, else 0."""
     tests: Annotated[int, In(1)] = 10
     """How often the team is tested. >= 1."""
     test_episodes: Annotated[int, In(1)] = 64
-    """Episodes of each of these tests. >= 1."""
+    """Episodes of each test. >= 1."""
 
     def parts(self, team: Teacher) -> Any:
-        """The parts of a team that learn, as a tree of bools over its own."""
+        """The parts of a team that learn, as a tree of bools; True if all do."""
         if self.trains == "all":
             return True
         others = jax.tree.map(lambda _: True, team)
@@ -66,18 +66,18 @@ class FinetuneConfig(Options):
 
 
 class Handed(eqx.Module):
-    """What the earlier stages leave for this one."""
+    """The results of stages 1 and 2 with which stage 3 begins."""
 
     team: Team
     central: Any
     """Mixer or critic."""
     teacher: Teacher | None
-    """Holds the leash, if there is one."""
+    """The teacher for the leash, if there is one."""
 
 
 @dataclass(frozen=True)
 class Finetuner(AbstractAlgorithm[eqx.Module]):
-    """A learner of stage 1, as it is, on a decentralised team."""
+    """A learner of stage 1, unchanged, at work on a decentralised team."""
 
     learner: AbstractLearner
     leash: float = 0.0

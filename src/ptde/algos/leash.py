@@ -1,6 +1,6 @@
-"""What holds a student to its teacher while it learns from rewards (Paper Sec. 3.3 on).
+"""A loss that keeps a student near its teacher while it learns from rewards.
 
-GPO and MAGPO (2025) keep the policy that is executed near one that sees the state.
+GPO and MAGPO (2025), too, keep the policy that is executed near one that sees the state.
 """
 
 from typing import Any
@@ -30,7 +30,7 @@ class Leash(eqx.Module):
         batch: Rollout,
         counts: Bool[Array, "B T n"],
     ) -> Float[Array, ""]:
-        """The loss of a student's action values or logits at the steps of a batch."""
+        """The loss of a student's values or logits, over the steps where ``counts``."""
         steps = without_last(batch.steps)
         legal = steps.local.legal
         wanted = jax.lax.stop_gradient(self.teacher.unroll(steps)[0])
@@ -40,11 +40,11 @@ class Leash(eqx.Module):
 
 
 def only(trains: Any, gradient: PyTree) -> PyTree:
-    """The gradient, zero where nothing is to be learnt.
+    """The gradient, with zeros for the parts that shall not learn.
 
     Args:
-        trains: True, or a tree of bools over the gradient's own.
-        gradient: of a model.
+        trains: a tree of bools for parts of the gradient; True is all.
+        gradient: a model's gradient.
     """
     if trains is True:
         return gradient

@@ -64,19 +64,19 @@ class MappoConfig(Options):
     """Global norm at which gradients are clipped, actor and critic apart. > 0."""
 
     def on(self, map_name: str) -> "MappoConfig":
-        """The same with the map's epochs and clip where none are given."""
+        """This config, with the map's epochs and clip where they are 0."""
         epochs, clip = RECIPES.get(map_name, (10, 0.2))
         return replace(self, epochs=self.epochs or epochs, clip=self.clip or clip)
 
 
 def logits(actor: Teacher, batch: Rollout) -> Float[Array, "B T n u"]:
-    """At every step that an action was taken, with the noise it was taken with."""
+    """Logits at every step that was acted on, with the noise of z that was drawn there."""
     steps = without_last(batch.steps)
     return masked(actor.unroll(steps, noise=batch.noise)[0], steps.local.legal)
 
 
 class ValueNorm(eqx.Module):
-    """Running mean and spread of the returns, each with the same weight."""
+    """Running mean and spread of the returns, in which every rollout weighs the same."""
 
     mean: Float[Array, ""]
     square: Float[Array, ""]
@@ -94,7 +94,7 @@ class ValueNorm(eqx.Module):
         return jnp.where(self.count > 0, spread, 1.0)
 
     def update(self, x: Float[Array, "*b"], where: Bool[Array, "*b"]) -> "ValueNorm":
-        """With one more rollout's returns; what is older than 1,000 fades."""
+        """The norm after one more rollout; those more than 1,000 rollouts old fade."""
         count = jnp.minimum(self.count + 1, 1_000.0)
         mean, square = masked_mean(x, where), masked_mean(x * x, where)
         return ValueNorm(
@@ -105,7 +105,7 @@ class ValueNorm(eqx.Module):
 
 
 class Judge(eqx.Module):
-    """The critic, and the scale of what it says."""
+    """The critic, and the scale of its values."""
 
     critic: AbstractCritic
     value_norm: ValueNorm
@@ -115,34 +115,34 @@ class MappoState(eqx.Module):
     """Everything of MAPPO that changes."""
 
     actor: ModelState[Teacher]
-    """The team: the information module is the actor's."""
+    """The team: the information module belongs to the actor."""
     critic: ModelState[AbstractCritic]
     value_norm: ValueNorm
     leash: Leash | None
-    """Of one that is held to a teacher."""
+    """The leash of stage 3, if there is one."""
     collections: Int[Array, ""]
-    """Rollouts so far."""
+    """Number of rollouts so far."""
 
 
 class AdvantageBatch(eqx.Module):
-    """What one rollout teaches; fixed over its epochs."""
+    """Advantages and targets of one rollout, fixed over its epochs."""
 
     batch: Rollout
     log_prob: Float[Array, "B T n"]
     value: Float[Array, "B T n"]
-    """Normalised, of the critic before the update."""
+    """Normalised values of the critic before the update."""
     target: Float[Array, "B T n"]
-    """Normalised."""
+    """Normalised returns."""
     advantage: Float[Array, "B T n"]
     valid: Bool[Array, "B T n"]
-    """The step lay within an episode: the critic learns from it."""
+    """Whether the step lies within an episode: the critic learns from these."""
     counts: Bool[Array, "B T n"]
-    """The agent was alive, too: the policy learns from it."""
+    """Whether the agent was alive, too: the policy learns from these."""
     leash: Leash | None
 
 
 class MappoLearner(AbstractLearner[MappoState]):
-    """One learner for every information module."""
+    """MAPPO with any information module."""
 
     def __init__(
         self,
@@ -155,9 +155,9 @@ class MappoLearner(AbstractLearner[MappoState]):
 
         Args:
             make_models: the untrained networks.
-            config: how they learn; its epochs and clip are not 0.
-            warm_up: rollouts from which the critic alone learns.
-            trains: the parts of the actor that learn, as a tree of bools over its own.
+            config: the hyperparameters; its epochs and clip are not 0.
+            warm_up: rollouts at the start, from which the critic alone learns.
+            trains: the parts of an actor that learn, as ``leash.only`` takes them.
         """
         self.warm_up, self.trains = warm_up, trains
         self.make_models = make_models
@@ -257,8 +257,8 @@ class MappoLearner(AbstractLearner[MappoState]):
         return scale, AdvantageBatch(
             batch=batch,
             log_prob=log_probability(logits(state.actor.model, batch), batch.action),
-            # As the critic put them out: in the new scale they would start outside of the
-            # clipping range wherever the scale has moved, and teach nothing there.
+            # In the old scale, as the critic gave them: in the new one they would start
+            # outside the clipping range wherever the scale moved, and teach nothing there.
             value=value[:, :-1],
             target=(returns - scale.mean) / scale.std,
             advantage=(advantage - mean) / (spread + 1e-5),
@@ -270,7 +270,7 @@ class MappoLearner(AbstractLearner[MappoState]):
     def actor_loss(
         self, actor: Teacher, advantages: AdvantageBatch
     ) -> tuple[Array, Metrics]:
-        """The clipped surrogate and the entropy."""
+        """The clipped surrogate, the entropy and the leash; and what to log."""
         c = self.config
         values = logits(actor, advantages.batch)
         log_prob = log_probability(values, advantages.batch.action)
@@ -293,7 +293,7 @@ class MappoLearner(AbstractLearner[MappoState]):
     def critic_loss(
         self, critic: AbstractCritic, advantages: AdvantageBatch
     ) -> Float[Array, ""]:
-        """Clipped Huber loss of the normalised values, of the dead agents' as well."""
+        """Clipped Huber loss of the normalised values, those of dead agents included."""
         steps = advantages.batch.steps
         value = critic(steps)[:, :-1]
         loss = clipped_value_loss(

@@ -27,7 +27,7 @@ S = TypeVar("S", bound=eqx.Module)
 
 
 class AbstractOnlineStudent(ABC, Generic[S]):
-    """How a student learns meanwhile. The object is fixed; what learns is a module."""
+    """How a student learns beside its teacher. This object is fixed; a module learns."""
 
     @abstractmethod
     def init(self, *, key: Key[Array, ""]) -> S:
@@ -42,13 +42,13 @@ class AbstractOnlineStudent(ABC, Generic[S]):
         q: Float[Array, "B T n u"],
         info: Info,
     ) -> Float[Array, ""]:
-        """What the student minimises at the T steps that were acted on; the others are the
-        teacher's, constant.
+        """The student's loss at the T acted steps. ``network``, ``q`` and ``info`` are the
+        teacher's network, action values and z, constant.
         """
 
     @abstractmethod
     def team(self, student: S, teacher: AbstractNetwork) -> Team:
-        """The decentralised team."""
+        """The decentralised team of this student."""
 
 
 class OnlineValueStudent(AbstractOnlineStudent[UtilityNetwork]):
@@ -81,7 +81,7 @@ class OnlineValueStudent(AbstractOnlineStudent[UtilityNetwork]):
 
 
 class OnlineInfoStudent(AbstractOnlineStudent[AbstractStudent]):
-    """A student of z, such as PTDE's own on Paper Eq. 6, but while its teacher learns."""
+    """A student of z, as PTDE's (Paper Eq. 6), but trained while its teacher learns."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""The learners by name: what each is made of, in stage 1 and in stage 3."""
+"""Learners by name, and how each is built for stage 1 and for stage 3."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from ptde.mixers import MIXERS
 from ptde.options import changed
 from ptde.parts import find, is_own
 from ptde.types import EnvSpec
+from ptde.validation import check_choice
 
 if TYPE_CHECKING:  # a run's config names its learner, and so knows this module
     from ptde.config import Run
@@ -28,39 +29,42 @@ if TYPE_CHECKING:  # a run's config names its learner, and so knows this module
 
 @dataclass(frozen=True)
 class Tuning:
-    """How long a third stage is, for the learner that goes on in it."""
+    """The length of stage 3, for the learner that goes on in it."""
 
     total: int
-    """Its joint steps."""
+    """Joint steps of the stage."""
     collections: int
-    """How often all copies of the world are rolled."""
+    """Number of collections, each a rollout of all copies of the world."""
     warm_up: int
-    """Collections before the team learns."""
+    """Number of collections before the team learns."""
 
 
 @dataclass(frozen=True)
 class Algo:
-    """A learner by name. One of the user's own is ``make`` alone."""
+    """The parts of a named learner. A learner of the user's own has ``make`` alone."""
 
     make: Callable[[Run, EnvSpec], AbstractLearner]
-    """The learner of stage 1."""
+    """``make(run, spec)`` is the learner of stage 1."""
     networks: Callable[..., Teacher] | None = None
     """``networks(run, spec, key=key)`` is the untrained team."""
     tune: Callable[[Run, Tuning], AbstractLearner] | None = None
-    """The learner of stage 3, which is given its networks; None: there is none."""
+    """``tune(run, tuning)`` is the learner of stage 3; None if it has none."""
     segment: int = 128
-    """Joint steps that a segment has about."""
+    """Approximate length of a segment, in joint steps."""
     leash: float = 0.0
-    """Weight of the leash in stage 3 where none was typed."""
+    """Weight of the leash in stage 3 where the user gives none."""
     replay: bool = False
-    """It keeps a replay, from which a student can learn."""
+    """Whether it keeps a replay, from which a student can learn."""
     mixes: bool = False
-    """The agents' values are mixed (``--mixer``), and are its name."""
+    """Whether it mixes the agents' values, and is named after its ``--mixer``."""
 
 
 def algo_of(name: str) -> Algo:
     """The learner of this name, or the user's own. ValueError if there is none."""
-    return Algo(find("algo", name, _MAKERS)) if is_own(name) else ALGOS[name]
+    if is_own(name):
+        return Algo(find("algo", name, _MAKERS))
+    check_choice("algo", name, ALGOS)
+    return ALGOS[name]
 
 
 def value_model(run: Run, spec: EnvSpec, *, key: Key[Array, ""]) -> ValueModel:

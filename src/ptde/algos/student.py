@@ -1,9 +1,9 @@
-"""Stage 2 on the student's own battles: it plays, the teacher answers, it learns.
+"""Stage 2 on the student's own episodes: it plays, the teacher labels, it learns.
 
-A student that remembers must learn on what *it* will see (DAgger, Ross et al. 2011):
-off the teacher's data it latches on to the teacher's past actions. So this is a learner
-like those of stage 1, run by the same loop: it collects, and what it collects it keeps
-with the teacher's answer.
+A student with a memory must learn on what *it* will see (DAgger, Ross et al. 2011): from
+the teacher's data it learns to rely on the teacher's past actions. So this is a learner
+like those of stage 1, run by the same loop: it collects rollouts, which it keeps with the
+teacher's z.
 """
 
 from collections.abc import Callable
@@ -32,14 +32,14 @@ from ptde.types import PolicyOutput, Rollout, TimeStep
 class SharedPolicy(FullPolicy):
     """The first copies are played by the teacher, the others by the student.
 
-    Both read the same network, whose memory is of what the agents saw and did, whoever
-    decided.
+    Both use the same network, whose hidden state follows what the agents saw and did,
+    whoever chose the actions.
     """
 
     teacher: Teacher
     student: AbstractStudent
     teachers: Int[Array, ""]
-    """Copies that the teacher plays."""
+    """Number of copies that the teacher plays."""
     epsilon: Float[Array, ""] | float
 
     def start(self, copies: int, n_agents: int) -> Carry:
@@ -59,7 +59,7 @@ class SharedPolicy(FullPolicy):
 
 
 def label(teacher: Teacher, rollout: Rollout) -> Labelled:
-    """What a rollout teaches a student; every one of its T + 1 steps."""
+    """All T + 1 steps of a rollout with the teacher's z: a student's training data."""
     steps = rollout.steps
     local = local_information(steps.local)
     info = teacher.info.unroll(local, steps.state, steps.first, noise=None)
@@ -68,34 +68,34 @@ def label(teacher: Teacher, rollout: Rollout) -> Labelled:
 
 
 class StudentState(eqx.Module):
-    """Everything of a student's learner."""
+    """Everything of a student's learner that changes, and its teacher."""
 
     teacher: Teacher
-    """Frozen."""
+    """The teacher, frozen."""
     learnt: ModelState[AbstractStudent]
     store: Any
-    """All segments so far, with the teacher's answers."""
+    """All segments so far, with the teacher's z."""
     collections: Int[Array, ""]
 
 
 @dataclass(frozen=True)
 class StudentLearner(AbstractAlgorithm[StudentState]):
-    """Learns a student on a growing store of its own and its teacher's battles."""
+    """Trains a student on a growing store of its own and its teacher's episodes."""
 
     make_student: Callable[[Key[Array, ""]], AbstractStudent]
     objective: AbstractObjective
     envs: int
     collections: int
-    """How many there will be: the store holds all, the rate falls to 0 over them."""
+    """Number of collections: the store holds all, the rate falls to 0 over them."""
     warm_up: int
-    """Collections in which the teacher plays all copies."""
+    """Collections at the start in which the teacher plays all copies."""
     share: float
-    """Share of the copies that it plays afterwards."""
+    """Share of the copies that the teacher plays afterwards."""
     epsilon: float
     updates: int
-    """After each collection."""
+    """Updates after each collection."""
     batch: int
-    """Segments of an update."""
+    """Segments per update."""
     lr: float
     max_grad_norm: float = 10.0
 
@@ -107,7 +107,7 @@ class StudentLearner(AbstractAlgorithm[StudentState]):
 
     @property
     def store(self):
-        """The store: never full."""
+        """The buffer of all segments: never full."""
         return flashbax.make_item_buffer(
             max_length=self.envs * self.collections,
             min_length=1,

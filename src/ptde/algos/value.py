@@ -2,8 +2,8 @@
 
 Stage 1 of PTDE is one TD loss, Eq. 7, whose gradient flows through the mixer and every Q_i
 into the recurrent network and, through z_i, into the information module. As the paper's
-framework (PyMARL2) does, and other than Eq. 8, the targets are TD(lambda) returns with
-double Q-learning.
+framework (PyMARL2) does, and unlike Eq. 8, the targets are TD(lambda) returns with double
+Q-learning.
 """
 
 from collections.abc import Callable
@@ -31,28 +31,28 @@ from ptde.ops.select import greedy, masked, take
 from ptde.types import Info, Rollout, Utilities
 
 ONLINE_STUDENT = 2**31 - 1
-"""Folded into the first key for a student beside its teacher. The i-th key of a split is
+"""Number folded into the first key to draw an online student. The i-th key of a split is
 ``fold_in(key, i)`` (``ops/keys``): no split has so many, so nothing is drawn twice, and a
 teacher begins with the same numbers whether a student is there or not."""
 
 
 class ValueModel(eqx.Module):
-    """All that learns: theta (network and mixer) and phi (information) of Eq. 7."""
+    """All that learns: theta (network and mixer) and phi (information) of Paper Eq. 7."""
 
     teacher: Teacher
     mixer: AbstractMixer
 
 
 class Learnables(eqx.Module):
-    """What a gradient step changes."""
+    """The models that a gradient step changes."""
 
     online: ModelState[ValueModel]
     student: ModelState[Any] | None
-    """Learns meanwhile, if there is an online student."""
+    """The online student, if there is one."""
 
 
 class ValueState(eqx.Module):
-    """Everything of a value learner that changes, and the leash of one that is held."""
+    """Everything of a value learner that changes, and the leash of stage 3."""
 
     learnt: Learnables
     target: ValueModel
@@ -69,7 +69,7 @@ class ValueState(eqx.Module):
 
 
 class ValueLearner(AbstractLearner[ValueState]):
-    """One learner for every mixer and information module."""
+    """The value learner, with any mixer and any information module."""
 
     def __init__(
         self,
@@ -84,11 +84,11 @@ class ValueLearner(AbstractLearner[ValueState]):
 
         Args:
             make_model: the untrained networks.
-            config: how they learn.
-            online_student: how a student learns meanwhile.
+            config: the hyperparameters.
+            online_student: how a student learns beside it, if one does.
             total: joint steps of the whole training: the learning rate falls over them.
             warm_up: segments that are collected before the first update.
-            trains: the parts of a teacher that learn, as a tree of bools over its own.
+            trains: the parts of a teacher that learn, as ``leash.only`` takes them.
         """
         self.total = total
         self.make_model = make_model
@@ -131,17 +131,17 @@ class ValueLearner(AbstractLearner[ValueState]):
         )
 
     def epsilon(self, steps: Int[Array, ""]) -> Float[Array, ""]:
-        """Exploration after so many joint steps."""
+        """Probability of a random action after ``steps`` joint steps."""
         c = self.config
         done = jnp.minimum(steps / c.epsilon_steps, 1.0)
         return c.epsilon_start + done * (c.epsilon_end - c.epsilon_start)
 
     def rate(self, steps: Int[Array, ""]) -> Float[Array, ""]:
-        """Share of the learning rate after so many joint steps."""
+        """Share of the learning rate that is left after ``steps`` joint steps."""
         return 1.0 - (1.0 - self.config.lr_end) * jnp.minimum(steps / self.total, 1.0)
 
     def behave(self, state: ValueState) -> TeacherPolicy:
-        """Epsilon-greedy, with z drawn from its distribution as in the paper's code."""
+        """The epsilon-greedy policy, with z drawn, as in the paper's code."""
         teacher = state.learnt.online.model.teacher
         return teacher.policy(self.epsilon(state.steps), sample_z=True)
 
@@ -192,7 +192,7 @@ class ValueLearner(AbstractLearner[ValueState]):
         learnt, metrics = jax.lax.cond(can, learn, wait, state.learnt)
         segments = state.segments + copies
         due = jnp.zeros((), bool)
-        if self.config.gamma > 0:  # else nobody asks the targets
+        if self.config.gamma > 0:  # else the targets are unused
             due = segments - state.copied >= self.config.target_period
         online, average = learnt.online.model, state.average
         target = jax.tree.map(lambda o, t: jnp.where(due, o, t), online, state.target)
@@ -222,7 +222,7 @@ class ValueLearner(AbstractLearner[ValueState]):
         leash: Leash | None = None,
         key: Key[Array, ""],
     ) -> tuple[Learnables, Metrics]:
-        """One gradient step on a batch; an online student makes its own on the same."""
+        """One gradient step on a batch, and one of the online student on the same batch."""
         model = learnt.online.model
         loss = jax.value_and_grad(self.loss, has_aux=True)
         (_, (metrics, q, info)), gradient = loss(model, target, batch, leash, key=key)
@@ -252,7 +252,7 @@ class ValueLearner(AbstractLearner[ValueState]):
         steps, valid = batch.steps, valid_transitions(batch.steps.first)
         acted, teacher = without_last(steps), online.teacher
         key_online, key_target = jax.random.split(key)
-        bootstraps = self.config.gamma > 0  # else the last step is not looked at
+        bootstraps = self.config.gamma > 0  # else the last step is unused
         seen = steps if bootstraps else acted
         q_seen, info = teacher.unroll(seen, noise=teacher.draw(seen, key=key_online))
         q, info = without_last((q_seen, info)) if bootstraps else (q_seen, info)
@@ -286,9 +286,9 @@ class ValueLearner(AbstractLearner[ValueState]):
         *,
         key: Key[Array, ""],
     ) -> Float[Array, "B T"]:
-        """TD(lambda) returns of double Q-learning: ``action`` is the online network's."""
+        """TD(lambda) returns with double Q: ``action`` is the online network's choice."""
         steps = batch.steps
-        sample = self.config.target_z == "sample"
+        sample = target.teacher.info.stochastic and self.config.target_z == "sample"
         noise = target.teacher.draw(steps, key=key) if sample else None
         q = target.teacher.unroll(steps, noise=noise)[0][:, 1:]
         utilities = Utilities(

@@ -20,29 +20,29 @@ class ValueConfig(Options):
     """Share of the learning rate that is left at the end of the run, falling linearly.
     In [0, 1]."""
     average: Annotated[float, In(0, 0.99999, example=0.99)] = 0.0
-    """Tests and stage 2 take the running average of the networks, which keeps this share of
-    itself at each collection; 0 takes the newest networks. In [0, 1)."""
+    """Tests and stage 2 use a running average of the networks, which keeps this share of
+    itself at each collection; 0 uses the newest networks. In [0, 1)."""
     max_grad_norm: Annotated[float, In(0, above=True)] = 10.0
     """Global norm at which gradients are clipped. > 0."""
     buffer: Annotated[int, In(1)] = 1000
-    """Replay, in segments. >= batch."""
+    """Capacity of the replay, in segments. >= batch."""
     batch: Annotated[int, In(1)] = 32
     """Segments per update. >= 1."""
     updates: Annotated[int, In(1)] = 2
     """Updates after each collection. >= 1."""
     target_period: Annotated[int, In(1)] = 64
-    """The targets are copied each time so many segments were collected. >= 1."""
+    """Segments collected between two copies of the networks to the targets. >= 1."""
     segment_episodes: Annotated[int, In(0, example=1)] = 0
     """Where --segment is 0, a segment has room for so many of the longest episodes. >= 0; 0
     takes as many as come nearest to 128 joint steps."""
     epsilon_start: Annotated[float, In(0, 1)] = 1.0
     """Probability of a random action at the start. In [0, 1]."""
     epsilon_end: Annotated[float, In(0, 1)] = 0.05
-    """The same after ``epsilon_steps``. In [0, 1]."""
+    """Probability of a random action after ``epsilon_steps``. In [0, 1]."""
     epsilon_steps: Annotated[int, In(1)] = 100_000
     """Joint steps over which epsilon falls linearly. >= 1."""
     target_z: Literal["sample", "mean"] = "sample"
-    """z of the target networks: drawn, as the paper's code does, or its mean."""
+    """z of the target networks: drawn, as in the paper's code, or its mean."""
 
     def __post_init__(self):
         super().__post_init__()

@@ -1,4 +1,4 @@
-"""Words that are typed, before an option parser sees them."""
+"""Types of command-line arguments, and changes before they are parsed."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -22,12 +22,12 @@ class Trusting:
     """A command that reads a folder or a plan, which somebody else may have written."""
 
     trust: bool = False
-    """Import and read whatever it names, if your own ptde did not write it. To agree to one
-    world alone, name it: env:module:callable. See docs/security.md."""
+    """Import and read whatever the folder or plan names, if your own ptde did not write it.
+    To agree to one world alone, name it: env:module:callable. See docs/security.md."""
 
 
 def parse(kind: type, words: Sequence[str], command: str, default=None):
-    """A dataclass from words, as tyro reads them; it exits where they do not fit."""
+    """Parses words into a dataclass with tyro, which exits if they do not fit."""
     return tyro.cli(
         kind,
         args=list(words),
@@ -37,8 +37,8 @@ def parse(kind: type, words: Sequence[str], command: str, default=None):
 
 
 def world_words(words: Sequence[str]) -> list[str]:
-    """``env:NAME`` is ``--world NAME``, or ``--world processes`` with a
-    ``module:callable``; ``--env.OPTION`` is ``--OPTION``.
+    """The words with ``env:NAME`` replaced by ``--world NAME``, or ``--world processes``
+    with a ``module:callable``, and ``--env.OPTION`` by ``--OPTION``.
     """
     spelt: list[str] = []
     for word in words:
@@ -53,7 +53,7 @@ def world_words(words: Sequence[str]) -> list[str]:
 
 
 def show_own_parts(words: Sequence[str]) -> None:
-    """With ``--help``: the options of each part that is ``module:callable``."""
+    """If ``--help`` is typed, prints the options of each part that is of the user's own."""
     from ptde.parts import help_of, is_own
 
     if not {"-h", "--help"} & {*words}:
@@ -65,7 +65,7 @@ def show_own_parts(words: Sequence[str]) -> None:
 
 
 def start_of(words: Sequence[str]) -> tuple[list[str], Any]:
-    """The words as they are called today, without ``--preset NAME``, and the ``Run`` that
+    """The words under their present names without ``--preset NAME``, and the ``Run`` that
     they change: the preset's, or that of the world that they name.
     """
     from ptde.config import Run

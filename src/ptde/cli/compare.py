@@ -1,4 +1,4 @@
-"""The command about many runs."""
+"""The command ``ptde compare``."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,15 +27,15 @@ def compare_command(words: Sequence[str]) -> None:
         """The folder of the comparison; the default is runs/compare-PLAN, with -paper
         behind it for --paper."""
         seeds: int | None = None
-        """How many seeds, >= 1; the default is the plan's."""
+        """Number of seeds, >= 1; the default is the plan's."""
         budget_scale: float = 1.0
-        """Share of every budget, for a quick look. > 0."""
+        """Share of every budget, for a quick try. > 0."""
         paper: bool = False
         """Start from the paper's values, as `ptde run --preset paper` does."""
         data: str = ""
         """The LETOR file or folder of figure6."""
         workers: int = 1
-        """Runs of one seed that go on at once, each in a process on a core of its own;
+        """Number of runs at once, of one seed each, in processes on cores of their own;
         >= 1. On a CPU as many as there are cores is fastest; 1 runs the seeds of a cell in
         one program."""
         table_only: bool = False
@@ -65,7 +65,7 @@ def compare_command(words: Sequence[str]) -> None:
 
 
 def _typed_run(words: Sequence[str]):
-    """The run of options as `ptde run` takes them."""
+    """The run of options in the form that `ptde run` takes."""
     from ptde.config import Run
 
     words, start = start_of(words)

@@ -1,4 +1,4 @@
-"""The command that carries a team off."""
+"""The command ``ptde export``."""
 
 import sys
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ import tyro
 
 from ptde.cli.arguments import Role, RunPath, Trusting, parse
 
-# A word, not a Literal: what is unknown is answered with the nearest name.
+# A word, not a Literal, so that the error for an unknown one names the nearest.
 FormatWord = Annotated[str, tyro.conf.arg(metavar="{onnx,numpy,stablehlo}")]
 
 
@@ -22,15 +22,15 @@ def export_command(words: Sequence[str]) -> None:
     @dataclass(frozen=True)
     class Command(Trusting):
         """Writes the decentralised team as a folder that needs neither ptde nor JAX:
-        weights, what goes in and comes out, and a player in NumPy.
+        weights, a description of inputs and outputs, and a player in NumPy.
         """
 
         run: RunPath
         """The run folder."""
         to: FormatWord = "onnx"
-        """What is written beside the player: an ONNX graph, nothing, or a graph for JAX."""
+        """Graph to write beside the player: for ONNX, none (numpy), or for JAX."""
         role: Role | None = None
-        """Whose team; the default is that of the last stage that is finished."""
+        """Role of the team; the default is that of the last finished stage."""
         seed: int | None = None
         """Which of the run's seeds; the default is its first."""
         out: Path | None = None

@@ -1,4 +1,4 @@
-"""The command that shows what there is to run."""
+"""The command ``ptde list``."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ def list_command(words: Sequence[str]) -> None:
 
 
 def _maps():
-    """Every map whose sizes are known before a game or a file is opened."""
+    """The table of the maps whose sizes are known before a game or a file is opened."""
     from rich.table import Table
 
     from ptde.envs.registry import WORLDS

@@ -20,7 +20,7 @@ from ptde.cli.arguments import (
 
 
 def configured(command: str, summary: str) -> Callable[[Sequence[str]], None]:
-    """`ptde run` and `ptde teach`, whose options are those of ``Run``."""
+    """The command `ptde run` or `ptde teach`, whose options are those of ``Run``."""
 
     def run_command(words: Sequence[str]) -> None:
         from ptde.config import Run
@@ -41,8 +41,8 @@ def configured(command: str, summary: str) -> Callable[[Sequence[str]], None]:
             runs/WORLD-MAP-METHOD-SEED. Besides these options, --preset NAME and --method
             NAME set several at once (`ptde list` shows the names)."""
             log: LogNames = ()
-            """Where the rows go besides record.jsonl: tensorboard, wandb, or
-            module:callable for a logger of your own. May be typed several times."""
+            """Logger of the rows of record.jsonl: tensorboard, wandb, or module:callable
+            for one of your own. May be typed several times."""
 
         Command.__doc__ = summary
         names = [field.name for field in dataclasses.fields(Run)]
@@ -67,7 +67,7 @@ def distill_command(words: Sequence[str]) -> None:
     from ptde.jobs.distill import DistillConfig
     from ptde.pipeline import distill_run
 
-    # The run's own options are what an option that is not typed stays at.
+    # An option that is not typed stays as it is in the run.
     folders = [Path(word) for word in words if (Path(word) / "run.json").is_file()]
     saved = load_run(folders[0])[0].apart.student if folders else DistillConfig()
 
@@ -163,18 +163,18 @@ def replay_command(words: Sequence[str]) -> None:
         run: RunPath
         """The run folder."""
         role: Role | None = None
-        """Who plays; the default is the team of the last stage."""
+        """Role of the team that plays; the default is that of the last stage."""
         episode: int = 0
-        """Number of the battle, >= 0: each has another beginning."""
+        """Number of the battle, >= 0: each has another initial state."""
         seed: int | None = None
         """Which of the run's seeds plays; the default is its first."""
         early_late: bool = False
-        """Instead of a GIF: a picture of an early and a late moment, as in the paper's
+        """Instead of a GIF, draw a picture of an early and a late moment, as in the paper's
         Figure 8, and below it the run's baseline, or the team of --versus, in a battle with
-        the same beginning."""
+        the same initial state."""
         versus: Path | None = None
         """For --early-late: another run on the same map. Its student plays, or its teacher
-        if it has none."""
+        if it has no student."""
         out: Path | None = None
         """The file to write; the default is replay.gif, or early-late.png, in the run
         folder."""
@@ -201,7 +201,7 @@ def report_command(words: Sequence[str]) -> None:
         run: RunPath
         """The folder of a run, or of a comparison."""
         battles: int = 2
-        """How many battles are recorded to be watched, >= 0; the page stays below 2 MB."""
+        """Number of battles to record for the page, which stays below 2 MB. >= 0."""
         out: Path | None = None
         """The file to write; the default is report.html in the folder."""
 
@@ -223,7 +223,7 @@ def rank_command(words: Sequence[str]) -> None:
         file: FilePath
         """The LETOR file, plain or gzip."""
         role: Role | None = None
-        """Who ranks; the default is the student, if the run has one."""
+        """Role of the team that ranks; the default is the student, if the run has one."""
         out: Path | None = None
         """The file to write; the default is FILE.run in the run folder."""
         seed: int | None = None

@@ -1,4 +1,4 @@
-"""Commands about worlds that are programs of their own."""
+"""The commands ``ptde check`` and ``ptde doctor``."""
 
 import shlex
 import sys
@@ -25,7 +25,7 @@ def check_command(words: Sequence[str]) -> None:
         """module:callable, such as my_game:MyGame for the class MyGame in my_game.py; or
         the name of a world of JaxMARL, such as MPE_simple_tag_v3."""
         steps: int = 300
-        """Random joint steps, >= 1."""
+        """Number of random joint steps, >= 1."""
         kwargs: str = ""
         """Keyword arguments of the callable, as JSON."""
 
@@ -47,8 +47,8 @@ def check_command(words: Sequence[str]) -> None:
 
 
 def _explained(name: str) -> bool:
-    """Says how a world of JaxMARL is played, if there is one of this name. ValueError says
-    why it does not fit.
+    """Prints how to play a world of JaxMARL; false if there is none of this name.
+    ValueError says why it does not fit.
     """
     from ptde.envs.jaxmarl import MAPS
     from ptde.envs.registry import WORLDS

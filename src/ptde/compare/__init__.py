@@ -1,1 +1,1 @@
-"""Methods x worlds x seeds: what to run, running it, and what came out."""
+"""Comparisons of methods x maps x seeds: plans, their runs, tables and curves."""

@@ -23,13 +23,12 @@ from ptde.report.panels import draw_curve, groups
 def draw_comparison(
     entries: Entries, maps: Sequence[str], path: Path, measure: str = WINS
 ) -> Path:
-    """Test win rates and returns of stage 1: the mean over seeds, and few seeds themselves
-    as thin lines; of more, Student's 95 % interval. More than five methods are dealt to
-    several rows of panels.
+    """Draws test win rates and returns of stage 1: the mean over seeds, with few seeds as
+    thin lines, or with Student's 95 % interval. More than five methods take several rows of
+    panels.
 
-    In a world that measures something else, ``measure`` names it, and stands alone.
-
-    A student of stage 2, whose steps are others, is a dashed line at its final value.
+    In a world with another ``measure`` than win rates, that is drawn alone. A student of
+    stage 2, whose steps are not joint steps, is a dashed line at its final value.
     """
     shown = {"win_rate": measure, "return": "return"}
     if measure != WINS:
@@ -80,7 +79,7 @@ def draw_comparison(
 
 
 def _same_heights(axes: Sequence[plt.Axes], title: str) -> None:
-    """Panels of the same measure can be compared."""
+    """Gives panels of the same measure the same range."""
     ends = np.array([axis.get_ylim() for axis in axes])
     low, high = (-0.02, 1.02) if title == WINS else (ends[:, 0].min(), ends[:, 1].max())
     for axis in axes:

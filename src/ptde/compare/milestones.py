@@ -1,6 +1,6 @@
-"""How soon a team is good: joint steps to a test win rate, and the area under its curve.
+"""Sample efficiency: joint steps to a test win rate, and the area under the learning curve.
 
-Where every method wins in the end, what sets them apart is when.
+Where every method wins in the end, these tell the methods apart.
 """
 
 from collections.abc import Sequence
@@ -13,19 +13,19 @@ from ptde.methods import METHODS
 from ptde.report.curves import smooth
 
 LEVELS = (0.5, 0.8, 0.9)
-"""Test win rates whose joint steps are looked for."""
+"""Test win rates whose first joint steps are reported."""
 
 HOW_SOON = (
     "Joint steps of stage 1 at the first test at which the mean of the last five test win "
     "rates is as high: the median seed's (every seed's). Area under curve: the mean test "
     "win rate over stage 1."
 )
-"""What the table of milestones says."""
+"""The note below the table of milestones."""
 
 
 def steps_to(rows: Sequence[Row], place: int, level: float) -> int | None:
     """Joint steps at the first test whose win rate, the mean of the last five tests, is at
-    least ``level``; None if none is. ``place`` is the seed's in the record.
+    least ``level``; None if none is. ``place`` is the seed's index in the record.
     """
     rates = smooth(np.array([row["win_rate"][place] for row in rows])[:, None])[:, 0]
     passed = np.flatnonzero(rates >= level - 1e-9)
@@ -33,12 +33,12 @@ def steps_to(rows: Sequence[Row], place: int, level: float) -> int | None:
 
 
 def area(rows: Sequence[Row], place: int) -> float:
-    """The mean test win rate over stage 1: the area under its learning curve."""
+    """The mean test win rate over stage 1, which is the area under its learning curve."""
     return float(np.mean([row["win_rate"][place] for row in rows]))
 
 
 def milestones(entries: Entries, maps: Sequence[str]) -> list[list[str]]:
-    """A table of text with its header: a row for each method and map that has curves."""
+    """The table of milestones as text: a header, and a row for each method and map."""
     table = [["method", "map", *(f"steps to {x:.1f}" for x in LEVELS), "area under curve"]]
     for name, by_map in entries.items():
         for where in maps:

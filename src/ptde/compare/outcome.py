@@ -1,4 +1,4 @@
-"""What came out of a comparison: an entry for each method on each map."""
+"""The results of a comparison: an entry for each method on each map."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -13,39 +13,39 @@ from ptde.methods import METHODS, Method
 from ptde.report.result import load_result
 
 WINS = "win rate"
-"""Measured in most worlds; returns are shown beside it."""
+"""The measure of most worlds, beside which returns are shown."""
 
 
 @dataclass
 class Entry:
-    """What one method did on one map."""
+    """The results of one method on one map."""
 
     seeds: list[float] = field(default_factory=list)
     """Final win rate of each seed."""
     returns: list[float] = field(default_factory=list)
-    """Its mean return."""
+    """Mean return of each seed."""
     teacher: list[float] = field(default_factory=list)
-    """Of a student: its teacher's."""
+    """Final win rates of a student's teacher."""
     episodes: int = 0
     steps: int = 0
     spoken: list[float] = field(default_factory=list)
-    """Of each seed: the share of its run's agent-steps at which the centre spoke."""
+    """Share of agent-steps with a message from the centre, for each seed."""
     measure: str = WINS
-    """What the numbers above are in this world."""
+    """The name of the win rates in this world."""
     records: list[tuple[range, list[Row]]] = field(default_factory=list)
-    """Of each run: its seeds, and its tests in stage 1; a student of stage 2 has none."""
+    """Seeds of each run, and its tests in stage 1; a student of stage 2 has no tests."""
     distillations: list[list[Row]] = field(default_factory=list)
-    """Of each run of a student of stage 2: the rows of that stage."""
+    """Rows of stage 2 of each run, for students of that stage."""
     student: DistillConfig = field(default_factory=DistillConfig)
-    """How it learnt there."""
+    """How the student learnt in stage 2."""
 
     @property
     def communication(self) -> float:
-        """Share of agent-steps at which the centre spoke to an agent: the seeds' mean."""
+        """Share of agent-steps with a message from the centre, as the seeds' mean."""
         return float(np.mean(self.spoken)) if self.spoken else 0.0
 
     def add(self, folder: Path, method: Method) -> None:
-        """One more finished run; its seeds join those that are there."""
+        """Adds the seeds of one more finished run."""
         result = load_result(folder)
         score = result[method.role]
         if "returns" not in score:
@@ -71,18 +71,18 @@ class Entry:
             self.distillations += [stage2] if stage2 else []
 
     def curves(self) -> Iterator[tuple[int, int, list[Row]]]:
-        """Each seed in the order of ``seeds``: number, place in its record, the rows."""
+        """Each seed, in the order of ``seeds``: number, index in its record, and rows."""
         for numbers, rows in self.records:
             for place, number in enumerate(numbers):
                 yield number, place, rows
 
 
 Entries = Mapping[str, Mapping[str, Entry]]
-"""By method, then by map."""
+"""Entries by method, then by map."""
 
 
 def gather(folders: Mapping[str, Iterable[tuple[str, Path]]]) -> Entries:
-    """Entries from run folders: for each method, (map, folder) of its finished runs."""
+    """The entries of run folders: for each method, (map, folder) of its finished runs."""
     entries: dict[str, dict[str, Entry]] = {}
     for name, runs in folders.items():
         for where, folder in runs:
@@ -92,6 +92,6 @@ def gather(folders: Mapping[str, Iterable[tuple[str, Path]]]) -> Entries:
 
 
 def measure_of(entries: Entries) -> str:
-    """What the numbers of a comparison are."""
+    """The name of the win rates in the worlds of a comparison."""
     names = {e.measure for by_map in entries.values() for e in by_map.values()}
     return " or ".join(sorted(names)) or WINS

@@ -1,4 +1,4 @@
-"""What a comparison consists of: read from a file, or one of the paper's tables by name.
+"""Plans of comparisons, read from a file, or by name for the paper's tables and figures.
 
 A plan file is TOML:
 
@@ -40,18 +40,18 @@ class Cell:
     run: Run
     map: str
     name: str
-    """Of the run; methods of the same name share it."""
+    """Name of the run; methods of the same run share it."""
     roles: frozenset[str] = frozenset({"teacher"})
-    """Whose results are asked for."""
+    """The roles whose results are asked for."""
 
     @property
     def goal(self) -> Literal["teach", "run"]:
-        """Stage 1 alone, if nobody asks for its students."""
+        """The goal: stage 1 alone unless a student's results are asked for."""
         return "run" if self.roles & {"student", "finetuned"} else "teach"
 
     @property
     def folder(self) -> Path:
-        """Where it is kept, below the comparison's folder."""
+        """The run folder, below the comparison's folder."""
         return Path(self.run.place) / self.name / self.run.seed_name
 
 
@@ -64,9 +64,9 @@ class Plan:
     steps: dict[str, int] = field(default_factory=dict)
     """Joint steps by map; a map that is missing takes ``base.steps``."""
     base: Run = field(default_factory=Run)
-    """Its ``seed`` and ``seeds`` are the comparison's."""
+    """Options of all runs; ``seed`` and ``seeds`` are those of the comparison."""
     start: Run | None = None
-    """What ``base`` was before anything was typed; None is its world's own start."""
+    """``base`` before any option was typed; None takes the world's defaults."""
 
     def __post_init__(self):
         for kind, names in (("method", self.methods), ("map", self.maps)):
@@ -87,7 +87,7 @@ class Plan:
             check_choice("map", name, self.maps)
 
     def check_read(self) -> None:
-        """ValueError names the options of ``base`` that none of the methods uses."""
+        """Raises ValueError, with their names, for options of ``base`` that none uses."""
         start = self.start or Run(world=self.base.world)
         wrong = unused(self.methods[0], self.base, start)
         for name in self.methods[1:]:
@@ -103,7 +103,7 @@ class Plan:
             )
 
     def scaled(self, share: float) -> "Plan":
-        """The same with a share of every budget, for a quick look."""
+        """This plan with a share of every budget, for a quick try."""
         run, epsilon = self.base, "value.epsilon_steps"
         budgets = {"steps": run.steps * share}
         if any(is_read(on_probe(name, run), epsilon) for name in self.methods):
@@ -113,8 +113,8 @@ class Plan:
         return replace(self, steps=steps, base=base)
 
     def as_paper(self) -> "Plan":
-        """The same from the paper's values (``presets.as_paper``); stage 2 as the plan has
-        it, if it says anything of it, as Figure 7 does.
+        """This plan with the paper's values (``presets.as_paper``), but with stage 2 as the
+        plan sets it, if it does, as Figure 7 does.
 
         Raises:
             ValueError: the paper has no values for these methods, or for this world.
@@ -126,7 +126,7 @@ class Plan:
         return replace(self, base=base, start=base)
 
     def check_game(self, name: str) -> None:
-        """ValueError says what the plan of that name lacks of a game, and what to type."""
+        """Raises ValueError, with what to type, if a game of this plan is not installed."""
         if self.base.world not in GAMES:
             return
         try:
@@ -135,7 +135,7 @@ class Plan:
             raise ValueError(f"{name} cannot be run: {error}") from None
 
     def cells(self) -> list[Cell]:
-        """The runs to do, each once, map by map."""
+        """The runs of the comparison, each once, map by map."""
         roles: dict[str, set[str]] = {}
         for method in self.methods:
             roles.setdefault(METHODS[method].run, set()).add(METHODS[method].role)
@@ -150,7 +150,7 @@ class Plan:
 
 
 def _table(methods: str, budgets: dict[str, int], base: Run | None = None) -> Plan:
-    """Methods and maps with budgets in millions of joint steps, three seeds."""
+    """A plan of three seeds, from methods and maps with budgets in millions of steps."""
     steps = {name: millions * MILLION for name, millions in budgets.items()}
     base = replace(base or Run(), seeds=3)
     return Plan(tuple(methods.split()), tuple(budgets), steps, base)
@@ -162,7 +162,7 @@ def _ranking() -> Plan:
 
 
 def _check_paper(methods: Sequence[str]) -> None:
-    """ValueError if the paper has values for none of the methods."""
+    """Raises ValueError if the paper has values for none of the methods."""
     probe = Run(world="probe")
     if all(on_probe(name, probe).algo == "mappo" for name in methods):
         raise ValueError(
@@ -225,7 +225,7 @@ PLANS: dict[str, tuple[str, Plan]] = {
         ),
     ),
 }
-"""Name: (what it is, the plan); budgets are the paper's."""
+"""Plans by name, each with a line about it; budgets are the paper's."""
 
 
 def read_plan(
@@ -236,7 +236,7 @@ def read_plan(
     Args:
         path: the file.
         parse: reads options as `ptde run` does, ``--preset`` among them.
-        paper: start from the paper's values, as if the file said so.
+        paper: whether to start from the paper's values even if the file does not say so.
 
     Raises:
         ValueError: names the file and what is wrong in it.
@@ -263,7 +263,7 @@ def read_plan(
         steps = data.get("steps", {})
         maps = tuple(data.get("maps", ()))
         methods = tuple(renamed(["--method", x])[1] for x in data.get("methods", ()))
-        check_plan(path, maps, flatten(base))
+        check_plan(maps, flatten(base))
         plan = Plan(methods, maps, steps, base, start)
         if paper:
             _check_paper(methods)
@@ -283,7 +283,7 @@ def _options(options: dict[str, Any], parse: Callable[[Sequence[str]], Run]) -> 
 
 
 def _from_paper(options: dict[str, Any], paper: bool) -> dict[str, Any]:
-    """The options, which change the paper's values if so asked."""
+    """The options, on top of the paper's values if ``paper`` is set."""
     if paper and options.get("preset", "paper") != "paper":
         raise ValueError(
             f"the runs start from the paper's values or from preset "
@@ -300,7 +300,7 @@ def _truth(name: str, data: dict[str, Any]) -> bool:
 
 
 def _check_kinds(data: dict[str, Any]) -> None:
-    """ValueError names an entry that is not what it should be, and how it is written."""
+    """Raises ValueError for an entry of the wrong type, with how it is written."""
 
     def check(name: str, good: bool, example: str) -> None:
         if name in data and not good:
@@ -328,7 +328,7 @@ def _check_kinds(data: dict[str, Any]) -> None:
 
 
 def _seeds(value: Any) -> tuple[int, int]:
-    """First seed and how many."""
+    """The first seed, and the number of seeds."""
     if isinstance(value, int):
         return 0, value
     seeds = list(value)
@@ -340,7 +340,7 @@ def _seeds(value: Any) -> tuple[int, int]:
 
 
 def _words(options: dict[str, Any]) -> list[str]:
-    """Options as one would type them."""
+    """The options as words of a command line."""
     words: list[str] = []
     for name, value in options.items():
         flag = "--" + name.replace("_", "-")

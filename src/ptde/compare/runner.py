@@ -1,11 +1,10 @@
-"""Runs what a comparison still lacks, and writes what it has."""
+"""Running the missing runs of a comparison, and writing its results."""
 
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from rich.live import Live
 from rich.table import Table
@@ -29,13 +28,13 @@ from ptde.rollout.runner import runner_of
 def compare(plan: Plan, out: Path, workers: int = 1) -> Entries:
     """Runs the seeds that are missing or unfinished in ``out``, then writes the tables.
 
-    A run folder is ``out/MAP/RUN/SEEDS``: a comparison that was stopped goes on where it
-    stood, and one that gets more methods, maps or seeds runs the new ones alone.
+    A run folder is ``out/MAP/RUN/SEEDS``: a comparison that was stopped resumes, and one
+    that gets more methods, maps or seeds runs the new ones alone.
 
     Args:
-        plan: what is compared.
+        plan: the plan of the comparison.
         out: the comparison's folder.
-        workers: runs of one seed each that go on at once, in a process on a core of its
+        workers: number of runs at once, of one seed each, in processes on cores of their
             own; 1 runs all seeds of a cell in one program, on all cores.
 
     Raises:
@@ -46,7 +45,7 @@ def compare(plan: Plan, out: Path, workers: int = 1) -> Entries:
     """
     plan.check_read()
     cells = []
-    for whole in plan.cells():  # all that can be wrong, before anything long starts
+    for whole in plan.cells():  # finds all errors before anything long starts
         env = build.world(whole.run)
         single = workers > 1 or runner_of(env).one_seed
         for cell in _apart(whole, out, single):
@@ -67,13 +66,13 @@ def compare(plan: Plan, out: Path, workers: int = 1) -> Entries:
 
 
 def collect(plan: Plan, out: Path) -> Entries:
-    """The entries of the finished runs in ``out``; writes and shows the table."""
+    """Writes and prints the tables of the finished runs in ``out``; returns the entries."""
     folders = {
         name: [
             (where, folder)
             for where in plan.maps
             for folder in _runs(out / place_of(where) / METHODS[name].run)
-            if METHODS[name].role in _result(folder)
+            if METHODS[name].role in load_result(folder)
         ]
         for name in plan.methods
     }
@@ -95,7 +94,7 @@ def collect(plan: Plan, out: Path) -> Entries:
 def _on(
     where: str, folders: dict[str, list[tuple[str, Path]]]
 ) -> dict[str, list[tuple[Path, str]]]:
-    """By label, the run folders and roles of the methods that have runs on a map."""
+    """The run folders and roles, by label, of the methods that have runs on a map."""
     runs: dict[str, list[tuple[Path, str]]] = {}
     for name, found in folders.items():
         method = METHODS[name]
@@ -105,18 +104,18 @@ def _on(
 
 
 def _runs(folder: Path) -> list[Path]:
-    """The run folders there, in the order of their seeds."""
+    """The run folders in a folder, in the order of their seeds."""
     found = [path.parent for path in folder.glob("*/run.json")]
     return sorted(found, key=lambda path: load_run(path)[0].seed)
 
 
 def _apart(whole: Cell, out: Path, single: bool) -> list[Cell]:
-    """The cell as runs: those that were begun, and the seeds that none of them has.
+    """Splits a cell into runs: those that were begun, and those of the missing seeds.
 
     Args:
-        whole: all seeds.
+        whole: the cell with all seeds.
         out: the comparison's folder.
-        single: a run for each missing seed; else one for all that follow one another.
+        single: whether each missing seed gets a run; else successive seeds share one.
     """
     cells, first = [], whole.run.seed
     missing = set(range(first, first + whole.run.seeds))
@@ -135,7 +134,7 @@ def _apart(whole: Cell, out: Path, single: bool) -> list[Cell]:
 
 
 def _same_options(there: Run, here: Run, folder: Path) -> None:
-    """ValueError if two runs differ in more than their seeds."""
+    """Raises ValueError if two runs differ in more than their seeds."""
     a, b = there.to_json(), here.to_json()
     odd = [name for name in b if name not in ("seed", "seeds") and a[name] != b[name]]
     if odd:
@@ -144,13 +143,8 @@ def _same_options(there: Run, here: Run, folder: Path) -> None:
         )
 
 
-def _result(folder: Path) -> dict[str, Any]:
-    """What a run came to, by role; empty while it has not ended."""
-    return load_result(folder)
-
-
 def _begin(cell: Cell, out: Path) -> Path:
-    """The cell's run folder, made or told that it is to have a student as well."""
+    """The cell's run folder, which is made, or gets a new goal, where necessary."""
     path = out / cell.folder
     if not (path / "run.json").exists():
         RunFolder.create(cell.run, path, cell.goal)
@@ -163,7 +157,7 @@ def _begin(cell: Cell, out: Path) -> Path:
 
 @dataclass
 class _Board:
-    """All runs at a glance, and the time left at the pace so far."""
+    """The table of all runs while they go on, with the time left at the pace so far."""
 
     cells: list[Cell]
     out: Path
@@ -173,13 +167,17 @@ class _Board:
         self.todo = self.missing()
 
     def missing(self) -> list[Cell]:
-        """Those that lack a role's result."""
-        return [c for c in self.cells if not c.roles <= _result(self.out / c.folder).keys()]
+        """The cells that lack a result of one of their roles."""
+        return [
+            cell
+            for cell in self.cells
+            if not cell.roles <= load_result(self.out / cell.folder).keys()
+        ]
 
     @contextmanager
     def watch(self) -> Iterator[Callable[[list[Path]], None]]:
-        """What is called with the folders at work, again and again, shows the table: in
-        place on a terminal; in a log, when other folders are at work.
+        """A context with a function to call, again and again, with the folders at work. It
+        shows the table: in place on a terminal, or in a log when these change.
         """
         out, before = console(), [Path()]
         if out.is_terminal:
@@ -195,7 +193,7 @@ class _Board:
         yield look
 
     def show(self, running: list[Path]) -> Table:
-        """As a table; ``running`` are the folders at work."""
+        """The table of all runs; ``running`` are the folders at work."""
         ahead = self.missing()
         work = lambda cells: sum(c.run.steps * c.run.seeds for c in cells)
         done, left = work(self.todo) - work(ahead), ""
@@ -221,7 +219,7 @@ class _Board:
         folder = self.out / cell.folder
         if folder in running:
             return last_row(folder)
-        result = _result(folder)
+        result = load_result(folder)
         if not cell.roles <= result.keys():
             return "waits"
         roles = ("teacher", "student", "finetuned")

@@ -1,7 +1,7 @@
-"""What a set of runs says: means, interquartile means and retention, with intervals.
+"""Statistics of a set of runs: means, interquartile means and retention, with intervals.
 
 Intervals of a mean are Student's; of everything else, bootstrap over the seeds, stratified
-by map (Agarwal et al. 2021). Seeds are few: the intervals are wide, and they should be.
+by map (Agarwal et al. 2021). Seeds are few, so the intervals are rightly wide.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,19 +19,19 @@ from ptde.report.statistics import (
 
 
 def iqm(scores: np.ndarray) -> float:
-    """The mean of the middle half."""
+    """The interquartile mean: the mean of the middle half."""
     return float(stats.trim_mean(scores, 0.25))
 
 
 def mean_interval(seeds: Sequence[float]) -> Interval | None:
-    """Student's 95 % interval of a win rate, cut to [0, 1]; None for a single seed."""
+    """Student's 95 % interval of a win rate, clipped to [0, 1]; None for a single seed."""
     return None if len(seeds) < 2 else rate_interval(seeds)
 
 
 def iqm_interval(strata: Mapping[str, Sequence[float]], seed: int = 0) -> Interval | None:
-    """The 95 % interval of the IQM over all maps' seeds: each map is resampled by itself.
+    """The 95 % interval of the IQM over all maps' seeds; each map is resampled by itself.
 
-    None where a map has a single seed.
+    None if a map has a single seed.
     """
     scores = [np.asarray(x, dtype=float) for x in strata.values()]
     if not scores or min(len(x) for x in scores) < 2:
@@ -49,8 +49,8 @@ def retention_interval(
 ) -> Interval | None:
     """The 95 % interval of the PRR, the ratio of the means over seeds.
 
-    A seed's student and teacher are drawn together. None for a single seed, or where a
-    draw could hold teachers that never win.
+    A seed's student and teacher are resampled together. None for a single seed, or if a
+    resample could consist of teachers that never win.
     """
     if len(student) < 2 or min(teacher) <= 0:
         return None
@@ -62,5 +62,5 @@ def retention_interval(
 
 
 def prr(student: Sequence[float], teacher: Sequence[float]) -> float | None:
-    """PRR of the means over seeds, as the paper's."""
+    """The PRR of the means over seeds, as in the paper."""
     return retention(float(np.mean(student)), float(np.mean(teacher)))

@@ -1,8 +1,8 @@
-"""How a comparison is written.
+"""The files of a comparison's results.
 
 ``table.md`` and ``table.tex`` have the layout of the paper's Table 2: a row for each
-method, a column for each map; ``table.md`` has another of returns, which tell methods apart
-before any of them wins, and one of how soon each wins. ``table.csv`` holds every seed.
+method, a column for each map; ``table.md`` adds a table of returns, which tell methods
+apart before any of them wins, and one of how soon each wins. ``table.csv`` has every seed.
 ``marl_eval.json`` is the exchange format of the marl-eval tools (environment, task,
 algorithm, run, step).
 """
@@ -80,7 +80,7 @@ def _header(entries: Entries, maps: Sequence[str]) -> list[str]:
 
 
 def notes(entries: Entries) -> list[str]:
-    """What a reader must know to trust the table."""
+    """Notes below the table: what its numbers and intervals are."""
     counts = {len(e.seeds) for by_map in entries.values() for e in by_map.values()}
     episodes = {
         e.episodes // len(e.seeds) for by_map in entries.values() for e in by_map.values()
@@ -101,12 +101,12 @@ def notes(entries: Entries) -> list[str]:
         if METHODS[name].centralised
     ]
     if spoken:
-        lines.append("Agent-steps at which the centre spoke: " + ", ".join(spoken) + ".")
+        lines.append("Agent-steps at which the state is read: " + ", ".join(spoken) + ".")
     return lines
 
 
 def markdown(entries: Entries, maps: Sequence[str]) -> str:
-    """For a README or a page of documentation."""
+    """The tables and their notes in Markdown."""
     lines = _table([_header(entries, maps), *_cells(entries, maps)])
     lines += ["", *notes(entries), ""]
     if measure_of(entries) == WINS:
@@ -122,7 +122,7 @@ def _table(rows: list[list[str]]) -> list[str]:
 
 
 def latex(entries: Entries, maps: Sequence[str]) -> str:
-    """A tabular for a paper; needs the booktabs package."""
+    """The table as a LaTeX tabular, which needs the booktabs package."""
 
     def escape(text: str) -> str:
         for plain, typeset in (("_", r"\_"), ("%", r"\%")):
@@ -146,7 +146,7 @@ def latex(entries: Entries, maps: Sequence[str]) -> str:
 
 
 def comma_separated(entries: Entries, maps: Sequence[str]) -> str:
-    """One line for each method, map and seed, and nothing lost."""
+    """The results in CSV, unrounded: a line for each method, map and seed."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     columns = [
@@ -176,7 +176,7 @@ def comma_separated(entries: Entries, maps: Sequence[str]) -> str:
 
 
 def marl_eval(entries: Entries, world: str) -> dict:
-    """The exchange format of marl-eval: environment, task, algorithm, run, step."""
+    """The results in marl-eval's format: environment, task, algorithm, run, step."""
     data: dict = {}
     for name, by_map in entries.items():
         method = METHODS[name]
@@ -195,7 +195,7 @@ def marl_eval(entries: Entries, world: str) -> dict:
 
 
 def _steps(rows: list[Row], place: int) -> dict[str, dict]:
-    """One seed's tests."""
+    """One seed's tests in marl-eval's format."""
     return {
         f"step_{count}": {
             "step_count": row["steps"],
@@ -208,8 +208,8 @@ def _steps(rows: list[Row], place: int) -> dict[str, dict]:
 
 
 def write(entries: Entries, maps: Sequence[str], world: str, folder: Path) -> list[Path]:
-    """Writes every form of the table, and the curves; where there is a stage 2, those of
-    Paper Fig. 7, too. Returns the paths.
+    """Writes every form of the table and the curves, and those of Paper Fig. 7 if there is
+    a stage 2. Returns the paths.
     """
     from ptde.compare.curves import distilled, draw_comparison  # Matplotlib is slow
     from ptde.report.distillation import draw_figure7

@@ -1,6 +1,6 @@
-"""Cells of a comparison side by side: a process for each, on a core of its own.
+"""Cells of a comparison side by side, each in a process on a core of its own.
 
-On a CPU, two runs of one thread each get about 1.5 times as much done as one run of two.
+On a CPU, two runs of one thread each do about 1.5 times as much as one run of two threads.
 """
 
 import os
@@ -26,7 +26,7 @@ from ptde.cli import main
 sys.exit(main(["resume", *sys.argv[1:]]))
 """
 LOOK = 2.0
-"""Seconds between two looks at the processes."""
+"""Seconds between two polls of the processes."""
 
 
 class WorkerFailed(Exception):
@@ -39,9 +39,9 @@ def run_side_by_side(
     """Finishes run folders, ``workers`` at a time; each writes ``log.txt`` in its folder.
 
     Args:
-        folders: of runs that were begun.
-        workers: how many at once.
-        look: is called with those that run, every two seconds.
+        folders: run folders that were created.
+        workers: number of processes at once.
+        look: called with the folders at work, every two seconds.
 
     Raises:
         WorkerFailed: a run ended badly; the others were stopped, and saved.
@@ -93,7 +93,7 @@ def _start(folder: Path, core: int) -> subprocess.Popen:
 def _stopped_at_the_end(
     running: dict[Path, tuple[subprocess.Popen, int]],
 ) -> Iterator[None]:
-    """Whatever happens, no process stays: each is asked to save itself and waited for."""
+    """A context that leaves no process: each is asked to save, and waited for."""
     try:
         yield
     except KeyboardInterrupt:
@@ -106,7 +106,7 @@ def _stopped_at_the_end(
 
 
 def last_row(folder: Path) -> str:
-    """What a running cell's newest test says."""
+    """The progress of a running cell, from its newest test."""
     for role in ("student", "teacher"):
         path = folder / role / "record.jsonl"
         rows = Record(path).rows() if path.exists() else []

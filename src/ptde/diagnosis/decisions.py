@@ -24,24 +24,24 @@ TIMES = 4
 
 
 class Pair(NamedTuple):
-    """Who is compared."""
+    """The teacher and the student team that are compared."""
 
     teacher: Teacher
     team: Team
 
 
 class Sums(eqx.Module):
-    """Over all decisions at which there was a choice."""
+    """Sums over all decisions at which there was a choice."""
 
     number: Float[Array, "*b"]
     same: Float[Array, "*b"]
-    """Those in which both act alike."""
+    """Decisions in which teacher and student act alike."""
     regret: Float[Array, "*b"]
-    """The teacher's: its best value less that of the student's action."""
+    """The teacher's regret: its best value less that of the student's action."""
     spread: Float[Array, "*b"]
     """The variance of the teacher's values over the legal actions."""
     apart: Float[Array, "*b"]
-    """The same of the difference between the student's and the teacher's values."""
+    """The variance, over the legal actions, of the student's values less the teacher's."""
 
 
 def decisions(seen: Labelled, pair: Pair) -> Sums:
@@ -74,23 +74,23 @@ def decisions(seen: Labelled, pair: Pair) -> Sums:
 
 
 class Agreement(NamedTuple):
-    """On whose battles the student decides how well."""
+    """How well the student decides on battles of one team."""
 
     battles: str
     same_action: float
-    """Share of the decisions in which both act alike."""
+    """Share of the decisions in which teacher and student act alike."""
     regret: float
-    """The teacher's, in standard deviations of its values over the legal actions."""
+    """The teacher's regret, in standard deviations of its values over the legal actions."""
     r2_of_values: float
     """Share of the variance of the teacher's values, over actions, that the student's
     explain.
     """
     deviation: float
-    """That standard deviation."""
+    """Standard deviation of the teacher's values over the legal actions."""
 
     @classmethod
     def of(cls, battles: str, sums: Sums) -> "Agreement":
-        """From the sums of all seeds and rollouts."""
+        """The agreement that the sums of all seeds and rollouts show."""
         s = {name: float(np.sum(x)) for name, x in vars(sums).items()}
         number = max(s["number"], 1.0)
         deviation = (s["spread"] / number) ** 0.5
@@ -103,7 +103,7 @@ class Agreement(NamedTuple):
         )
 
     def to_json(self) -> dict[str, Any]:
-        """Plain data."""
+        """The agreement as plain data."""
         return {name: x for name, x in self._asdict().items() if name != "deviation"}
 
 
@@ -114,7 +114,7 @@ def agreement(
     length: int,
     keys: Key[Array, " seeds"],
 ) -> list[Agreement]:
-    """On the teacher's battles, and on the student's.
+    """The student's decisions on the teacher's battles, and on its own.
 
     Args:
         env: the world in which teams are tested.

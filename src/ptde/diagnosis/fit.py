@@ -27,9 +27,9 @@ from ptde.jobs.teach import Training, last_state, replayed, teach
 from ptde.types import Rollout
 
 FOLDER = "diagnosis"
-"""In the run folder."""
+"""Folder of the fitted students in a run folder."""
 TESTS = 4
-"""Of each fit, for its progress alone."""
+"""Tests of each fit, for its progress alone."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Fitted:
     team: Team | Teacher
     """A teacher if it is shown the state."""
     seconds: float
-    """What the fit took, whenever it was."""
+    """Wall time of the fit, whenever it was."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ class Fitter:
 
     @cached_property
     def _replay(self) -> Rollout:
-        """What stage 1 left."""
+        """The segments in the replay that stage 1 left."""
         run = self.folder.run
         training = build.training(run, self.env, "teacher")
         return replayed(last_state(training, self.folder.path / "teacher"), run.envs)

@@ -14,7 +14,7 @@ from ptde.rollout.evaluate import Returns
 
 FILE = "diagnosis.json"
 PICTURE = "diagnosis.png"
-"""In the run folder."""
+"""Names of the files in a run folder: the result, and its picture."""
 
 
 @dataclass(frozen=True)
@@ -23,11 +23,11 @@ class Rung:
 
     team: str
     lacks: str
-    """Of a student: what it lacks."""
+    """What a student lacks; empty for other teams."""
     performance: float
     """Mean over seeds and episodes of what the world measures, such as a win rate."""
     chance: float
-    """Half the width of its 95 % interval."""
+    """Half the width of the performance's 95 % interval."""
     mean_return: float
     lost: float | None
     """Share of episodes that ended before the time limit and were not won; None in worlds
@@ -36,13 +36,13 @@ class Rung:
     timed_out: float | None
     """Share of episodes that the time limit ended, and that were not won."""
     seconds: float | None
-    """What fitting it took; None of a team that the run has."""
+    """Wall time of the fit; None for a team of the run itself."""
 
     @classmethod
     def of(
         cls, team: str, returns: Returns, limit: int, lacks: str, seconds: float | None
     ) -> "Rung":
-        """From Returns [seeds, episodes] in a world with such a time limit."""
+        """The rung of a team with Returns [seeds, episodes] in a world with a time limit."""
         reached = reached_in(returns)
         size, chance = Part.of(reached)
         late = np.asarray(returns.length) >= limit
@@ -60,18 +60,18 @@ class Rung:
 
 
 def reached_in(returns: Returns) -> Reached:
-    """Performance in double precision, so that parts of a gap add up to it."""
+    """Performance in double precision, so that the parts of a gap add up to the gap."""
     return np.asarray(returns.performance, np.float64)
 
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """All of it, and where it is."""
+    """All that a diagnosis found, and where it was written."""
 
     summary: str
     measure: str
     episodes: int
-    """Of each team, all seeds together."""
+    """Episodes of each team, all seeds together."""
     gap: Part
     parts: Mapping[str, Part]
     ladder: tuple[Rung, ...]
@@ -93,7 +93,7 @@ class Diagnosis:
         }
 
     def tables(self) -> list[Table]:
-        """What a person reads."""
+        """The tables for a person to read."""
         head = ["lacks", self.measure, "+-", "return", "lost", "time-out", "fitted in"]
         ladder = _table(f"the ladder, {self.episodes} episodes each", ["team", *head])
         for r in self.ladder:

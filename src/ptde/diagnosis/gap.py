@@ -81,20 +81,20 @@ def shares(
 
 
 class Part(NamedTuple):
-    """A part of the gap, or all of it."""
+    """A part of the gap, or the whole gap."""
 
     size: float
     chance: float
-    """Half the width of its 95 % interval."""
+    """Half the width of the 95 % interval of the size."""
 
     @property
     def stands(self) -> bool:
-        """It is larger than chance."""
+        """Whether the part is larger than chance."""
         return self.size > self.chance
 
     @classmethod
     def of(cls, lost: Reached) -> "Part":
-        """From what was lost in each episode: the interval is over episodes of one seed,
+        """The part that was lost in each episode: its interval is over episodes of one seed,
         else over seeds, each of which fitted students of its own.
         """
         values = lost[0] if len(lost) == 1 else lost.mean(axis=1)

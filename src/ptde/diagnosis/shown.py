@@ -66,7 +66,7 @@ class NarrowNetwork(AbstractNetwork):
 
     @property
     def logits(self) -> bool:  # type: ignore[override]
-        """As the network's."""
+        """Whether the network's numbers are logits."""
         return self.network.logits
 
     @property
@@ -181,7 +181,7 @@ class ShownLearner(AbstractAlgorithm[StudentState]):
     """Learns a student that is shown the state; what it leaves is no decentralised team."""
 
     learner: StudentLearner
-    """Its student must be as wide as ``wide`` says."""
+    """The learner, whose student reads an O_i of the width that ``wide`` says."""
     gap: Gap
 
     def init(

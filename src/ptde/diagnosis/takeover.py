@@ -26,9 +26,9 @@ class Takeover(FullPolicy):
     teacher: Teacher
     team: Team
     students: Int[Array, "*seeds"]
-    """How many are students."""
+    """Number of agents that are students."""
     regret: Float[Array, "*seeds"]
-    """In units of the teacher's values (or logits)."""
+    """Greatest regret that is accepted, in units of the teacher's values (or logits)."""
 
     def start(self, copies: int, n_agents: int) -> Shared:
         return Shared(

@@ -1,1 +1,1 @@
-"""Distillation: students, what they minimise, and whose battles they learn from."""
+"""Distillation: students, the losses they minimise, and the options of both."""

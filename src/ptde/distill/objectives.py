@@ -1,12 +1,11 @@
-"""What a student minimises: its distance from the teacher, in z or in what follows from z.
+"""Losses of a student: its distance from the teacher, in z or in the values that follow.
 
 Q_i is affine in z, so with the same h the second is a distance in z as well, seen through
-the head: of z's directions only those count that change the order of the actions.
+the head: only those directions of z count that change how the actions compare.
 """
 
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import ClassVar
 
 import equinox as eqx
 import jax
@@ -20,23 +19,20 @@ from ptde.ops.select import masked
 
 
 class Labelled(eqx.Module):
-    """Segments of what the agents saw, and the teacher's answer to each step."""
+    """Segments of the agents' local information, with the teacher's z at each step."""
 
     local: Float[Array, "*b T n d"]
     """O_i."""
     first: Bool[Array, "*b T"]
     legal: Bool[Array, "*b T n u"]
     counts: Bool[Array, "*b T n"]
-    """Which agents' steps are learnt from: those of the living."""
+    """Whether the agent's step is learnt from: the agent is alive."""
     z: Float[Array, "*b T n z"]
-    """The *mean* of the teacher's z: the same best fit as a sample has, without noise."""
+    """The *mean* of the teacher's z: its best fit is that of samples, without noise."""
 
 
 class AbstractObjective(eqx.Module):
     """A loss between a student's z and the teacher's."""
-
-    needs_network: ClassVar[bool]
-    """It looks at what the network makes of z, so that segments must be whole."""
 
     @abstractmethod
     def __call__(
@@ -46,9 +42,7 @@ class AbstractObjective(eqx.Module):
 
 
 class ZObjective(AbstractObjective):
-    """Paper Eq. 6: the squared distance of the two z."""
-
-    needs_network: ClassVar[bool] = False
+    """Paper Eq. 6: the squared distance of the student's z from the teacher's."""
 
     def __call__(
         self, z: Float[Array, "B T n z"], seen: Labelled, network: AbstractNetwork
@@ -66,7 +60,6 @@ class QObjective(AbstractObjective):
     Czarnecki et al. 2019, whose comparison of losses says that the details matter.
     """
 
-    needs_network: ClassVar[bool] = True
     policy: float = eqx.field(static=True, default=0.5)
     """Weight of the Kullback-Leibler divergence."""
     share: float = eqx.field(static=True, default=0.1)
@@ -94,7 +87,7 @@ class QObjective(AbstractObjective):
 
 
 def average(z: Float[Array, "*b z"], counts: Bool[Array, "*b"]) -> Float[Array, "*b z"]:
-    """The mean of z over what counts, in z's shape."""
+    """The mean of z over the entries that count, in z's shape."""
     mean = jax.vmap(masked_mean, (-1, None))(z, counts)
     return jnp.broadcast_to(mean, z.shape)
 
@@ -102,7 +95,7 @@ def average(z: Float[Array, "*b z"], counts: Bool[Array, "*b"]) -> Float[Array, 
 def variance_of(
     q: Float[Array, "*b u"], legal: Bool[Array, "*b u"], counts: Bool[Array, "*b"]
 ) -> Float[Array, ""]:
-    """The mean over what counts of the variance of Q over the legal actions."""
+    """The variance of Q over the legal actions, as a mean over the entries that count."""
     a = centred(q, legal)
     return masked_mean(jnp.sum(a * a, axis=-1) / jnp.sum(legal, axis=-1), counts)
 
@@ -113,7 +106,7 @@ def sharpness(
     legal: Bool[Array, "*b u"],
     counts: Bool[Array, "*b"],
 ) -> Float[Array, ""] | float:
-    """The temperature at which the network's numbers are read as a policy."""
+    """The temperature at which values become a policy; 1 where they are logits."""
     if network.logits:
         return 1.0
     return 0.1 * jnp.sqrt(variance_of(q, legal, counts)) + 1e-8

@@ -14,7 +14,7 @@ from ptde.types import Info
 
 
 class MlpStudent(AbstractStudent):
-    """The paper's: a memoryless MLP on O_i, three linear layers (ReLU, then LeakyReLU)."""
+    """The paper's student: an MLP on O_i, three linear layers (ReLU, then LeakyReLU)."""
 
     mlp: MLP
 
@@ -39,9 +39,9 @@ class MlpStudent(AbstractStudent):
 class GruStudent(AbstractStudent):
     """A student with a memory of its own, m: z' = MLP([m ; O_i]).
 
-    What an agent no longer sees (its cooldown, where it stands, who was here) it may have
-    seen, or done, before; the memory of the teacher's network was taught to keep what
-    helps where z has the rest.
+    What an agent does not see now (its cooldown, its position, who was here) may follow
+    from what it saw and did before. The hidden state of the teacher's network need not hold
+    that: it was trained beside a z that does.
     """
 
     encoder: Linear
@@ -77,7 +77,7 @@ class GruStudent(AbstractStudent):
 
 
 class NoStudent(AbstractStudent):
-    """z' of width 0, for teams whose network needs none."""
+    """A z' of width 0, for teams whose network takes none."""
 
     def start(self, copies: int, n_agents: int) -> Carry:
         return ()
@@ -94,10 +94,9 @@ class NoStudent(AbstractStudent):
 
 
 class StudentInfo(AbstractRecurrentInfo):
-    """A student in the information module's place, where a learner asks for one.
+    """A student as an information module, for learners that need one.
 
-    The state that it is handed goes nowhere: z is the student's, and the student is not
-    given one.
+    It drops the state that it is handed: z comes from the student, which takes no state.
     """
 
     stochastic = False

@@ -1,4 +1,4 @@
-"""Worlds.
+"""Worlds, that is, environments.
 
 ``ptde.envs.smax`` is imported when a battle is made: its backend is slow to load.
 """

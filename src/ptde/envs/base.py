@@ -1,4 +1,4 @@
-"""What a world is: in JAX, where it is compiled with the team that plays it, or not."""
+"""Interfaces of worlds (environments): of all, and of those that are written in JAX."""
 
 from abc import ABC, abstractmethod
 from dataclasses import replace
@@ -14,19 +14,19 @@ from ptde.types import EnvSpec, TimeStep
 
 EnvState: TypeAlias = PyTree[Array]
 TimeOut = Literal["bootstrap", "terminal"]
-"""What a time limit means to what is learnt; see ``AbstractWorld.time_out``."""
+"""The two meanings of a time limit for learning; see ``AbstractWorld.time_out``."""
 T = TypeVar("T")
 
 
 class AbstractWorld(ABC):
-    """What every world has, in JAX (``AbstractEnv``) or in processes (``ProcessWorld``)."""
+    """A world, either in JAX (``AbstractEnv``) or in processes (``ProcessWorld``)."""
 
     spec: EnvSpec
     notes: tuple[str, ...] = ()
-    """What whoever runs a team here must be told."""
+    """Remarks that are shown to whoever runs a team here."""
     time_out: TimeOut = "bootstrap"
-    """The last step of an episode that its time limit cuts has discount 1 (``bootstrap``:
-    what would have followed is estimated), or 0 (``terminal``: nothing would have)."""
+    """Discount of the last step of an episode that the time limit cuts: 1 (``bootstrap``:
+    the return beyond it is estimated) or 0 (``terminal``: it counts as 0)."""
 
     @abstractmethod
     def shown(self) -> TimeStep:
@@ -37,31 +37,29 @@ class AbstractWorld(ABC):
         return self
 
     def episodes(self, asked: int) -> int:
-        """Episodes of a test: ``asked``, unless the world has so many and no more."""
+        """Episodes of a test: ``asked``, unless the world has a fixed number of them."""
         return asked
 
     def observation_names(self) -> tuple[str, ...]:
-        """What each entry of an observation is, in their order; for whoever feeds a team
-        elsewhere.
-        """
+        """The name of each entry of an observation, for those who use a team elsewhere."""
         return tuple(f"obs[{i}]" for i in range(self.spec.obs_dim))
 
     def action_names(self) -> tuple[str, ...]:
-        """What each action is, in their order."""
+        """The name of each action."""
         return tuple(f"action {i}" for i in range(self.spec.n_actions))
 
     def for_export(self) -> dict[str, Any]:
-        """What ``team.json`` says of this world beside sizes and names."""
+        """Entries of ``team.json`` for this world, beside its sizes and names."""
         return {}
 
     def keep(self, folder: Path) -> None:  # noqa: B027
-        """Writes what a team needs beside its networks to be used elsewhere."""
+        """Writes the files that a team needs beside its networks to be used elsewhere."""
 
     def check_copies(self, copies: int, seeds: int) -> None:  # noqa: B027
-        """ValueError if so many copies, or seeds in one program, are too many."""
+        """Raises ValueError if there are too many copies, or seeds in one program."""
 
     def close(self) -> None:  # noqa: B027
-        """Gives back what it holds; it may be used again."""
+        """Releases processes and memory; the world may be used again."""
 
 
 class AbstractEnv(AbstractWorld):
@@ -92,7 +90,7 @@ class AbstractEnv(AbstractWorld):
         return jax.vmap(lambda k: self.reset(key=k))(jax.random.split(key, copies))
 
     def reset(self, *, key: Key[Array, ""]) -> tuple[EnvState, TimeStep]:
-        """A new episode, as ``step`` takes it."""
+        """A new episode, with the state in the form that ``step`` takes."""
         return self._restartable(self.reset_env(key=key))
 
     @staticmethod
@@ -119,5 +117,5 @@ class AbstractEnv(AbstractWorld):
 
 
 def _typed(tree: T) -> T:
-    """The tree without weak types: with them a program would compile twice."""
+    """The tree without weak types, with which a program would be compiled twice."""
     return jax.tree.map(lambda x: jax.lax.convert_element_type(x, x.dtype), tree)

@@ -1,7 +1,7 @@
-"""The other worlds of the installed ``jaxmarl`` (Rutherford et al. 2024), compiled.
+"""The worlds of the installed ``jaxmarl`` (Rutherford et al. 2024) other than SMAX.
 
-They are played as the package makes them: its observations, rewards and time limits. Of
-its agents' rewards the team gets the mean, or ``__all__`` where the package names that.
+They are played as the package makes them, with its observations, rewards and time limits.
+The team's reward is the mean of the agents' rewards, or ``__all__`` where there is one.
 """
 
 import warnings
@@ -26,28 +26,28 @@ with quietly():
 
 
 class Played(NamedTuple):
-    """The end of a joint step, from which a map tells how its episodes end."""
+    """The outcome of a joint step, from which a map decides how an episode ended."""
 
     state: Any
     reward: Float[Array, ""]
     last: Bool[Array, ""]
-    """It is the episode's last step."""
+    """Whether the step is the episode's last."""
     late: Bool[Array, ""]
-    """The time limit is reached."""
+    """Whether the time limit is reached."""
 
 
 @dataclass(frozen=True)
 class Map:
-    """What the package does not tell of a world."""
+    """Facts of a world that the package does not state."""
 
     sizes: tuple[int, int, int, int, int]
-    """Time limit in joint steps, agents, actions, observation, state: what ``ptde list``
-    shows without making the world. The limit is the one that is played: MPE looks at its
-    clock a step late."""
+    """Time limit in joint steps, agents, actions, observation, state, for ``ptde list``,
+    which does not make the world. The limit is the one in effect: MPE checks its clock one
+    step late."""
     ended: Callable[[Played], Bool[Array, ""]]
-    """Whether the task is over, and not its time alone."""
+    """Whether the task itself ended, and not just its time."""
     performance: Callable[[Played], Float[Array, ""]] | None = None
-    """How well the task that ended went, in [0, 1]; None where nothing bounded says so."""
+    """Success of a task that ended, in [0, 1]; None where the world does not say."""
     measure: str = "win rate"
 
 
@@ -56,20 +56,20 @@ def _never(now: Played) -> Bool[Array, ""]:
 
 
 HANABI_BEST = 25
-"""Five fireworks of five cards."""
+"""The best score: five fireworks of five cards."""
 
 MAPS = {
     "MPE_simple_spread_v3": Map((26, 3, 5, 18, 54), _never),
     "MPE_simple_speaker_listener_v4": Map((26, 2, 5, 11, 22), _never),
     "MPE_simple_reference_v3": Map((26, 2, 50, 21, 42), _never),
-    # Who tells ends the riddle, and is rewarded or punished for it; time does neither.
+    # Telling ends the riddle, with a reward or a penalty; time ends it with neither.
     "switch_riddle": Map(
         (6, 3, 3, 2, 6),
         ended=lambda now: now.last & (now.reward != 0.0),
         performance=lambda now: (now.reward > 0.0).astype(jnp.float32),
     ),
-    # Without a limit: 40 cards are drawn, each gives at most one hint beside the first 8,
-    # and when the deck is empty 3 more turns follow.
+    # The package sets no limit, but no game is longer: 40 cards are drawn, each buys one
+    # hint at most beyond the first 8, and 3 turns follow once the deck is empty.
     "hanabi": Map(
         (91, 2, 21, 658, 1316),
         ended=lambda now: now.last,
@@ -79,8 +79,8 @@ MAPS = {
     "overcooked": Map((400, 2, 6, 520, 1040), _never),
     "overcooked_v2": Map((400, 2, 6, 600, 1200), _never),
 }
-"""The cooperative worlds with listed actions that are known to work. The state is all
-observations, one after another."""
+"""The cooperative worlds with discrete actions that are known to work. Their state is the
+concatenation of all observations."""
 
 _MIXED = "each agent has an interest of its own: it is a dilemma, and no team's task"
 _ROBOTS = "it needs the package jaxrobotarium, which is none of ptde's"
@@ -105,8 +105,8 @@ REFUSED = {
 
 
 def refusal(name: str) -> str | None:
-    """Why a world of the package cannot be played, and what to type; None if it can be, or
-    there is none of this name.
+    """Why a world of the package cannot be played, and what to type instead; None if it can
+    be played or does not exist.
     """
     if name in MAPS or name not in registered_envs:
         return None
@@ -120,12 +120,12 @@ def refusal(name: str) -> str | None:
 class JaxMarl(AbstractEnv):
     """A world of the package, played by a team.
 
-    Agents with fewer actions or narrower observations than others are filled up, with
-    actions that are not legal and with zeros.
+    Agents with fewer actions or narrower observations than others are padded, with illegal
+    actions and with zeros.
     """
 
     def __init__(self, name: str):
-        """Makes it.
+        """Makes the world.
 
         Raises:
             ValueError: there is no such world, or a team cannot play it.
@@ -135,7 +135,7 @@ class JaxMarl(AbstractEnv):
         check_choice("map", name, MAPS)
         self.map = MAPS[name]
         with warnings.catch_warnings():
-            # Overcooked recommends its second version to whoever makes the first.
+            # Overcooked's first version warns that there is a second.
             warnings.simplefilter("ignore", DeprecationWarning)
             self.game = jaxmarl.make(name)
         if (why := misfit(self.game)) is not None:  # another version of the package
@@ -167,7 +167,7 @@ class JaxMarl(AbstractEnv):
         return obs, jax.tree.map(jnp.asarray, state)  # some hold Python's numbers
 
     def _masks(self) -> Callable[[Any], dict[str, Array]] | None:
-        """What tells the legal actions; None if all are legal, always."""
+        """The game's function that gives the legal actions; None if all are legal."""
         for name in ("get_avail_actions", "get_legal_moves"):
             ask = getattr(self.game, name, None)
             try:
@@ -242,6 +242,6 @@ class JaxMarl(AbstractEnv):
 
 
 def _filled(x: Array, width: int) -> Float[Array, " width"]:
-    """``x`` as one row of this width, zeros behind it."""
+    """``x`` as one row of this width, padded with zeros."""
     row = x.reshape(-1)
     return jnp.pad(row, (0, width - row.size))

@@ -1,4 +1,4 @@
-"""Worlds in processes of their own, as the rest of the library sees them."""
+"""Worlds in processes of their own, with the interface of all worlds."""
 
 import json
 from dataclasses import replace
@@ -16,11 +16,12 @@ from ptde.types import EnvSpec, LocalView, TimeStep
 class ProcessWorld(AbstractWorld):
     """A Python or C++ program that a team plays (``ptde.processes.ProcessEnv``).
 
-    Its processes start when it is first played, and end with ``close`` or with the team's.
+    Its processes start when it is first played, and end with ``close`` or with the process
+    that plays it.
     """
 
     def __init__(self, name: str, maker: Maker, config: ProcessConfig, copies: int):
-        """Starts one copy to learn its sizes, and ends it.
+        """Starts one copy to learn the world's sizes, and ends it.
 
         Raises:
             ValueError: it cannot be started.
@@ -41,14 +42,14 @@ class ProcessWorld(AbstractWorld):
 
     @property
     def pool(self) -> Pool:
-        """The copies, in processes that stay until ``close``."""
+        """The copies of the world, in processes that stay until ``close``."""
         if self._pool is None:
             c = self.config
             self._pool = Pool(self.maker, self.sizes, self.copies, c.patience, c.failures)
         return self._pool
 
     def recording(self, folder: Path | None) -> "ProcessWorld":
-        """One copy of the same world, which keeps the game's own records in a folder, if
+        """One copy of this world, which writes the game's own recordings into a folder, if
         one is given.
         """
         kwargs = json.loads(self.maker.kwargs)

@@ -1,4 +1,4 @@
-"""JaxMARL imported without its greeting."""
+"""Importing JaxMARL without its greeting."""
 
 import contextlib
 import io
@@ -9,8 +9,8 @@ from unittest import mock
 
 @contextlib.contextmanager
 def quietly() -> Iterator[None]:
-    """Nothing that is imported within prints. JaxMARL greets on import, and sets
-    ``sys.stdout`` to ``sys.__stdout__`` on the way.
+    """Silences imports within. JaxMARL prints a greeting on import, for which it sets
+    ``sys.stdout`` to ``sys.__stdout__``.
     """
     with (
         contextlib.redirect_stdout(io.StringIO()) as nowhere,

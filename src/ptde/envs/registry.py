@@ -1,4 +1,4 @@
-"""Worlds by name: what ``--world`` and ``--map`` may be."""
+"""Worlds by name: the values of ``--world`` and ``--map``."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -12,10 +12,10 @@ from ptde.validation import check_choice
 
 
 class MapSizes(NamedTuple):
-    """What `ptde list` shows of a map."""
+    """The sizes of a map that `ptde list` shows."""
 
     time_limit: int
-    """In joint steps of the world."""
+    """The longest episode, in joint steps of the world."""
     agents: int
     actions: int
     observation: int
@@ -30,26 +30,25 @@ class World:
     """The map that is taken where none is named."""
     maps: Callable[[], tuple[str, ...]]
     make: Callable[[str, Mapping[str, Any]], AbstractWorld]
-    """From a map's name and the options that it ``reads``: ``options["smax"]``; besides
-    them, ``options["envs"]`` copies will play, ``options["time_out"]`` is what time limits
-    mean, and ``options["progress"]`` is told how far data files are read (see
+    """``make(name, options)`` is the world on a map, from the options that it ``reads``
+    (``options["smax"]``) and, besides, the number of copies (``envs``), the meaning of time
+    limits (``time_out``), and a function to call as data files are read (``progress``; see
     ``read_letor``)."""
     open: str = ""
-    """What a map may be called that ``maps`` does not list; "" for nothing."""
+    """The form of further map names that ``maps`` does not list; "" if there are none."""
     reads: tuple[str, ...] = ("time_out",)
-    """The options that it reads, whole groups (``smax``) or one by one
-    (``processes.limit``): ``make`` is given no others, and whoever types one of the
-    rest is told so."""
+    """The options that the world reads, whole groups (``smax``) or one by one
+    (``processes.limit``): ``make`` gets no others, and typing another is an error."""
     defaults: Mapping[str, Any] = field(default_factory=dict)
-    """What a run here starts from where that is not the plain default (``value.lr``)."""
+    """Defaults of a run in this world that differ from the plain ones (``value.lr``)."""
     sizes: Callable[[str], MapSizes | None] = lambda name: None
-    """A map's sizes where they are known before a game or a file is opened."""
+    """A map's sizes, if they are known before a game or a file is opened."""
     refused: Callable[[str], str | None] = lambda name: None
-    """Why a map that exists cannot be played by a team, and what to type; None for all
-    others."""
+    """Why an existing map cannot be played by a team, and what to type instead; None for
+    all others."""
 
     def check_map(self, name: str) -> None:
-        """ValueError names the nearest of what there is, or says why it does not fit."""
+        """Raises ValueError, with the nearest map or the reason, if it cannot be played."""
         if (why := self.refused(name)) is not None:
             raise ValueError(why)
         if self.open and ":" in name:
@@ -249,7 +248,7 @@ WORLDS = {
 def make_env(
     world: str, map_name: str, options: Mapping[str, Any] | None = None
 ) -> AbstractWorld:
-    """The map of a world. ValueError names the nearest of what there is."""
+    """The world on a map. ValueError names the nearest world or map that there is."""
     check_choice("world", world, WORLDS)
     WORLDS[world].check_map(map_name)
     env = WORLDS[world].make(map_name, options or {})

@@ -1,7 +1,7 @@
 """SMAX: StarCraft-like battles in JAX (JaxMARL, Rutherford et al. 2024).
 
-The battle itself is ``jaxmarl``'s. What is ours: StarCraft's clock, what an agent sees and
-where it may go, what the state holds, and the reward's scale.
+The battle itself is ``jaxmarl``'s. This module adds StarCraft's time limits, SMAC's
+observations, legal moves and state, and the reward's scale.
 """
 
 import jax
@@ -35,7 +35,7 @@ PAPER_SCENARIOS = {
     "3s_vs_8z": _versus([STALKER] * 3, [ZEALOT] * 8),
     "3s5z_vs_3s7z": _versus([STALKER] * 3 + [ZEALOT] * 5, [STALKER] * 3 + [ZEALOT] * 7),
 }
-"""The two maps that the paper added to StarCraft's (Paper Sec. 4.1)."""
+"""The two maps that the paper added to SMAC's (Paper Sec. 4.1)."""
 
 SMAC_LIMITS = {
     "3m": 60,
@@ -52,17 +52,17 @@ SMAC_LIMITS = {
     "3s5z_vs_3s6z": 170,
     "3s5z_vs_3s7z": 170,
 }
-"""Time limits in StarCraft's joint steps (SMAC's map registry; the paper's for its two)."""
+"""Time limits in StarCraft's joint steps: SMAC's, and the paper's for its own two maps."""
 
 SMACV2_LIMIT = 200
-"""The limit of all of SMACv2's maps; taken for maps that neither of the two knows."""
+"""The time limit of SMACv2's maps, and here of all that are not in ``SMAC_LIMITS``."""
 
 STEP_SECONDS = 0.5
 """Seconds of a joint step of SMAX. StarCraft's is 8 of its 22.4 game loops a second."""
 
 
 def time_limit(map_name: str) -> int:
-    """A map's time limit in StarCraft, in SMAX's joint steps."""
+    """The time limit that a map has in StarCraft, converted to SMAX's joint steps."""
     seconds = SMAC_LIMITS.get(map_name, SMACV2_LIMIT) * 8 / 22.4
     return round(seconds / STEP_SECONDS)
 
@@ -85,7 +85,7 @@ class Smax(AbstractEnv):
         self.battle = HeuristicEnemySMAX(
             scenario=scenario,
             attack_mode=config.enemy_attack,
-            max_steps=limit - 1,  # it looks at the clock a step late
+            max_steps=limit - 1,  # it checks the clock one step late
             walls_cause_death=config.observation == "native",
         )
         self.n, self.units = scenario.num_allies, self.battle._env.num_agents
@@ -115,7 +115,7 @@ class Smax(AbstractEnv):
         self.half = jnp.array([self.battle.map_width, self.battle.map_height]) / 2
 
     def _entities(self, width: int, n_actions: int) -> tuple[tuple[int, ...], ...]:
-        """A unit's block of the state; with an ally's, its last action."""
+        """The places of each unit's block in the state; an ally's has its last action."""
         actions = self.units * width
         blocks = [tuple(range(i * width, (i + 1) * width)) for i in range(self.units)]
         for i in range(self.n):
@@ -125,7 +125,7 @@ class Smax(AbstractEnv):
 
     @staticmethod
     def _types(scenario: Scenario) -> tuple[int, ...]:
-        """Unit types that features must tell apart: none where each team has one type."""
+        """Unit types that get a bit in the features: none if each team has one type."""
         if scenario.smacv2_unit_type_generation:
             return tuple(range(6))
         units = [int(u) for u in scenario.unit_types]
@@ -134,8 +134,8 @@ class Smax(AbstractEnv):
         return tuple(sorted(set(units))) if mixed else ()
 
     def observation_names(self) -> tuple[str, ...]:
-        """Of ``_smac`` or ``_native``; "other ally 0" is the first of those but oneself.
-        What an agent does not see, and all that the dead would see, is 0.
+        """Names for the layout of ``_smac`` or ``_native``; "other ally 0" is the first
+        ally but oneself. Whatever an agent does not see is 0; a dead agent sees nothing.
         """
         if self.config.observation == "native":
             unit = ["last move x", "last move y", "last target", "cooldown / longest"]
@@ -238,9 +238,9 @@ class Smax(AbstractEnv):
         )
 
     def _legal(self, units, seen) -> Bool[Array, "n u"]:
-        """Moves and attacks of the living, stop for all; no shot at what is not seen.
+        """Moves and attacks of the living, stop for all; no attack on what is not seen.
 
-        As in SMAC, the four bits "can move there" of its observation are the moves' part.
+        As in SMAC, the moves' part is the four bits "can move" of the observation.
         """
         _, distance, visible = seen
         alive = units.unit_alive[: self.n, None]
@@ -309,8 +309,8 @@ class Smax(AbstractEnv):
     def _state(self, units, last_action: Int[Array, " n"]) -> Float[Array, " s"]:
         """Units [health, cooldown, x, y, type], then last actions; zeros for the dead.
 
-        x and y are relative to the map's centre, in [-1, 1]. As in SMAC, with the enemy's
-        cooldowns, which SMAX's own state shows too.
+        x and y are relative to the map's centre, in [-1, 1]. As in SMAC, but with the
+        enemy's cooldowns, which SMAX's own state shows too.
         """
         place = (units.unit_positions - self.half) / self.half
         unit = jnp.concatenate(

@@ -1,4 +1,4 @@
-"""Is an exported team the one that it was made from? That is asked before it is written."""
+"""A check, before a team is exported, that the exported players act as the team does."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -13,14 +13,14 @@ from ptde.export.player import Player
 from ptde.types import EnvSpec, LocalView
 
 COPIES, STEPS = 8, 8
-"""Teams and steps that are played."""
+"""Copies of the team, and steps, that are played."""
 CLOSE = 1e-3
-"""Two actions whose values are so near, relative to the largest, are as good."""
+"""Difference of two action values, relative to the largest, below which they are equal."""
 
 
 def check_alike(team: Team, spec: EnvSpec, folder: Path, to: str) -> None:
-    """Plays a few made-up steps. ValueError if an exported player takes an action that is
-    worse than the team's own in JAX.
+    """Plays random observations for a few steps. ValueError if an exported player takes an
+    action that the team in JAX values less than its own.
     """
     draw, step = np.random.default_rng(0), jax.jit(lambda *seen: team.step(*seen))
     players = _players(folder, to)
@@ -43,7 +43,7 @@ def check_alike(team: Team, spec: EnvSpec, folder: Path, to: str) -> None:
                     "function that lists its layers (in ptde.export.NETWORKS or STUDENTS) "
                     "describes another network"
                 )
-            player.last_action = last  # equals may be chosen otherwise
+            player.last_action = last  # of equal actions it may have taken another
 
 
 def _view(obs: np.ndarray, legal: np.ndarray, last: np.ndarray) -> LocalView:
@@ -66,7 +66,7 @@ def _players(folder: Path, to: str) -> dict[str, Player]:
 
 
 def _by_stablehlo(folder: Path, player: Player) -> Callable[..., Any]:
-    """The step of a player by ``team.stablehlo``."""
+    """A player's step, computed by ``team.stablehlo``."""
     from jax import export
 
     data = bytearray((folder / "team.stablehlo").read_bytes())

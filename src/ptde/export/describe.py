@@ -1,4 +1,4 @@
-"""What the folder of an exported team says of it: ``team.json`` and the README."""
+"""The description of an exported team in its folder: ``team.json`` and the README."""
 
 from importlib.metadata import version
 from typing import Any
@@ -8,19 +8,19 @@ from ptde.export.layers import Layers
 from ptde.types import EnvSpec
 
 VERSION = 1
-"""Of what ``team.json`` holds."""
+"""Version of the format of ``team.json``."""
 
 
 def described(
     world: AbstractWorld, layers: Layers, about: dict[str, Any]
 ) -> dict[str, Any]:
-    """What ``team.json`` says.
+    """The contents of ``team.json``.
 
     Args:
         world: names the entries of observations and the actions. ValueError if it names
             another number of them.
-        layers: the team's.
-        about: what else is to be said.
+        layers: the team's layers.
+        about: further entries.
     """
     spec = world.spec
     n, m = spec.n_agents, layers.memory
@@ -49,7 +49,7 @@ def _array(shape: list[int], dtype: str, meaning: str, **more: Any) -> dict[str,
 
 
 def _inputs(world: AbstractWorld, memory: int) -> dict[str, Any]:
-    """In the order in which graphs take them."""
+    """The inputs, in the order in which graphs take them."""
     spec, n = world.spec, world.spec.n_agents
     entries = _names("observation_names", world.observation_names(), spec.obs_dim)
     actions = _names("action_names", world.action_names(), spec.n_actions)
@@ -78,7 +78,7 @@ def _inputs(world: AbstractWorld, memory: int) -> dict[str, Any]:
 
 
 def _local(spec: EnvSpec) -> dict[str, Any]:
-    """What the first layers read."""
+    """The parts of the input of the first layers."""
     parts = {
         "obs": (spec.obs_dim, "its row of obs"),
         "last_action": (spec.n_actions, "its last action, one-hot; zeros for -1"),
@@ -104,7 +104,7 @@ def _names(method: str, names: tuple[str, ...], width: int) -> list[str]:
 
 
 def readme(team: dict[str, Any], to: str) -> str:
-    """The folder's README, of what ``described`` gave and the format."""
+    """The folder's README, from the contents of ``team.json`` and the format."""
     n, o = team["inputs"]["obs"]["shape"]
     u, m = team["actions"], team["inputs"]["memory"]["shape"][-1]
     graphs = {

@@ -1,6 +1,6 @@
-"""A team's networks as a list of layers: what the player and the ONNX file are made from.
+"""A team's networks as a list of layers, from which player and ONNX file are made.
 
-Three kinds of layers are enough for every network and student of ours:
+Three kinds of layers are enough for every network and student of ptde's:
 
 =========== ======================================================================
 ``linear``  [inputs put side by side] W + b
@@ -25,40 +25,40 @@ from ptde.nn.linear import MLP, LayerNorm, Linear
 from ptde.nn.recurrent import GRU
 
 LOCAL = "local"
-"""What the first layers read: O_i = [observation, one-hot last action, one-hot agent]."""
+"""Input of the first layers: O_i = [observation, one-hot last action, one-hot agent]."""
 ACTIVATIONS: dict[Callable[..., Any], str] = {
     jax.nn.relu: "relu",
     jax.nn.leaky_relu: "leaky_relu",
 }
-"""Those that players know, by what a network applies."""
+"""Names of the activations that players know, by their functions."""
 
 
 class Layers:
     """Layers in the order in which they are computed, and their weights.
 
-    Each method adds one and returns its name, which a later one reads. A layer's weights
-    are called after it: ``network.head.weight``.
+    Each method adds a layer and returns its name, which later layers can read. A layer's
+    weights are named after it: ``network.head.weight``.
     """
 
     def __init__(self) -> None:
         self.list: list[dict[str, Any]] = []
-        """What ``team.json`` says of each: name, kind, what it reads, what is applied."""
+        """Each layer's entry in ``team.json``: name, kind, inputs and activation."""
         self.weights: dict[str, np.ndarray] = {}
         self.memory = 0
-        """Width of what an agent remembers from step to step."""
+        """Width of an agent's memory between steps."""
 
     def linear(self, name: str, layer: Linear, *reads: str, then: str = "") -> str:
-        """A linear layer on what it reads, side by side; ``then`` an activation."""
+        """Adds a linear layer on its concatenated inputs; ``then`` names an activation."""
         self._keep(name, weight=layer.weight, bias=layer.bias)
         return self._add(name, "linear", reads, **({"then": then} if then else {}))
 
     def norm(self, name: str, layer: LayerNorm, reads: str) -> str:
-        """A layer norm."""
+        """Adds a layer norm."""
         self._keep(name, scale=layer.scale, offset=layer.offset)
         return self._add(name, "norm", (reads,))
 
     def gru(self, name: str, layer: GRU, reads: str) -> str:
-        """A GRU, whose hidden state gets a place in the memory."""
+        """Adds a GRU, whose hidden state gets a place in the memory."""
         weights = {
             "weight_x": layer.project.weight,
             "bias_x": layer.project.bias,
@@ -70,7 +70,7 @@ class Layers:
         return self._add(name, "gru", (reads,), memory=[start, self.memory])
 
     def mlp(self, name: str, mlp: MLP, *reads: str) -> str:
-        """Linear layers one after another. ValueError for an activation without a name."""
+        """Adds the layers of an MLP. ValueError for an activation without a name."""
         for i, layer in enumerate(mlp.layers):
             then = ""
             if i < len(mlp.activations):
@@ -138,20 +138,20 @@ STUDENTS: dict[type[AbstractStudent], AddStudent] = {
     GruStudent: _gru_student,
     NoStudent: _no_student,
 }
-"""How a student's layers are listed: ``f(student, layers) -> (name of the last one,)``.
+"""Functions that list a student's layers: ``f(student, layers) -> (name of the last,)``.
 Add a student of your own here."""
 
 NETWORKS: dict[type[AbstractNetwork], AddNetwork] = {
     UtilityNetwork: _utility,
     ActorNetwork: _actor,
 }
-"""How a network's are: ``f(network, layers, *z) -> name of the last one``, where ``z``
-names the student's last layer, if it has one. Add a network of your own here."""
+"""Functions that list a network's layers: ``f(network, layers, *z) -> name of the last``,
+where ``z`` names the student's last layer, if there is one. Add your own networks here."""
 
 
 def layers_of(team: Team) -> Layers:
-    """The layers of one team, without a leading axis of seeds; the last one's numbers are
-    the actions' values. ValueError says what to write for networks of a user's own.
+    """The layers of a team without a leading axis of seeds; the last one gives the action
+    values. ValueError says what to write for networks of a user's own.
     """
     layers = Layers()
     z = _known(team.student, STUDENTS, "STUDENTS")(team.student, layers)
@@ -161,7 +161,7 @@ def layers_of(team: Team) -> Layers:
 
 
 def _check_memory(student: AbstractStudent, listed: int) -> None:
-    """ValueError if a student that remembers is listed as one that does not."""
+    """Raises ValueError if the listed layers lack some of the student's memory."""
     memory = jax.tree.leaves(jax.eval_shape(lambda: student.start(1, 1)))
     width = sum(x.shape[-1] for x in memory)
     if width != listed:
@@ -174,7 +174,7 @@ def _check_memory(student: AbstractStudent, listed: int) -> None:
 
 
 def _known(part: Any, table: dict[Any, Callable], name: str) -> Callable:
-    """By its very class: one that inherits may compute something else."""
+    """The function for a part's exact class: a subclass may compute something else."""
     if type(part) in table:
         return table[type(part)]
     kind, example = type(part).__name__, next(iter(table)).__name__

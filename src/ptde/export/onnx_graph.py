@@ -1,7 +1,7 @@
-"""A team as an ONNX graph, put together by hand from its layers.
+"""A team as an ONNX graph, built node by node from its layers.
 
-Inputs are what the player has: obs, legal, last_action, memory; there is no state. The
-batch is symbolic: so many whole teams in one call.
+The inputs are those of the player: obs, legal, last_action, memory; there is no state. The
+batch is symbolic: any number of whole teams in one call.
 """
 
 from typing import Any
@@ -13,14 +13,14 @@ from onnx import TensorProto, helper, numpy_helper
 from ptde.export.layers import LOCAL
 
 OPSET = 17
-"""The first with LayerNormalization; every runtime since the end of 2022 has it."""
+"""The first operator set with LayerNormalization; all runtimes since late 2022 have it."""
 IR = 8
-"""The file format that goes with it."""
+"""Version of the file format that goes with ``OPSET``."""
 KINDS = {"float32": TensorProto.FLOAT, "bool": TensorProto.BOOL, "int64": TensorProto.INT64}
 
 
 class _Graph:
-    """Nodes in order; each is called after what it makes."""
+    """A graph's nodes in order, each named after its output."""
 
     def __init__(self, weights: dict[str, np.ndarray]):
         self.nodes: list[onnx.NodeProto] = []
@@ -50,8 +50,8 @@ def onnx_graph(team: dict[str, Any], weights: dict[str, np.ndarray]) -> onnx.Mod
     """The graph of a team.
 
     Args:
-        team: what ``team.json`` says of it.
-        weights: its arrays by name.
+        team: the contents of ``team.json``.
+        weights: the team's arrays by name.
     """
     graph = _Graph(weights)
     _local(graph, team)
@@ -89,9 +89,9 @@ def _value(name: str, about: dict[str, Any]) -> onnx.ValueInfoProto:
 
 
 def _local(graph: _Graph, team: dict[str, Any]) -> None:
-    """O_i = [observation, one-hot last action, one-hot agent]."""
+    """Adds the nodes of O_i = [observation, one-hot last action, one-hot agent]."""
     n, u = team["agents"], team["actions"]
-    # OneHot would take -1, an episode's first, for the last action.
+    # OneHot would take -1, as at an episode's first step, for the action of the last index.
     actions = graph.constant("every_action", np.arange(u))
     end = graph.constant("end", np.array([-1]))
     last = graph.node("Unsqueeze", ["last_action", end], "last_action.wide")
@@ -107,7 +107,7 @@ def _local(graph: _Graph, team: dict[str, Any]) -> None:
 
 
 def _layer(graph: _Graph, layer: dict[str, Any]) -> list[str]:
-    """Adds a layer's nodes; the parts of the next memory that it makes."""
+    """Adds a layer's nodes, and returns the parts of the next memory that it makes."""
     name, reads = layer["name"], layer["reads"]
     x = reads[0]
     if len(reads) > 1:
@@ -128,7 +128,7 @@ def _layer(graph: _Graph, layer: dict[str, Any]) -> list[str]:
 
 
 def _gru(graph: _Graph, layer: dict[str, Any], x: str) -> str:
-    """Written out: ONNX's own GRU wants an axis of time, and its gates in another order."""
+    """Adds a GRU's step, written out: ONNX's own has an axis of time, and other gates."""
     name = layer["name"]
     first, last = (
         graph.constant(f"{name}.{end}", np.array([at]))

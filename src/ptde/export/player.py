@@ -1,4 +1,4 @@
-"""Plays a team that `ptde export` wrote. It needs NumPy and the folder, and nothing else.
+"""Plays a team that `ptde export` wrote. It needs only NumPy and the team's folder.
 
 player = Player("FOLDER")            # or Player("FOLDER", "onnx"), which needs onnxruntime
 player.reset()                       # before each episode
@@ -54,12 +54,12 @@ class Player:
         self.reset()
 
     def reset(self):
-        """Forgets everything: an episode starts."""
+        """Clears the memory, for the start of an episode."""
         self.memory: Any = None
         self.last_action: Any = None
 
     def act(self, obs, legal):
-        """The agents' actions. ValueError for arrays that are not of the team's sizes."""
+        """The agents' actions at this step. ValueError for arrays of other sizes."""
         obs, legal = np.asarray(obs, np.float32), np.asarray(legal, bool)
         if (obs.shape[-2:], legal.shape[-2:]) != self.shapes:
             raise ValueError(f"{obs.shape=}, {legal.shape=}: they must end {self.shapes}")
@@ -70,7 +70,7 @@ class Player:
         return self.last_action.copy()
 
     def prepare(self, features):
-        """Observations of a team that ranks, from raw features [..., features]."""
+        """The observations of a team that ranks, from raw features [..., features]."""
         p = self.team["preparation"]
         x = np.asarray(features, np.float64)[..., p["kept"]]
         x = np.where(np.isnan(x), p.get("missing", 0.0), x)

@@ -16,8 +16,8 @@ PLATFORMS = ("cpu", "cuda", "tpu")
 
 
 def stablehlo(team: Team, spec: EnvSpec, memory: int) -> bytes:
-    """``(obs, legal, last_action, memory) -> (action, memory)``, of a symbolic number of
-    teams; actions are int32. The weights are constants in it.
+    """The program ``(obs, legal, last_action, memory) -> (action, memory)`` for a symbolic
+    number of teams; actions are int32. The weights are constants in it.
 
     Raises:
         ValueError: an agent's memory is not ``memory`` wide, as its layers say.
@@ -58,7 +58,7 @@ def stablehlo(team: Team, spec: EnvSpec, memory: int) -> bytes:
 
 @contextmanager
 def _without_places() -> Iterator[None]:
-    """Within, JAX does not write into a program which file each operation comes from."""
+    """A context in which JAX's programs do not name the source file of each operation."""
     option = "jax_traceback_in_locations_limit"
     before = getattr(jax.config, option)
     jax.config.update(option, 0)
@@ -69,5 +69,5 @@ def _without_places() -> Iterator[None]:
 
 
 def _ordered(memory: Memory):
-    """A memory with the student's part first, as the other formats have it."""
+    """A memory with the student's part first, as in the other formats."""
     return memory.carry, memory.h

@@ -1,4 +1,4 @@
-"""Carries the decentralised team of a run off, as a folder that plays without ptde."""
+"""Writing the decentralised team of a run as a folder that plays without ptde."""
 
 import json
 import shutil
@@ -27,8 +27,8 @@ FORMATS: dict[str, tuple[str, ...]] = {
     "onnx": ("onnx", "onnxruntime"),
     "stablehlo": ("flatbuffers",),
 }
-"""What ``--to`` may be, and the packages that each needs. The player in NumPy is always
-there, whatever else is."""
+"""The formats of ``--to``, and the packages that each needs. The player in NumPy is always
+written."""
 FILES = (
     "team.json",
     "model.safetensors",
@@ -48,14 +48,14 @@ def export_run(
 ) -> Path:
     """Writes the run's decentralised team as a folder, and returns the folder.
 
-    The team is that of the last stage that is finished: the student, fine-tuned if it was,
-    or the teacher of a run without information. ``role`` asks for another.
+    The team is that of the last finished stage: the student, fine-tuned if it was, or the
+    teacher of a run without information. ``role`` asks for another.
 
     Args:
         path: the run folder.
         to: ``numpy`` writes weights, description and a player in NumPy; ``onnx`` and
-            ``stablehlo`` a graph beside them.
-        seed: which of the run's seeds; None is its first.
+            ``stablehlo`` write a graph beside them.
+        seed: the one of the run's seeds to export; None is its first.
         out: the folder to write; None is ``export`` in the run folder, or
             ``export-ROLE`` where a role is asked for. An earlier export there is replaced.
         role: ``student``, ``finetuned``, ``baseline``, or ``teacher`` if it acts on local
@@ -63,7 +63,7 @@ def export_run(
 
     Raises:
         ValueError: the run has no decentralised team, or the role is not one; a network is
-            not a part of ptde; a package is missing; ``out`` is something else.
+            not a part of ptde; a package is missing; ``out`` exists and is not an export.
     """
     check_choice("to", to, FORMATS)
     _check_installed(to)
@@ -94,10 +94,10 @@ def export_team(
 
     Args:
         team: network and student.
-        world: what it was taught in: sizes, and what its observations are called.
+        world: the world of its training, which gives sizes and names.
         out: the folder to write.
         to: the format.
-        about: what ``team.json`` is to say of it besides, such as ``method`` and ``seed``.
+        about: further entries of ``team.json``, such as ``method`` and ``seed``.
     """
     check_choice("to", to, FORMATS)
     _check_installed(to)
@@ -133,13 +133,13 @@ def _check_installed(to: str) -> None:
 
 
 def awaited(folder: RunFolder) -> str:
-    """The decentralised team that the run is still to make, the last one; "" if none."""
+    """The role of the last decentralised team, if it is still to be made; else ""."""
     teams = [role for role in folder.expected if role in ("student", "finetuned")]
     return teams[-1] if teams and not folder.has(teams[-1]) else ""
 
 
 def _role(folder: RunFolder, asked: str | None) -> str:
-    """The role to export. ValueError says how to get one that is decentralised."""
+    """The role to export. ValueError says how to get a decentralised one."""
     run, path = folder.run, folder.path
     if asked is not None:
         folder.check_has(asked)
@@ -168,7 +168,7 @@ def _role(folder: RunFolder, asked: str | None) -> str:
 
 
 def _world(folder: RunFolder) -> AbstractWorld:
-    """The run's world; one that ranks without its data, which may be elsewhere."""
+    """The run's world; a ranking one without its data, which may be elsewhere."""
     if folder.run.world == "ranking":
         return Ranking.kept(folder.path, folder.run.ranking)
     return build.world(folder.run)
@@ -179,7 +179,7 @@ def _write(folder: Path, team: dict[str, Any], layers: Layers, to: str) -> None:
 
     (folder / "team.json").write_text(json.dumps(team, indent=1))
     weights = {name: np.ascontiguousarray(x) for name, x in layers.weights.items()}
-    # Not save_file, which makes a file that others may not read.
+    # Not save_file, whose file is readable by its owner alone.
     (folder / "model.safetensors").write_bytes(save(weights, {"format": "np"}))
     shutil.copyfile(player.__file__, folder / "player.py")
     (folder / "README.md").write_text(readme(team, to))

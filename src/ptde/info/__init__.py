@@ -38,7 +38,7 @@ INFOS: dict[str, Callable[..., AbstractRecurrentInfo]] = {
 def make_info(
     name: str, spec: EnvSpec, sizes: InfoSizes, *, key: Key[Array, ""]
 ) -> AbstractRecurrentInfo:
-    """The untrained module, in a ``PeriodicInfo`` if it shall not see every state."""
+    """The untrained module, in a ``PeriodicInfo`` if it does not see every state."""
     module = find("info", name, INFOS)(spec, sizes, key=key)
     if isinstance(module, AbstractInfo) and module.z_dim and sizes.refresh > 1:
         return PeriodicInfo(module, spec.state_dim, sizes.refresh)
@@ -46,7 +46,7 @@ def make_info(
 
 
 def info_shapes(name: str, spec: EnvSpec, sizes: InfoSizes) -> AbstractRecurrentInfo:
-    """The module in shapes."""
+    """The module with shapes in place of its arrays."""
 
     def make(key):
         return make_info(name, spec, sizes, key=key)

@@ -1,4 +1,4 @@
-"""What an information module and a student are."""
+"""Interfaces of information modules and of students."""
 
 from abc import abstractmethod
 from typing import TypeAlias, final
@@ -12,20 +12,20 @@ from ptde.nn.linear import MLP
 from ptde.types import Info, Rollout
 
 Carry: TypeAlias = PyTree[Array]
-"""What is remembered of an episode; all zeros at its start. Leaves are ``[B, ...]``."""
+"""Memory within an episode; all zeros at its start. Leaves are ``[B, ...]``."""
 
 
 class AbstractRecurrentInfo(eqx.Module):
-    """A view of the global state for each agent, which may remember: the teacher's."""
+    """A teacher's view of the global state for each agent, z_i. It may have a memory."""
 
     z_dim: eqx.AbstractVar[int]
     """Width of z."""
     stochastic: eqx.AbstractVar[bool]
-    """z is drawn from a distribution, not a value."""
+    """Whether z is drawn from a distribution."""
 
     @abstractmethod
     def start(self, copies: int, n_agents: int) -> Carry:
-        """What it remembers at the start of an episode, of so many copies."""
+        """The carry at the start of episodes in ``copies`` copies of the world."""
 
     @abstractmethod
     def step(
@@ -47,7 +47,7 @@ class AbstractRecurrentInfo(eqx.Module):
         *,
         noise: Float[Array, "B T n z"] | None,
     ) -> Info:
-        """The same for whole segments that start with an episode; ``first`` starts more."""
+        """All steps of segments that start with an episode; ``first`` starts more."""
 
     @final
     def draw(
@@ -59,7 +59,7 @@ class AbstractRecurrentInfo(eqx.Module):
     def sent(
         self, before: Carry, after: Carry, alike: Int[Array, " B"]
     ) -> Int[Array, " B"]:
-        """Messages to agents in one step; ``alike`` is one to each of them."""
+        """Number of messages to agents in one step; ``alike`` is one to each of them."""
         return alike if self.z_dim else jnp.zeros_like(alike)
 
     def auxiliary(self, batch: Rollout, info: Info) -> Float[Array, ""]:
@@ -68,7 +68,7 @@ class AbstractRecurrentInfo(eqx.Module):
 
 
 class AbstractInfo(AbstractRecurrentInfo):
-    """A module that looks at the state anew at every step: ``__call__`` says it all."""
+    """A module without memory: ``__call__`` gives z of a step from that step alone."""
 
     @abstractmethod
     def __call__(
@@ -78,7 +78,7 @@ class AbstractInfo(AbstractRecurrentInfo):
         *,
         noise: Float[Array, "*b n z"] | None,
     ) -> Info:
-        """What each agent is told.
+        """The information that each agent gets: z and its mean.
 
         Args:
             local: O_i of every agent.
@@ -114,11 +114,11 @@ class AbstractInfo(AbstractRecurrentInfo):
 
 
 class AbstractStudent(eqx.Module):
-    """Makes z from local information: there is no state to look at."""
+    """Makes z' from local information: its methods take no state."""
 
     @abstractmethod
     def start(self, copies: int, n_agents: int) -> Carry:
-        """What it remembers at the start of an episode, of so many copies."""
+        """The carry at the start of episodes in ``copies`` copies of the world."""
 
     @abstractmethod
     def step(
@@ -130,7 +130,7 @@ class AbstractStudent(eqx.Module):
     def unroll(
         self, local: Float[Array, "B T n d"], first: Bool[Array, "B T"]
     ) -> Float[Array, "B T n z"]:
-        """The same for whole segments that start with an episode; ``first`` starts more."""
+        """All z' of segments that start with an episode; ``first`` starts more."""
 
 
 class DistributionGenerator(eqx.Module):
@@ -168,7 +168,7 @@ class DistributionGenerator(eqx.Module):
         return Info(z=mean + self.deviation(h) * noise, mean=mean)
 
     def deviation(self, h: Float[Array, "*b m h"]) -> Float[Array, "*b m z"]:
-        """The standard deviation of z: the root of the variance, at least of ``floor``."""
+        """The standard deviation of z: the root of a variance of at least ``floor``."""
         # exp(4): a wider z is noise alone, and a runaway head must not reach infinity.
         log_variance = jnp.minimum(self.log_variance(h), 4.0)
         return jnp.maximum(jnp.exp(0.5 * log_variance), self.floor**0.5)

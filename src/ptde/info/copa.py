@@ -80,7 +80,7 @@ class COPA(AbstractInfo):
         return Info(z=mean + jnp.exp(0.5 * log_variance) * noise, mean=mean)
 
     def auxiliary(self, batch: Rollout, info: Info) -> Float[Array, ""]:
-        """-log q(z_i | what agent i saw and did), over living agents and true steps."""
+        """-log q(z_i | what agent i saw and did), over living agents and valid steps."""
         steps = without_last(batch.steps)
         done = jax.nn.one_hot(batch.action, self.actions)
         seen = jnp.concatenate([local_information(steps.local), done], axis=-1)
@@ -93,7 +93,7 @@ class COPA(AbstractInfo):
 
 
 def coach(spec: EnvSpec, sizes: InfoSizes, *, key: Key[Array, ""]) -> AbstractRecurrentInfo:
-    """COPA, which broadcasts every ``refresh`` steps what is farther than ``threshold``."""
+    """COPA that broadcasts every ``refresh`` steps each z that moved past ``threshold``."""
     module = COPA(spec, sizes, key=key)
     if sizes.refresh == 1 and not sizes.threshold:
         return module
@@ -101,7 +101,7 @@ def coach(spec: EnvSpec, sizes: InfoSizes, *, key: Key[Array, ""]) -> AbstractRe
 
 
 class COPALite(AbstractInfo):
-    """What the paper's authors ran as COPA: the state through GIU's layers, T = 1."""
+    """The variant that the paper's authors ran as COPA: GIU's layers, at every step."""
 
     z_dim: int = eqx.field(static=True)
     stochastic: bool = eqx.field(static=True)
@@ -124,7 +124,7 @@ class COPALite(AbstractInfo):
 def _pick(
     state: Float[Array, "*b s"], entities: tuple[tuple[int, ...], ...]
 ) -> Float[Array, "*b e x"]:
-    """The entities' parts of the state, filled up with zeros to the same width."""
+    """The part of the state of each entity, all padded with zeros to the same width."""
     width = max(len(e) for e in entities)
     parts = []
     for places in entities:

@@ -20,12 +20,12 @@ from ptde.types import EnvSpec, Info
 
 
 class GIP(AbstractInfo):
-    """Personalised global information, z_i of its own for every agent."""
+    """Personalised global information: every agent's z_i has a distribution of its own."""
 
     z_dim: int = eqx.field(static=True)
     stochastic: bool = eqx.field(static=True)
     encoder: Linear | None
-    """Ours, off by default: a narrower state makes the generated layer cheaper."""
+    """Not in the paper, off by default: a narrower state makes a cheaper layer."""
     personalization: HyperLinear
     generator: DistributionGenerator
 

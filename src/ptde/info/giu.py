@@ -16,7 +16,7 @@ from ptde.types import EnvSpec, Info
 
 
 class GIU(AbstractInfo):
-    """Unified global information: z_i of one distribution for all agents."""
+    """Unified global information: every agent's z_i comes from one distribution."""
 
     z_dim: int = eqx.field(static=True)
     stochastic: bool = eqx.field(static=True)

@@ -15,7 +15,7 @@ class NoInfo(AbstractInfo):
     stochastic = False
 
     def __init__(self, spec: EnvSpec, sizes: InfoSizes, *, key: Key[Array, ""]):
-        """There is nothing to make."""
+        """Makes nothing: the module has no parameters."""
 
     def __call__(
         self,

@@ -1,8 +1,8 @@
-"""Intermittent information: the commander looks, and speaks, every T steps alone.
+"""Intermittent information: the centre reads the state, and sends, only every T steps.
 
-CSRL's commander sends the state every T steps; its soldiers read it through their present
-local information. COPA's coach sends z itself, and may keep to itself what has hardly
-changed (adaptive broadcast, method of Liu et al. 2021, Sec. 4.3).
+CSRL's commander sends the state; the agents (its soldiers) read the last one sent through
+their present local information. COPA's coach sends z itself, and may leave out a z that
+has hardly changed (adaptive broadcast, Liu et al. 2021, Sec. 4.3).
 """
 
 import equinox as eqx
@@ -14,18 +14,18 @@ from ptde.types import Info, Rollout
 
 
 class HeldState(eqx.Module):
-    """What stays between two refreshes."""
+    """The message that agents keep between two refreshes, and counts."""
 
     age: Int[Array, " B"]
     """Steps since the episode began."""
     message: Float[Array, "B ..."]
-    """The state, or every agent's z."""
+    """The last state sent, or the last z sent to every agent."""
     messages: Int[Array, " B"]
-    """What was sent in this episode so far, one for each agent at a refresh."""
+    """Messages sent in this episode so far, one for each agent at a refresh."""
 
 
 class AbstractPeriodicInfo(AbstractRecurrentInfo):
-    """A memoryless module that is asked every ``period`` steps of an episode alone."""
+    """A module without memory that is used only every ``period`` steps of an episode."""
 
     z_dim: int = eqx.field(static=True)
     stochastic: bool = eqx.field(static=True)
@@ -46,7 +46,7 @@ class AbstractPeriodicInfo(AbstractRecurrentInfo):
 
 
 class PeriodicInfo(AbstractPeriodicInfo):
-    """The state of the last refresh, read through O_i of every step (CSRL)."""
+    """Reads the state of the last refresh through the O_i of every step (CSRL)."""
 
     state_dim: int = eqx.field(static=True)
 
@@ -84,7 +84,7 @@ class PeriodicInfo(AbstractPeriodicInfo):
 
 
 class BroadcastInfo(AbstractPeriodicInfo):
-    """z of the last broadcast (COPA)."""
+    """Gives each agent the z of the last broadcast (COPA)."""
 
     threshold: float = eqx.field(static=True)
     """At execution (without noise) a z no farther than this from the last is not sent."""
@@ -129,7 +129,7 @@ class BroadcastInfo(AbstractPeriodicInfo):
 
 
 def last_refresh(first: Bool[Array, "B T"], period: int) -> Int[Array, "B T"]:
-    """When the last refresh was, at each time: every ``period`` steps from ``first`` on."""
+    """The time of the last refresh, at each time: every ``period`` steps from ``first``."""
     time = jnp.arange(first.shape[-1])
     began = jnp.maximum.accumulate(jnp.where(first, time, 0), axis=-1)
     return time - (time - began) % period

@@ -1,4 +1,4 @@
-"""The raw state for every agent: a control, with no module between state and head."""
+"""The raw state for every agent: a control without a network between state and head."""
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -10,7 +10,7 @@ from ptde.types import EnvSpec, Info
 
 
 class RawState(AbstractInfo):
-    """z_i = s: what an agent can do with the state as it is."""
+    """z_i = s: every agent reads the state as it is."""
 
     stochastic = False
     z_dim: int = eqx.field(static=True)

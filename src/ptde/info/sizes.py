@@ -1,4 +1,4 @@
-"""The sizes that information modules share."""
+"""The options that information modules share."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -8,7 +8,7 @@ from ptde.options import In, Options
 
 @dataclass(frozen=True)
 class InfoSizes(Options):
-    """Widths of the information module (the authors' released values)."""
+    """Widths and settings of the information modules (the authors' released values)."""
 
     z: Annotated[int, In(1)] = 64
     """Width of z, the information each agent receives. Units; >= 1."""
@@ -19,17 +19,18 @@ class InfoSizes(Options):
     stochastic: bool = True
     """GIP, GIU and COPA: draw z in training; False always uses its mean (a control)."""
     refresh: Annotated[int, In(1, example=4)] = 1
-    """Joint steps between two looks at the state. >= 1; CSRL keeps the state meanwhile,
-    COPA its z."""
+    """Joint steps between two readings of the state. >= 1; in between, CSRL's agents keep
+    the state, COPA's keep z."""
     threshold: Annotated[float, In(0, example=1.0)] = 0.0
     """COPA: a new z that is no farther than this from the last one sent is not sent
-    (Euclidean distance, >= 0). Used by tests and executions alone, not in training."""
+    (Euclidean distance, >= 0). Applies in tests and execution only, not in training."""
     heads: Annotated[int, In(1)] = 4
     """COPA: heads of the coach's attention. >= 1."""
     variational: Annotated[float, In(0)] = 1e-3
     """COPA: weight of the variational objective. >= 0."""
     giu_hidden: Annotated[int, In(0, example=256)] = 0
-    """GIU: width of the state's encoding. Units; >= 0; 0 takes that of z (the paper's)."""
+    """GIU: width of the state's encoding. Units; >= 0; 0 takes the width of z (the
+    paper's)."""
     state_encoder: Annotated[int, In(0, example=16)] = 0
-    """GIP only: encode the state to this width before the generated layer, which then
-    costs that much less. Units; >= 0; 0 reads the raw state, as the paper does."""
+    """GIP: width to which the state is encoded before the generated layer, which gets
+    cheaper. Units; >= 0; 0 reads the raw state, as the paper does."""

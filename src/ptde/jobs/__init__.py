@@ -1,1 +1,1 @@
-"""Work that can be resumed: its one loop, teaching, distilling, and what they keep."""
+"""Work that can be resumed: its one loop, teaching, distilling, and their records."""

@@ -1,8 +1,8 @@
 """Checkpoints: written whole or not at all, and checked when they are read.
 
 A checkpoint is a folder named after the joint steps it was taken at: the arrays (orbax) and
-a digest of every file. It is written beside its place and renamed into it, so a name that
-exists is complete; a digest that does not fit means damage after the writing.
+a digest of every file. It is written under another name and then renamed, so a checkpoint
+that exists is complete; a digest that does not fit means damage after the writing.
 """
 
 import errno
@@ -33,15 +33,15 @@ class DamagedCheckpoint(Exception):
 
 
 class UnfitCheckpoint(ValueError):
-    """A sound checkpoint holds other arrays than are asked for; the message names it."""
+    """A valid checkpoint holds other arrays than were asked for; the message names it."""
 
 
 def save(path: Path, tree: PyTree) -> None:
     """Writes ``tree`` to the folder ``path``, which must not exist.
 
     Raises:
-        OSError: it could not be written; names the path, the room that it needs and what
-            to do.
+        OSError: it could not be written; the message names the path, the space that it
+            needs and what to do.
     """
     path = path.absolute()
     part = path.with_name(f".{path.name}.part")
@@ -53,7 +53,7 @@ def save(path: Path, tree: PyTree) -> None:
             _write(part / "arrays", tree)
             (part / DIGEST).write_text(json.dumps(_digest(part / "arrays"), indent=1))
             os.rename(part, path)
-    finally:  # of one that could not be written, which takes the room that is lacking
+    finally:  # a part that is not whole takes up the space that is lacking
         shutil.rmtree(part, ignore_errors=True)
 
 
@@ -65,7 +65,7 @@ def _write(path: Path, tree: PyTree) -> None:
             checkpointer.save(path, _to_dict(tree))
     except OSError:
         raise
-    except Exception as error:  # how the library says that it could not write
+    except Exception as error:  # orbax has many ways to say that it could not write
         raise OSError(errno.EIO, str(error).partition("\n")[0]) from error
 
 
@@ -116,10 +116,10 @@ class Checkpoints:
         return path
 
     def newest(self, like: T) -> tuple[int, T] | None:
-        """Steps and tree of the newest checkpoint that can be read; None without any.
+        """Steps and tree of the newest checkpoint that can be read; None if there is none.
 
-        Damaged ones are named on standard error and passed over. UnfitCheckpoint is
-        raised, as going on without it would overwrite what another version wrote.
+        Damaged ones are named on standard error and skipped. UnfitCheckpoint is raised, as
+        going on without it would overwrite the checkpoints of another version.
         """
         for steps in reversed(self.steps()):
             try:
@@ -139,13 +139,13 @@ def size_of(tree: PyTree) -> int:
 
 
 def _check_room(folder: Path, size: int) -> None:
-    """OSError before orbax begins, which says in a hundred lines that a disk is full."""
+    """Raises OSError before orbax begins, whose error for a full disk is hard to read."""
     if shutil.disk_usage(folder).free < size + ROOM:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _raw(tree: PyTree) -> PyTree:
-    """Typed keys as plain integers."""
+    """The tree with its typed random keys as plain integers."""
 
     def raw(x):
         return jax.random.key_data(x) if _is_key(x) else x
@@ -185,7 +185,7 @@ def _from_dict(arrays: dict[str, np.ndarray], like: T) -> T:
             continue
         value = jnp.asarray(arrays[name])
         if _is_key(leaf):
-            # ``leaf`` may be a shape, of which JAX does not tell the generator.
+            # ``leaf`` may be a shape, which has no generator that JAX could give.
             impl = jax.random.key_impl(jnp.empty((), leaf.dtype))
             value = jax.random.wrap_key_data(value, impl=impl)
         if (value.shape, value.dtype) != (leaf.shape, leaf.dtype):

@@ -1,6 +1,6 @@
-"""Stage 2: distil the teacher's z into local information (Paper Algorithm 2, Sec. 3.3).
+"""Stage 2: distil the teacher's z into a student (Paper Algorithm 2, Sec. 3.3).
 
-The frozen teacher rolls data, or the student plays and the teacher answers; the student
+The frozen teacher plays for data, or the student plays and the teacher labels; the student
 fits the *mean* of the teacher's z, or the action values that follow from it, and then takes
 the information module's place, with the network as it was.
 """
@@ -34,15 +34,15 @@ from ptde.types import Rollout
 
 
 class Data(eqx.Module):
-    """What the student learns from: segments, or rows as segments of one step and agent."""
+    """A student's data: segments, or rows, which are segments of one step and agent."""
 
     seen: Labelled
     order: Int[Array, " items"]
-    """Numbers of the items: those to learn from come first."""
+    """Indices of the items, with those to learn from first."""
     fit: Int[Array, ""]
-    """How many are to learn from."""
+    """Number of items to learn from."""
     held_out: int = eqx.field(static=True)
-    """So many items at the end are for the test loss."""
+    """Number of items, the last of ``seen``, for the test loss."""
 
 
 class Fit(eqx.Module):
@@ -56,7 +56,7 @@ class Fit(eqx.Module):
 
 @dataclass(frozen=True)
 class Distillation:
-    """Whom to distil, where, and how."""
+    """The task of stage 2: world, options and sizes."""
 
     env: AbstractWorld
     config: DistillConfig
@@ -65,15 +65,15 @@ class Distillation:
     seed: int
     seeds: int
     steps: int
-    """Joint steps that are rolled for data."""
+    """Joint steps that are played for data."""
     before: int = 0
-    """Those of stage 1."""
+    """Joint steps of stage 1."""
     name: str = "student"
-    """What its progress is called."""
+    """Name of the student in its progress."""
 
     @property
     def optimiser(self) -> optax.GradientTransformation:
-        """The student's optimiser on fixed data: the paper's for rows."""
+        """The student's optimiser on fixed data; for rows it is the paper's."""
         c = self.config
         if not c.whole:
             return optax.adam(c.rate)
@@ -82,7 +82,7 @@ class Distillation:
 
     @property
     def ends(self) -> list[int]:
-        """Gradient steps at which is tested: as evenly as goes, the last at the end."""
+        """Gradient steps at which the student is tested, evenly spaced up to the end."""
         steps = self.config.gradient_steps
         tests = min(self.config.tests, steps)
         return [i * steps // tests for i in range(1, tests + 1)]
@@ -92,7 +92,7 @@ class Distillation:
         return stream_keys(stream, self.seed, self.seeds)
 
     def start(self, teacher: Teacher, student: AbstractStudent | None = None) -> Fit:
-        """Students at the start, one for each teacher: untrained, or those given."""
+        """Students before any step, one for each teacher: untrained, or those given."""
 
         def begin(teacher, student, key):
             key_student, key_fit = jax.random.split(key)
@@ -105,7 +105,7 @@ class Distillation:
         return jax.jit(over_seeds(begin, self.seeds))(teacher, student, keys)
 
     def own(self, teacher: Teacher, checkpoint_every: int) -> Training:
-        """The student's training on its own battles, by stage 1's loop."""
+        """The student's training on its own episodes, by stage 1's loop."""
         c = self.config
         per_test = max(1, -(-self.steps // c.tests))
         schedule = Schedule(self.envs, self.segment, self.steps, per_test)
@@ -139,7 +139,7 @@ class Distillation:
         )
 
     def check_batch(self) -> None:
-        """ValueError if a batch was typed that has more segments than there will be."""
+        """Raises ValueError if ``batch`` is more than the segments that there will be."""
         batch, each = self.config.batch, self.envs * self.segment
         most = self.envs * max(1, -(-self.steps // each))
         if self.config.data == "own" and batch > most:
@@ -151,7 +151,7 @@ class Distillation:
 
     @property
     def rolls(self) -> int:
-        """Times that all copies of the world are rolled for a segment of teacher's data."""
+        """Rollouts of all copies of the world for the teacher's data, a segment each."""
         wanted = self.config.segments or -(-self.steps // self.segment)
         return max(2, -(-wanted // self.envs))
 
@@ -166,11 +166,11 @@ class Distillation:
         return each * self.rolls
 
     def data(self, teacher: Teacher, replay: Rollout | None) -> Data:
-        """What the students learn from: the replay's segments if there are any."""
+        """The students' data: the replay's segments, if given, else the teachers' own."""
         return self.roll(teacher) if replay is None else self.tell(teacher, replay)
 
     def tell(self, teacher: Teacher, replay: Rollout) -> Data:
-        """Segments of stage 1 [seeds, segments, T + 1, ...] with the teachers' z of now."""
+        """Segments of stage 1 [seeds, segments, T + 1, ...], labelled by final teachers."""
 
         def run(teacher, replay):
             rolls = jax.tree.map(lambda x: x.reshape(-1, self.envs, *x.shape[1:]), replay)
@@ -179,7 +179,7 @@ class Distillation:
         return jax.jit(over_seeds(run, self.seeds))(teacher, replay)
 
     def roll(self, teacher: Teacher) -> Data:
-        """The teachers' own data: they act as in training, z drawn, a little random."""
+        """Data that the teachers play, with z drawn and ``data_epsilon`` random actions."""
         play = runner_of(self.env).rollouts(
             lambda teacher: teacher.policy(self.config.data_epsilon, sample_z=True),
             label,
@@ -192,7 +192,7 @@ class Distillation:
         return jax.jit(over_seeds(self._split, self.seeds))(rolls)
 
     def _split(self, rolls: Labelled) -> Data:
-        """A segment starts at a reset, so no episode is in two: they are split.
+        """Splits the data by segments: each starts at a reset, so no episode is in two.
 
         Args:
             rolls: leaves [rolls, B, T, ...].
@@ -212,7 +212,7 @@ class Distillation:
     def learn(
         self, fit: Fit, data: Data, network: AbstractNetwork, steps: int
     ) -> tuple[Fit, Float[Array, " steps"]]:
-        """So many gradient steps on the objective, and their losses."""
+        """Takes ``steps`` gradient steps on the objective; also returns their losses."""
         size, objective = self.config.batch_size, self.config.loss()
 
         def one(fit, _):
@@ -234,13 +234,13 @@ class Distillation:
     def held_out(
         self, fit: Fit, data: Data, network: AbstractNetwork
     ) -> dict[str, Float[Array, ""]]:
-        """The loss on what is held out, and the share of z's variance explained."""
+        """The loss on held-out data, and the share of z's variance that is explained."""
         seen = jax.tree.map(lambda x: x[-data.held_out :], data.seen)
         return quality(fit.student, seen, self.config.loss(), network)
 
 
 def rows_of(seen: Labelled) -> Labelled:
-    """Every agent's every step as a segment of its own, for students without memory."""
+    """Every step of every agent as a segment of its own, for students without memory."""
     items, time, agents, _ = seen.local.shape
     first = jnp.ones((items * time * agents, 1), bool)
 
@@ -271,21 +271,21 @@ def distill(
     Writes ``record.jsonl`` and ``checkpoints/`` there; ``steps`` are gradient steps.
 
     Args:
-        task: whom, where and how.
-        teacher: frozen, with a leading axis of seeds.
-        folder: of the student, in the run folder.
+        task: world, options and sizes.
+        teacher: the frozen teachers, with a leading axis of seeds.
+        folder: the student's folder in the run folder.
         student: the students to begin with, with a leading axis of seeds; None begins anew.
         replay: segments to learn from [seeds, segments, ...]; None lets the teacher play.
-        on_row: are called with each row of the record.
+        on_row: functions that are called with each row of the record.
 
     Returns:
-        the decentralised teams, with a leading axis of seeds.
+        The decentralised teams, with a leading axis of seeds.
 
     Raises:
         Interrupted: the user pressed Ctrl-C; a checkpoint was written.
         Diverged: a loss was not finite.
     """
-    data = cache(lambda: task.data(teacher, replay))  # none for a job that is done
+    data = cache(lambda: task.data(teacher, replay))  # a finished job needs none
     network = teacher.network
 
     @partial(jax.jit, donate_argnums=0, static_argnums=3)

@@ -1,4 +1,4 @@
-"""Ctrl-C, or SIGTERM, that waits for a good moment."""
+"""Ctrl-C and SIGTERM, after which a run saves itself before it stops."""
 
 import os
 import signal
@@ -21,9 +21,9 @@ class Stop:
 
 @contextmanager
 def patient_interrupt() -> Iterator[Stop]:
-    """Within, the first Ctrl-C only sets ``requested``; a second one interrupts at once.
+    """A context in which the first Ctrl-C only sets ``requested``; a second interrupts.
 
-    SIGTERM, with which clusters announce the end, does the same.
+    SIGTERM, by which clusters announce the end of a job, does the same.
     """
     stop = Stop()
     if threading.current_thread() is not threading.main_thread():
@@ -38,7 +38,7 @@ def patient_interrupt() -> Iterator[Stop]:
     def ask(number, frame):
         stop.requested = True
         back()
-        with suppress(OSError):  # print may be what was interrupted
+        with suppress(OSError):  # not print, which may be what was interrupted
             os.write(2, HEARD.encode())
 
     for number in usual:

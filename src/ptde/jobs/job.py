@@ -1,7 +1,7 @@
 """The one loop of all work that can be resumed: teaching, and every kind of distilling.
 
-A job is done in periods. After each it is looked at, what was seen is recorded, and now
-and then it is saved; a job that was killed goes on from what was saved, to the same bits.
+A job is done in periods. After each it is tested, the results are recorded, and now and
+then it is saved; a job that was killed resumes from its checkpoint, to the same bits.
 """
 
 import sys
@@ -23,7 +23,7 @@ from ptde.jobs.record import Record, Row
 S = TypeVar("S", bound=PyTree)
 
 OnRow = Callable[[Row], None]
-"""Is called with each new row of the record."""
+"""A function that is called with each new row of the record."""
 
 
 class Diverged(Exception):
@@ -32,21 +32,21 @@ class Diverged(Exception):
 
 @dataclass(frozen=True)
 class Job(Generic[S]):
-    """What is done in a period, and how one looks at it."""
+    """The work of a period, its test, and how both are counted."""
 
     name: str
     unit: str
-    """What it is counted in: joint steps or gradient steps."""
+    """Unit of all counts: joint steps or gradient steps."""
     ends: Sequence[int]
     """The count at the end of each period."""
     start: Callable[[], S]
     """The state before the first period; traceable, so that its shapes cost nothing."""
     advance: Callable[[S, int], tuple[S, Mapping[str, Array | np.ndarray]]]
-    """A period of so many units: the state after it, and metrics [seeds, iterations]."""
+    """``advance(state, units)``: the state after them, and metrics [seeds, iterations]."""
     test: Callable[[S, int], dict[str, Array]]
-    """What a test shows of the state at a count, [seeds] each."""
+    """``test(state, count)``: the results of a test, [seeds] each."""
     text: Callable[[Row], str]
-    """The numbers of a row that matter, for the progress."""
+    """The most important numbers of a row, for the progress bar."""
     save_every: int
     """Units between checkpoints."""
     joint: Callable[[int], int]
@@ -59,7 +59,7 @@ def run_job(job: Job[S], folder: Path, on_row: Iterable[OnRow] = ()) -> S:
     Writes ``record.jsonl`` and ``checkpoints/`` there.
 
     Returns:
-        the state at its end.
+        The state at the end of the job.
 
     Raises:
         Interrupted: the user pressed Ctrl-C; a checkpoint was written.
@@ -105,14 +105,14 @@ def _numbers(seen: Mapping[str, Array | np.ndarray]) -> Row:
 
 
 def _means(metrics: dict[str, np.ndarray]) -> Row:
-    """Over a period's iterations."""
+    """The means of metrics over a period's iterations."""
     return _numbers({k: x.astype(np.float32).mean(axis=1) for k, x in metrics.items()})
 
 
 def _check(
     metrics: dict[str, np.ndarray], before: int, after: int, checkpoints: Checkpoints
 ) -> None:
-    """Diverged names the first iteration of a period whose metrics are not finite."""
+    """Raises Diverged, which names the first iteration with metrics that are not finite."""
     bad = first_bad(metrics)
     if bad is None:
         return
@@ -129,7 +129,7 @@ def _check(
 
 
 def first_bad(metrics: dict[str, np.ndarray]) -> tuple[int, dict[str, float]] | None:
-    """The first iteration whose metrics are not finite, and these metrics."""
+    """The first iteration with metrics that are not finite, and these; else None."""
     bad = ~np.all([np.isfinite(v) for v in metrics.values()], axis=0)
     if not bad.any():
         return None

@@ -1,4 +1,4 @@
-"""Progress that people can see: a bar on a terminal, lines in a log."""
+"""Display of progress: a bar on a terminal, lines in a log."""
 
 import sys
 import time
@@ -10,7 +10,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 
 def console() -> Console:
-    """Where progress and tables go: standard output, as wide as it is."""
+    """The console for progress and tables, 100 columns wide unless it is a terminal."""
     narrow = None if sys.stdout.isatty() else 100
     return Console(width=narrow, highlight=False)
 
@@ -30,10 +30,10 @@ class Reading(ExitStack):
 
 
 class Tracker:
-    """Shows one long piece of work: what is done, how fast, how good, time left."""
+    """Shows the progress of one long piece of work, and the time left."""
 
     LINES = 20
-    """Lines that a log gets for one piece of work."""
+    """Lines that a log gets for one piece of work, about."""
 
     def __init__(self, name: str, total: int, unit: str, waiting: str = "compiling"):
         self.name, self.total, self.unit, self.waiting = name, total, unit, waiting
@@ -63,7 +63,7 @@ class Tracker:
             self.bar.stop()
 
     def update(self, done: int, text: str) -> None:
-        """``done`` of the total; ``text`` are the numbers that matter now."""
+        """Shows that ``done`` of the total is done, and ``text`` behind it."""
         line = f"{_short(done)}/{_short(self.total)} {self.unit}  {text}"
         if self.bar is not None:
             self.bar.update(self.task, completed=done, text=line)

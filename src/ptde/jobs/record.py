@@ -1,4 +1,4 @@
-"""The record of a training: one JSON object a line, one line a period."""
+"""The record of a training: a file with one line, a JSON object, for each period."""
 
 import json
 import sys
@@ -12,10 +12,10 @@ Row = dict[str, Any]
 
 
 def beside(rows: list[Row]) -> list[Row]:
-    """The tests of the student that learns beside its teacher, as rows of its own.
+    """The tests of a student that learnt beside its teacher, as rows of a record.
 
-    Empty where the student learns after its teacher, or where an older version kept no
-    returns of it.
+    Empty if the student learnt after its teacher, or if an older version wrote the rows,
+    without the student's returns.
     """
     if not all("student_return" in row for row in rows):
         return []
@@ -26,7 +26,7 @@ def beside(rows: list[Row]) -> list[Row]:
 
 
 def joined(records: Sequence[list[Row]]) -> list[Row]:
-    """The rows of several runs as one: seeds side by side, as far as all runs go."""
+    """The records of several runs as one: seeds side by side, as far as all runs go."""
 
     def join(rows: tuple[Row, ...]) -> Row:
         lists = [name for name, value in rows[0].items() if isinstance(value, list)]
@@ -37,7 +37,7 @@ def joined(records: Sequence[list[Row]]) -> list[Row]:
 
 
 def _row(line: str) -> Row:
-    """ValueError if a line is no row."""
+    """The row of a line. ValueError if it is not one."""
     try:
         row = json.loads(line)
     except (json.JSONDecodeError, RecursionError) as error:
@@ -61,8 +61,8 @@ class Record:
         self.path = path
 
     def rows(self) -> list[Row]:
-        """All rows. A line that is none is named on standard error and left out; a last one
-        that a killed run left unfinished is left out without a word.
+        """All rows. An invalid line is reported on standard error and left out; a last line
+        that a killed run left unfinished is left out silently.
         """
         text = self.path.read_text(errors="replace") if self.path.is_file() else ""
         lines, rows = text.split("\n"), []
@@ -83,7 +83,7 @@ class Record:
         return rows
 
     def append(self, row: Row) -> None:
-        """Adds one row, at once on disk."""
+        """Appends one row to the file."""
         line = json.dumps(row) + "\n"
         with writing(self.path, len(line)), self.path.open("a") as file:
             file.write(line)

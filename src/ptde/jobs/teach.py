@@ -1,4 +1,4 @@
-"""Stage 1: train a team (Paper Algorithm 1), so that nothing is lost on the way."""
+"""Stage 1: trains a team (Paper Algorithm 1), with checkpoints, tests and a record."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -24,18 +24,18 @@ from ptde.types import Rollout
 
 
 class Taught(NamedTuple):
-    """What a training leaves, with a leading axis of seeds."""
+    """The result of a training, with a leading axis of seeds."""
 
     teacher: Teacher
     team: Team | None
-    """The decentralised team, if one learnt."""
+    """The decentralised team, if the algorithm learns one."""
     central: Any
-    """The mixer or critic, for a third stage."""
+    """The mixer or critic, for stage 3."""
 
 
 @dataclass(frozen=True)
 class Training:
-    """What learns, where, how long, and how it is looked at."""
+    """A training: the algorithm, the world, the schedule and the tests."""
 
     name: str
     algo: AbstractAlgorithm
@@ -47,15 +47,15 @@ class Training:
     checkpoint_every: int
     """Joint steps between checkpoints."""
     sample_z: bool
-    """Test with z drawn, or with its mean."""
+    """Whether tests draw z; otherwise they use its mean."""
     tested: Literal["teacher", "student"] = "teacher"
-    """Whose tests are the record's; a student beside its teacher is tested as well."""
+    """The role whose tests are recorded; a student beside its teacher is tested, too."""
     before: int = 0
     """Joint steps of earlier stages."""
     given: Any = None
-    """What an earlier stage left for the learner, with a leading axis of seeds."""
+    """The ``given`` of the algorithm's ``init``, with a leading axis of seeds."""
     streams: tuple[Stream, Stream] = (Stream.TRAIN, Stream.TEST)
-    """What learning draws from, and what tests do."""
+    """The streams of randomness of learning and of tests."""
 
     def keys(self, stream: Stream) -> Key[Array, " seeds"]:
         """The seeds' keys of one stream of randomness."""
@@ -71,12 +71,12 @@ class Training:
         return jax.jit(over_seeds(begin, self.seeds))(keys, self.given)
 
     def shapes(self) -> TrainState:
-        """The shapes of ``start()``, without the memory."""
+        """The shapes of ``start()``, for which nothing is computed."""
         return jax.eval_shape(self.start)
 
     @cached_property
     def taught(self) -> Callable[[Any], Taught]:
-        """What learners have come to, seed by seed; compiled once."""
+        """The compiled function from learners to what they learnt, [seeds]."""
         algo = self.algo
 
         def pick(learner):
@@ -86,7 +86,7 @@ class Training:
         return jax.jit(over_seeds(pick, self.seeds))
 
     def taught_shapes(self) -> Taught:
-        """The shapes of what it leaves."""
+        """The shapes of the training's result."""
         return jax.eval_shape(lambda: self.taught(self.start().learner))
 
 
@@ -134,7 +134,7 @@ def last_state(training: Training, folder: Path) -> TrainState:
     """The state at the end of a finished training, with a leading axis of seeds.
 
     Raises:
-        ValueError: its checkpoint is gone.
+        ValueError: there is no checkpoint any more.
     """
     found = Checkpoints(folder / "checkpoints").newest(training.shapes())
     if found is None:

@@ -1,4 +1,4 @@
-"""Where the rows of a run go besides its record: TensorBoard, W&B, the user's own."""
+"""Loggers, which get the rows of a run's record: TensorBoard, W&B, the user's own."""
 
 from ptde.log.base import AbstractLogger, LogRow
 from ptde.log.rows import log_row

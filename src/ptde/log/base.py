@@ -1,4 +1,4 @@
-"""What a logger is."""
+"""Interface of the loggers."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -7,24 +7,23 @@ from pathlib import Path
 from typing import Any, ClassVar, TypeAlias
 
 LogRow: TypeAlias = Mapping[str, int | float]
-"""``joint_steps``, the x axis, and measures by the names of their stages, as
-``teacher/win_rate``; see ``log_row``."""
+"""Numbers by name: ``joint_steps``, the x axis, and measures with the name of their stage,
+as ``teacher/win_rate``; see ``log_row``."""
 
 
 class AbstractLogger(ABC):
     """Takes each row of a run once, in order.
 
-    A run that was stopped starts it anew in the same folder: it goes on with what it
-    wrote there.
+    A run that was stopped starts it again in the same folder, where it continues.
     """
 
     name: ClassVar[str]
-    """What is typed behind ``--log``."""
+    """Name of the logger, typed behind ``--log``."""
     package: ClassVar[str]
     """The module that it needs; the extra that installs it has the logger's name."""
 
     def check(self) -> None:
-        """ValueError with the line to type, if what it needs is not installed."""
+        """Raises ValueError, with the line to type, if its package is not installed."""
         if find_spec(self.package) is None:
             raise ValueError(
                 f"--log {self.name} needs {self.package}, which is not installed: type "
@@ -33,7 +32,7 @@ class AbstractLogger(ABC):
 
     @abstractmethod
     def start(self, folder: Path, run: dict[str, Any]) -> None:
-        """Before the first row.
+        """Called before the first row.
 
         Args:
             folder: the run folder.
@@ -42,7 +41,7 @@ class AbstractLogger(ABC):
 
     @abstractmethod
     def row(self, row: LogRow) -> None:
-        """One row; when it returns, the row must survive a kill of this process."""
+        """Logs one row; when it returns, the row must survive a kill of this process."""
 
     def close(self) -> None:  # noqa: B027
-        """After the last row, however the run ends."""
+        """Called after the last row, however the run ends."""

@@ -11,9 +11,10 @@ from ptde.trust import check_callable, check_target
 
 
 class OwnLogger(AbstractLogger):
-    """What a callable returns, which takes the run folder and the run's config as data.
+    """A logger made by a callable of the run folder and the run's config as plain data.
 
-    It is called with each row. It may be a context manager, or have a method ``close``.
+    What the callable returns is called with each row. It may be a context manager, or have
+    a method ``close``.
     """
 
     package = ""
@@ -30,6 +31,7 @@ class OwnLogger(AbstractLogger):
         self.made = made
         self.hear = made.__enter__() if hasattr(made, "__enter__") else made
         if not callable(self.hear):
+            self.close()
             raise ValueError(
                 f"--log {self.target}: it made a {type(self.hear).__name__}, which cannot "
                 "be called with a row: return a function, or an object with __call__"
@@ -46,11 +48,11 @@ class OwnLogger(AbstractLogger):
 
 
 def _load(target: str) -> Callable[..., Any]:
-    """The callable. ValueError says what is wrong with its name."""
+    """The callable that a target names. ValueError says what is wrong with it."""
     check_target(target, "--log")
     module, _, name = target.partition(":")
     here = str(Path.cwd())
-    if here not in sys.path:  # the installed command does not look beside itself
+    if here not in sys.path:  # the installed command does not search this folder
         sys.path.insert(0, here)
     try:
         found: Any = importlib.import_module(module)

@@ -1,4 +1,4 @@
-"""The one schema of what is logged."""
+"""The schema of logged rows, the same for all loggers."""
 
 from numbers import Real
 from typing import Any
@@ -12,16 +12,16 @@ X_AXIS = "joint_steps"
 
 
 def log_row(role: str, row: Row, first_seed: int) -> LogRow:
-    """A row of a stage's record as numbers with the stage's name before theirs.
+    """A row of a stage's record as numbers whose names begin with the stage's.
 
     Args:
         role: teacher, student, finetuned or baseline.
-        row: of ``record.jsonl``; measures are lists with one entry for each seed.
-        first_seed: the seed that the first entries are of.
+        row: a row of ``record.jsonl``; measures are lists with one entry for each seed.
+        first_seed: the seed of the first entries.
 
     Returns:
         ``joint_steps`` of all stages so far, and each measure's mean over the seeds, as
-        ``teacher/win_rate``; with several seeds theirs, too: ``teacher/win_rate/seed_3``.
+        ``teacher/win_rate``; of several seeds, each as well: ``teacher/win_rate/seed_3``.
     """
     numbers: dict[str, int | float] = {X_AXIS: row[X_AXIS]}
     for name, value in row.items():
@@ -43,6 +43,6 @@ def log_row(role: str, row: Row, first_seed: int) -> LogRow:
 
 
 def _numbers(value: list[Any]) -> list[float] | None:
-    """One number a seed, or None where an entry is something else."""
+    """The entries as numbers, one for each seed, or None if one is something else."""
     fits = value and all(isinstance(entry, Real) for entry in value)
     return [float(entry) for entry in value] if fits else None

@@ -1,4 +1,4 @@
-"""The loggers of a run: each hears every row once, however often the run is stopped."""
+"""The loggers of a run: each gets every row once, however often the run is stopped."""
 
 import json
 from collections.abc import Iterable
@@ -22,13 +22,13 @@ from ptde.validation import check_choice
 LOGGERS: dict[str, type[AbstractLogger]] = {
     kind.name: kind for kind in (TensorBoardLogger, WandbLogger)
 }
-"""Add a logger of your own here, or type ``--log module:callable``."""
+"""Loggers by name. Add one of your own here, or type ``--log module:callable``."""
 NAMES, HEARD = "log.json", "logged.json"
-"""Files: in the run folder, which loggers it has; in a stage's, how far each has heard."""
+"""Files: in the run folder, its loggers; in a stage's, the last steps that each got."""
 
 
 def make_loggers(names: Iterable[str]) -> dict[str, AbstractLogger]:
-    """Loggers by name, of which none has begun.
+    """Makes loggers by name, without starting them.
 
     Raises:
         ValueError: there is no such logger, or what it needs is not installed.
@@ -45,7 +45,7 @@ def make_loggers(names: Iterable[str]) -> dict[str, AbstractLogger]:
 
 
 def names_of(folder: Path, asked: Iterable[str]) -> tuple[str, ...]:
-    """The loggers that were asked for, or else those that the run folder had before."""
+    """The loggers that were asked for, or else those that the run folder has had."""
     held = folder / NAMES
     if names := tuple(asked):
         return names
@@ -63,19 +63,19 @@ def names_of(folder: Path, asked: Iterable[str]) -> tuple[str, ...]:
 
 
 def check_log(asked: Iterable[str], folder: Path | None = None) -> None:
-    """ValueError if a logger that is asked for, or that the folder remembers, cannot be."""
+    """Raises ValueError if a logger, asked for or of the folder's, cannot be made."""
     make_loggers(asked if folder is None else names_of(folder, asked))
 
 
 class RunLog(ExitStack):
     """The loggers of one run, started when entered and closed at its end.
 
-    A fault of a logger after its start costs its rows, not hours of training: it is said.
+    A logger that fails after its start is reported and left out: training goes on.
 
     Args:
-        folder: the run folder; it remembers the loggers, for ``ptde resume``.
+        folder: the run folder, where the loggers' names are kept for ``ptde resume``.
         run: the run's config as plain data.
-        asked: names of loggers; none takes those that the folder remembers.
+        asked: names of loggers; none takes those that the folder has had.
     """
 
     def __init__(self, folder: Path, run: dict[str, Any], asked: Iterable[str] = ()):
@@ -87,7 +87,7 @@ class RunLog(ExitStack):
     def __enter__(self) -> "RunLog":
         if self.names:
             text = json.dumps(self.names).encode()
-            sign(self.folder, text)  # it may name code, as run.json may
+            sign(self.folder, text)  # the text may name code, as run.json may
             write_whole(self.folder / NAMES, text)
         with ExitStack() as begun:  # closes those that began, if another cannot
             for name, logger in self.loggers.items():
@@ -97,12 +97,12 @@ class RunLog(ExitStack):
         return self
 
     def hears(self, role: str) -> list[OnRow]:
-        """What is called with the rows of a stage."""
+        """The functions to call with each row of a stage."""
         return [partial(self._hear, role)] if self.loggers else []
 
     def _hear(self, role: str, row: Row) -> None:
-        """Passes on what a logger has not heard: a stage that went on from a checkpoint
-        comes to the same rows again, and a logger may be new to the run.
+        """Passes on the rows that a logger has not got: a stage that went on from a
+        checkpoint repeats rows, and a logger may be new to the run.
         """
         held = self.folder / role / HEARD
         heard = json.loads(held.read_text()) if held.exists() else {}

@@ -12,7 +12,7 @@ from ptde.log.rows import X_AXIS
 class TensorBoardLogger(AbstractLogger):
     """Scalars at their joint steps, in tensorboardX's event files.
 
-    Not by its ``SummaryWriter``, whose rows a kill may lose: it writes behind our back.
+    Not by its ``SummaryWriter``, which writes in another thread: a kill may lose its rows.
     """
 
     name = "tensorboard"
@@ -25,7 +25,7 @@ class TensorBoardLogger(AbstractLogger):
         place = folder / "tensorboard"
         place.mkdir(exist_ok=True)
         before = len(list(place.iterdir()))
-        # Names hold the second alone: without its number, a file could replace another.
+        # Files are named by the second: without a number, one could replace another.
         self.writer = EventsWriter(str(place / "events"), f".{before}")
         if not before:
             lines = json.dumps(run, indent=1).splitlines()

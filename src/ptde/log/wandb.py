@@ -9,7 +9,7 @@ from ptde.log.base import AbstractLogger, LogRow
 from ptde.log.rows import X_AXIS
 
 ID = "wandb-id"
-"""The file in the run folder that says which of W&B's runs it is."""
+"""The file in the run folder that holds the id of W&B's run."""
 
 
 class WandbLogger(AbstractLogger):

@@ -1,4 +1,4 @@
-"""Mixers: from the agents' values to the team's."""
+"""Mixers: from the agents' values to the value of the team."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""What a mixer is."""
+"""Interface of the mixers, and their sizes."""
 
 from abc import abstractmethod
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class MixerSizes(Options):
 
 
 class AbstractMixer(eqx.Module):
-    """Q_tot of a joint action, from the agents' utilities and the state."""
+    """Makes Q_tot of a joint action from the agents' utilities and the state."""
 
     @abstractmethod
     def __call__(

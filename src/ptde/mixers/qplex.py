@@ -15,11 +15,11 @@ from ptde.mixers.base import AbstractMixer, MixerSizes
 from ptde.nn.linear import MLP
 from ptde.types import EnvSpec, Utilities
 
-POSITIVE = 1e-10
+POSITIVE = 1e-10  # keeps weights and importances above 0
 
 
 class QPLEX(AbstractMixer):
-    """The dueling mixer with attention over ``kernels`` joint-action importances."""
+    """The duplex dueling mixer, whose importances sum over ``kernels`` kernels."""
 
     weight: MLP
     value: MLP

@@ -1,1 +1,1 @@
-"""Network blocks. All work over any leading axes; weights start as in PyTorch."""
+"""Network blocks, over any leading axes; weights start as in PyTorch."""

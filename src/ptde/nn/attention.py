@@ -24,7 +24,7 @@ class Attention(eqx.Module):
     def __call__(
         self, asks: Float[Array, "*b q h"], context: Float[Array, "*b e h"]
     ) -> Float[Array, "*b q h"]:
-        """What each query gathers from the entities."""
+        """For each query of ``asks``, the attended values of the entities ``context``."""
         query = jnp.einsum("...qi,kij->...kqj", asks, self.query)
         key = jnp.einsum("...ei,kij->...kej", context, self.key)
         value = jnp.einsum("...ei,kij->...kej", context, self.value)

@@ -1,4 +1,4 @@
-"""A linear layer whose weights are generated, evaluated without ever generating them.
+"""A linear layer whose weights are generated, evaluated without ever building them.
 
 The generated layer is ``y_i = s W(O_i) + b(O_i)``, with ``W(O_i) = sum_k g_ik M_k + M_0``
 linear in the hypernetwork's hidden units ``g_i = relu(A O_i + a)``. So
@@ -54,14 +54,14 @@ class HyperLinear(eqx.Module):
     def materialised(
         self, local: Float[Array, "*b n d"], state: Float[Array, "*b s"]
     ) -> Float[Array, "*b n z"]:
-        """The same, with every agent's W(O_i) built: for tests and for reading."""
+        """The output of ``__call__`` with every agent's W(O_i) built: for tests."""
         units = jax.nn.relu(self.hidden(local))
         weight = jnp.einsum("...nk,skz->...nsz", units, self.weight) + self.weight_0
         return jnp.einsum("...s,...nsz->...nz", state, weight) + self.bias(local)
 
 
 def _block_rows(rows: int) -> int:
-    """How many states are multiplied at once: on a CPU, as many as its caches hold.
+    """Number of states that are multiplied at once: on a CPU, as many as its caches hold.
 
     About half a thousand states make ``s M`` 8 MB instead of 70; the pass is twice as fast.
     """

@@ -14,7 +14,7 @@ Activation = Callable[[Array], Array]
 
 
 class Linear(eqx.Module):
-    """x W + b over any leading axes."""
+    """The linear layer x W + b, over any leading axes."""
 
     weight: Float[Array, "i o"]
     bias: Float[Array, " o"]
@@ -41,8 +41,8 @@ class Linear(eqx.Module):
     def joined(
         self, x: Float[Array, "*b j"], y: Float[Array, "*b k"]
     ) -> Float[Array, "*b o"]:
-        """[x ; y] W + b. Each is multiplied by its own rows of W: nothing is put together,
-        nor its gradient taken apart, which takes as long as the products.
+        """[x ; y] W + b. Each part is multiplied by its own rows of W: concatenating them,
+        and splitting the gradient, would take as long as the products.
         """
         at = x.shape[-1]
         rows = x.reshape(-1, at) @ self.weight[:at]

@@ -17,7 +17,7 @@ from ptde.nn.linear import Linear, orthogonal_weight
 
 
 class GRU(eqx.Module):
-    """Cho et al. 2014, in PyTorch's form (the reset gate acts on ``h W_h + b_h``)."""
+    """GRU of Cho et al. 2014 in PyTorch's form: the reset gate acts on ``h W_h + b_h``."""
 
     project: Linear
     """W_x and b_x: the inputs' part of all three gates, [i, 3h]."""
@@ -38,7 +38,7 @@ class GRU(eqx.Module):
     def step(
         self, h: Float[Array, "*b h"], x: Float[Array, "*b i"]
     ) -> Float[Array, "*b h"]:
-        """One step for any leading axes."""
+        """The next hidden state, over any leading axes."""
         gates_x = _split(self.project(x))
         return _cell(h, gates_x, self.weight_h, self.bias_h)[0]
 
@@ -52,7 +52,7 @@ class GRU(eqx.Module):
 
 
 def orthogonal_gru(in_dim: int, hidden: int, *, key: Key[Array, ""]) -> GRU:
-    """A GRU whose weights start orthogonal and its biases at zero, as MAPPO's."""
+    """A GRU whose weights start orthogonal and whose biases start at zero, as in MAPPO."""
     key_new, key_x, key_h = jax.random.split(key, 3)
     rnn = GRU(in_dim, hidden, key=key_new)
     weight_x = orthogonal_weight(in_dim, 3 * hidden, 1.0, key=key_x)
@@ -66,7 +66,7 @@ def orthogonal_gru(in_dim: int, hidden: int, *, key: Key[Array, ""]) -> GRU:
 def unroll_rows(
     rnn: GRU, x: Float[Array, "B T n i"], first: Bool[Array, "B T"]
 ) -> Float[Array, "B T n h"]:
-    """Hidden states of every agent of B segments, which start at zero."""
+    """Hidden states of every agent of B segments, zero at the start and each ``first``."""
     batch, time, n_agents, _ = x.shape
     x = x.transpose(1, 0, 2, 3).reshape(time, batch * n_agents, -1)
     h = rnn.unroll(x, jnp.repeat(first.T, n_agents, axis=1))
@@ -118,7 +118,7 @@ def _unroll_forward(gates_x, keep, weight_h, bias_h):
 
 def _unroll_backward(saved, dh):
     h_tm1, r, u, n, h_n, keep, weight_h = saved
-    # Slopes of h_t to each gate's sum, for all steps at once.
+    # Derivatives of h_t by each gate's pre-activation, for all steps at once.
     slope_x_n = (1.0 - u) * (1.0 - n * n)
     slope_r = slope_x_n * h_n * r * (1.0 - r)
     slope_u = (h_tm1 - n) * u * (1.0 - u)

@@ -9,19 +9,19 @@ from jaxtyping import Array, Float
 from ptde.types import LocalView, TimeStep
 
 Sight = Literal["own", "all"]
-"""Whose observation a teacher's network reads: the agent's, or one of unlimited sight."""
+"""The observation that a teacher's network reads: the agent's own, or unlimited sight."""
 
 
 def local_information(local: LocalView) -> Float[Array, "*b n d"]:
     """O_i^t = (o_i^t, u_i^{t-1}, idx) of Paper Sec. 3.1 (1), in this order.
 
-    The last action is one-hot (zeros at an episode's first step), the agent's index too.
+    The last action (zeros at an episode's first step) and the agent's index are one-hot.
     """
     return _with_identity(local.obs, local)
 
 
 def information(step: TimeStep, sight: Sight) -> Float[Array, "*b n d"]:
-    """O_i, or the same from unlimited sight; in a world without it, [o_i, state, ...]."""
+    """O_i, with o_i of unlimited ``sight`` or, in a world without it, [o_i, state]."""
     if sight == "own":
         return local_information(step.local)
     if step.full_obs is not None:

@@ -17,7 +17,7 @@ def distillation_loss(
     teacher_z: Float[Array, "*b z"],
     valid: Bool[Array, "*b"],
 ) -> Float[Array, ""]:
-    """The squared distance of student's and teacher's z, meaned over rows (Paper Eq. 6)."""
+    """Mean squared distance between the student's z and the teacher's (Paper Eq. 6)."""
     distance = jnp.sum(jnp.square(student_z - teacher_z), axis=-1)
     return masked_mean(distance, valid)
 
@@ -25,7 +25,7 @@ def distillation_loss(
 def clipped_surrogate(
     ratio: Float[Array, "*b"], advantage: Float[Array, "*b"], clip: float
 ) -> Float[Array, "*b"]:
-    """PPO's pessimistic gain (Schulman et al. 2017, Eq. 7)."""
+    """PPO's clipped surrogate, to be maximised (Schulman et al. 2017, Eq. 7)."""
     near = jnp.clip(ratio, 1.0 - clip, 1.0 + clip)
     return jnp.minimum(ratio * advantage, near * advantage)
 
@@ -37,7 +37,7 @@ def clipped_value_loss(
     clip: float,
     delta: float,
 ) -> Float[Array, "*b"]:
-    """Huber loss of the value or of the value kept near the old one, the larger."""
+    """The larger Huber loss of two: of the value, and of the value kept near ``old``."""
     near = old + jnp.clip(value - old, -clip, clip)
     return jnp.maximum(
         optax.losses.huber_loss(value, target, delta=delta),

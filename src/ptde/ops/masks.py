@@ -15,7 +15,7 @@ def masked_mean(x: Float[Array, "*b"], where: Bool[Array, "*b"]) -> Float[Array,
 
 
 def valid_transitions(first: Bool[Array, "*b T1"]) -> Bool[Array, "*b T"]:
-    """Which of the T transitions of T + 1 steps lie within one episode.
+    """Whether each of the T transitions between T + 1 steps lies within one episode.
 
     The step into an episode's first observation is the world's reset, not a transition.
     """
@@ -23,11 +23,11 @@ def valid_transitions(first: Bool[Array, "*b T1"]) -> Bool[Array, "*b T"]:
 
 
 def without_last(steps: T) -> T:
-    """Arrays [B, T + 1, ...] without the last step, which nobody acts on."""
+    """Arrays [B, T + 1, ...] without the last step, after which no action is taken."""
     return jax.tree.map(lambda x: x[:, :-1], steps)
 
 
 def last_steps(first: Bool[Array, "*b T1"]) -> Bool[Array, "*b T"]:
-    """For steps 1 .. T: is the step the last of its episode or of the segment?"""
+    """Whether each of the steps 1 .. T is the last of its episode or of the segment."""
     ends = jnp.ones_like(first[..., :1])
     return jnp.concatenate([first[..., 2:], ends], axis=-1)

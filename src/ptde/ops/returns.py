@@ -20,11 +20,11 @@ def lambda_returns(
     Args:
         r_t: rewards at t = 1 .. T.
         discount_t: gamma times the step's discount, t = 1 .. T.
-        v_t: values of the bootstrap, t = 1 .. T.
+        v_t: values to bootstrap from, t = 1 .. T.
         lambda_t: trace decay, t = 1 .. T, in [0, 1].
 
     Returns:
-        the returns at t = 0 .. T - 1.
+        The returns at t = 0 .. T - 1.
 
     >>> import jax.numpy as jnp
     >>> one = jnp.ones(2)

@@ -6,12 +6,12 @@ from jaxtyping import Array, Bool, Float, Int, Key
 
 
 def masked(q: Float[Array, "*b u"], legal: Bool[Array, "*b u"]) -> Float[Array, "*b u"]:
-    """The action values, with those of illegal actions at the least float."""
+    """The action values, with the lowest finite float for illegal actions."""
     return jnp.where(legal, q, jnp.finfo(q.dtype).min)
 
 
 def greedy(q: Float[Array, "*b u"], legal: Bool[Array, "*b u"]) -> Int[Array, "*b"]:
-    """The legal action of the greatest value; the first of equals."""
+    """The legal action of the greatest value; among equals, the first."""
     return jnp.argmax(masked(q, legal), axis=-1).astype(jnp.int32)
 
 
@@ -22,7 +22,7 @@ def epsilon_greedy(
     *,
     key: Key[Array, ""],
 ) -> Int[Array, "*b"]:
-    """Greedy, but with probability epsilon a uniform legal action, for each agent."""
+    """The greedy action or, with probability epsilon for each agent, a random legal one."""
     key_explore, key_action = jax.random.split(key)
     noise = jax.random.uniform(key_action, q.shape)
     uniform = jnp.argmax(jnp.where(legal, noise, -1.0), axis=-1).astype(jnp.int32)
@@ -40,5 +40,5 @@ def take(q: Float[Array, "*b u"], action: Int[Array, "*b"]) -> Float[Array, "*b"
 def log_probability(
     logits: Float[Array, "*b u"], action: Int[Array, "*b"]
 ) -> Float[Array, "*b"]:
-    """Log pi(action) of a softmax policy; the logits of illegal actions are masked."""
+    """Log pi(action) of a softmax policy; logits of illegal actions are already masked."""
     return take(jax.nn.log_softmax(logits), action)

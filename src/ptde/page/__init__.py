@@ -5,19 +5,19 @@ from pathlib import Path
 from ptde.files import write_whole
 
 REPORT = "report.html"
-"""In the folder that it tells of."""
+"""Name of the page's file."""
 
 
 def write_page(path: Path | str, out: Path | str | None = None, battles: int = 2) -> Path:
     """Writes the page of a run or of a comparison.
 
-    Of what is not finished it shows what there is, and says so.
+    A page can be written before the runs have ended; it then says which have not.
 
     Args:
         path: the run folder, or the folder of a comparison.
         out: the file to write; None is ``report.html`` in the folder.
-        battles: how many are recorded to be watched, each from another beginning, as far
-            as the page stays below 2 MB. >= 0.
+        battles: number of battles to record, each from another initial state, as far as the
+            page stays below 2 MB. >= 0.
 
     Raises:
         ValueError: the folder is neither, or has nothing to show yet, or ``out`` cannot be

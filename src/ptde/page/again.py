@@ -1,4 +1,4 @@
-"""How to run something again: the command of a run, the plan of a comparison."""
+"""How to run a run or a comparison again: its command, or its plan."""
 
 import json
 import shlex
@@ -13,14 +13,14 @@ from ptde.unread import flag, is_read
 
 
 def changed(run: Run) -> dict[str, Any]:
-    """The options that are not at their world's defaults, by dotted name."""
+    """The options that differ from their world's defaults, by dotted name."""
     plain = flatten(Run(world=run.world))
     values = flatten(run)
     return {n: v for n, v in values.items() if n == "world" or v != plain[n]}
 
 
 def command(run: Run, goal: Goal) -> str:
-    """What makes the same run: `ptde run` with every option that it needs."""
+    """The command that makes the same run, with every option that it needs."""
     words = ["ptde", "run" if goal == "run" else "teach"]
     for name, value in changed(run).items():
         option, _, given = flag(name, value).partition(" ")
@@ -31,8 +31,8 @@ def command(run: Run, goal: Goal) -> str:
 def plan(runs: Sequence[Run], methods: Sequence[str]) -> str:
     """A plan file with the methods, maps, seeds and budgets of these runs.
 
-    Under ``[run]`` stand the options that all runs that read them have in common, but for
-    what the methods set by themselves.
+    Under ``[run]`` are the options that are the same in all runs that read them, except
+    those that the methods set by themselves.
     """
     first = min(run.seed for run in runs)
     last = max(run.seed + run.seeds for run in runs)
@@ -57,7 +57,7 @@ _OF_PLAN = ("map", "steps", "seed", "seeds")
 
 
 def _typed(runs: Sequence[Run], methods: Sequence[str]) -> dict[str, Any]:
-    """What a plan's ``[run]`` must say, by dotted name."""
+    """The options that a plan's ``[run]`` must give, by dotted name."""
     common: dict[str, Any] = {}
     names = dict.fromkeys(name for run in runs for name in changed(run))
     for name in [name for name in names if name not in _OF_PLAN]:
@@ -68,7 +68,7 @@ def _typed(runs: Sequence[Run], methods: Sequence[str]) -> dict[str, Any]:
     base = put(start, common)
 
     def needed(name: str) -> bool:
-        """Some method that reads it has another value without it."""
+        """Whether some method that reads the option has another value without it."""
         for method in methods:
             alone = flatten(on_probe(method, start))[name]
             if is_read(on_probe(method, base), name) and alone != common[name]:

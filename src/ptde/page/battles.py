@@ -1,4 +1,4 @@
-"""Battles of SMAX, recorded to be watched."""
+"""Recordings of SMAX battles for the page."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -16,11 +16,11 @@ from ptde.strategy import Side
 
 MOVES = ("north", "east", "south", "west", "stop")
 CROWD = 24
-"""Of more units every other moment is shown; the page moves them between."""
+"""With more units, only every other moment is recorded; the page interpolates."""
 
 
 def record_battles(env: Smax, sides: Sequence[Side], battles: int) -> Iterator[Scenes]:
-    """Each battle with all teams, from the same beginning."""
+    """Records each battle with all teams, from the same initial state."""
     play = [_player(env, side) for side in sides]
     thin = 2 if env.units > CROWD else 1
     for number in range(battles):
@@ -56,7 +56,7 @@ def _player(env: Smax, side: Side) -> Callable[[Key[Array, ""], int], dict[str, 
 
 
 def _units(scenes: Sequence[Scene]) -> dict[str, Any]:
-    """Every unit at every moment, [moments, units]."""
+    """The units of all scenes as packed arrays, [moments, units] each."""
     many = lambda name: np.stack([getattr(scene, name) for scene in scenes])
     place = many("position")
     health = many("health").astype(float)

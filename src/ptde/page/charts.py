@@ -1,4 +1,4 @@
-"""Learning curves as the page draws them: numbers, names and looks."""
+"""Data of the page's learning curves: numbers, names and looks."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,23 +14,23 @@ from ptde.report.palette import LOSSES, Look
 from ptde.report.panels import FEW, spread
 
 POINTS = 160
-"""Tests of a curve that are shown, at most."""
+"""Most tests of a curve that are shown."""
 JOINT_STEPS = "joint steps"
 
 
 @dataclass(frozen=True)
 class Curve:
-    """What one method did in one panel."""
+    """The curve of one method in one panel."""
 
     name: str
     look: Look
     steps: np.ndarray
-    """[tests]."""
+    """Steps of the tests, [tests]."""
     values: np.ndarray
-    """[tests, seeds]."""
+    """Values of every seed, [tests, seeds]."""
 
     def thinned(self) -> "Curve":
-        """At most ``POINTS`` tests, first and last among them."""
+        """The curve at ``POINTS`` tests at most, the first and the last among them."""
         at = np.unique(np.linspace(0, len(self.steps) - 1, POINTS).round().astype(int))
         return Curve(self.name, self.look, self.steps[at], self.values[at])
 
@@ -46,10 +46,10 @@ class Panel:
     levels: Sequence[tuple[str, Look, float]] = ()
     """Dashed lines at a height: name, look, height."""
     rates: bool = False
-    """The values are in [0, 1]."""
+    """Whether the values are in [0, 1]."""
 
     def to_json(self) -> dict[str, Any]:
-        """Curves on common steps; null where a curve has no test."""
+        """The panel as plain data: curves on common steps, null where one has no test."""
         curves = [curve.thinned() for curve in self.curves if len(curve.steps)]
         steps = np.unique(np.concatenate([curve.steps for curve in curves]))
         return {
@@ -99,15 +99,15 @@ def curves_of(
     value: str,
     axis: str = "joint_steps",
 ) -> list[Curve]:
-    """A curve for each name that has rows: the mean of up to five tests at each.
+    """A curve for each name that has rows, smoothed over up to five tests.
 
-    Of runs that are not equally far, the seeds go on where their mean stops.
+    Where some runs of a name ended sooner, its other seeds go on without a mean.
 
     Args:
-        records: of each name, the rows of each run.
-        looks: of each name.
-        value: what is drawn.
-        axis: the steps that it is drawn over, of all stages or of one (``steps``).
+        records: the rows of each run, by name.
+        looks: the look of each name.
+        value: the measure that is drawn.
+        axis: the steps that it is drawn over: ``joint_steps`` of all stages, or ``steps``.
     """
     curves = []
     for name, runs in records.items():
@@ -115,7 +115,7 @@ def curves_of(
         if not seen:
             continue
         longest = max((steps for steps, _ in seen), key=len)
-        if len(set(longest.tolist())) == 1:  # gradient steps: it costs no more joint steps
+        if len(set(longest.tolist())) == 1:  # gradient steps: joint steps stand still
             longest, seen = longest[-1:], [(s[-1:], values[-1:]) for s, values in seen]
         seeds = [
             np.pad(
@@ -137,7 +137,7 @@ def distillation(
     levels: Sequence[tuple[str, Look, float]],
     measure: str,
 ) -> list[Panel]:
-    """Stage 2: the loss, and the student's tests."""
+    """The panels of stage 2: the loss, and the student's tests."""
     if not rows:
         return []
     losses = [
@@ -161,14 +161,14 @@ def run_panels(
     measure: str,
     student: DistillConfig,
 ) -> list[Panel]:
-    """All stages of a run.
+    """The panels of all stages of a run.
 
     Args:
         records: rows by role.
-        looks: by role.
+        looks: looks by role.
         finals: final results by role, as far as they are known.
-        measure: what win rates are in this world.
-        student: how its student learnt.
+        measure: the name of the win rates in this world.
+        student: how the run's student learnt.
     """
     taught = {role: [rows] for role, rows in records.items()}
     if online := beside(records.get("teacher", [])):

@@ -28,22 +28,22 @@ from ptde.page.run import (
     OTHERS,
     charts_here,
     records_of,
-    result_of,
     scenes_here,
     unfinished,
 )
 from ptde.page.scenes import record
 from ptde.report.palette import look_of
 from ptde.report.panels import groups
+from ptde.report.result import load_result
 from ptde.rollout.cache import use_compilation_cache
 from ptde.strategy import Side
 
 TEAMS = 4
-"""Teams of a comparison that play side by side."""
+"""Most teams of a comparison that play side by side."""
 
 
 def is_comparison(path: Path) -> bool:
-    """Run folders are where `ptde compare` puts them: ``MAP/RUN/SEEDS``."""
+    """Whether run folders are where `ptde compare` puts them: ``MAP/RUN/SEEDS``."""
     return any(path.glob("*/*/*/run.json"))
 
 
@@ -90,7 +90,7 @@ def comparison_page(path: Path, battles: int) -> str:
 
 
 def _methods(folder: RunFolder) -> list[str]:
-    """The methods that a run of a comparison is, by the name of its folder."""
+    """The keys of the methods that a comparison's run belongs to, by its folder's name."""
     run = folder.path.parent.name
     return [
         name
@@ -100,11 +100,11 @@ def _methods(folder: RunFolder) -> list[str]:
 
 
 def _entries(folders: Sequence[RunFolder]) -> Entries:
-    """Of the runs that have ended, in the order of ``METHODS``."""
+    """The entries of the runs that have ended, in the order of ``METHODS``."""
     found: dict[str, list[tuple[str, Path]]] = {}
     for name in METHODS:
         for folder in folders:
-            ended = METHODS[name].role in result_of(folder.path)
+            ended = METHODS[name].role in load_result(folder.path)
             if ended and name in _methods(folder):
                 found.setdefault(name, []).append((folder.run.map, folder.path))
     return gather(found)
@@ -113,8 +113,8 @@ def _entries(folders: Sequence[RunFolder]) -> Entries:
 def _panels(
     folders: Sequence[RunFolder], entries: Entries, maps: Sequence[str]
 ) -> list[Panel]:
-    """Every map over the joint steps of all stages, at most five methods a panel; and every
-    stage 2 over its own.
+    """Panels of every map over the joint steps of all stages, at most five methods each;
+    and of every stage 2 over its own steps.
     """
     measure = measure_of(entries)
     shown = {"win_rate": measure, "return": "return"}
@@ -140,7 +140,7 @@ def _panels(
 
 
 def _records(folders: Sequence[RunFolder]) -> Mapping[str, list[list[Row]]]:
-    """The tests of every method, by the paper's name: the rows of each of its runs."""
+    """The rows of each run of every method, by the paper's name of the method."""
     found: dict[str, list[list[Row]]] = {}
     for name, method in METHODS.items():
         for folder in folders:
@@ -154,7 +154,7 @@ def _records(folders: Sequence[RunFolder]) -> Mapping[str, list[list[Row]]]:
 
 
 def _sides(folders: Sequence[RunFolder]) -> list[Side]:
-    """Teams that play: on the first map that has any, those with a student first."""
+    """The teams that play: of the first map with any, runs with a student first."""
     for where in dict.fromkeys(folder.run.map for folder in folders):
         here = [f for f in folders if f.run.map == where and f.has("teacher")]
         here.sort(key=lambda folder: not folder.has("student"))

@@ -1,4 +1,4 @@
-"""A run's diagnosis on its page: whatever ``diagnosis.json`` holds, as text and tables."""
+"""A run's diagnosis on its page: the contents of ``diagnosis.json`` as text and tables."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -9,11 +9,11 @@ from ptde.diagnosis import FILE
 from ptde.page.document import heading, paragraph, table
 
 _LONGEST = 8
-"""Numbers of a list that are shown; of more, the first and the last."""
+"""Longest list that is shown whole; of longer ones, the first and the last number are."""
 
 
 def diagnosis(path: Path) -> str:
-    """HTML of a folder's diagnosis; "" without one that can be read."""
+    """HTML of a folder's diagnosis; "" if there is none that can be read."""
     try:
         found = json.loads((path / FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -22,7 +22,7 @@ def diagnosis(path: Path) -> str:
 
 
 def _html(value: Any, title: str = "") -> str:
-    """Sentences as paragraphs, rows of a list as one table, names and values as another."""
+    """Data as HTML: sentences as paragraphs, rows and pairs of name and value as tables."""
     if isinstance(value, Mapping):
         plain = {n: v for n, v in value.items() if not _has_parts(v) and not _is_text(v)}
         texts = [paragraph(v) for v in value.values() if _is_text(v)]
@@ -38,7 +38,7 @@ def _html(value: Any, title: str = "") -> str:
 
 
 def _rows(value: Sequence[Any]) -> str:
-    """A list: rows as a table with every name that one of them has, the rest one by one."""
+    """A list as HTML: its rows as a table with all their names, other items one by one."""
     rows = [row for row in value if isinstance(row, Mapping)]
     names = list(dict.fromkeys(name for row in rows for name in row))
     lines = [[_cell(row.get(name)) for name in names] for row in rows]
@@ -47,7 +47,7 @@ def _rows(value: Sequence[Any]) -> str:
 
 
 def _has_parts(value: Any) -> bool:
-    """It takes more than a cell."""
+    """Whether a value takes more than a cell."""
     if isinstance(value, Mapping):
         return bool(value)
     return isinstance(value, list) and any(
@@ -56,7 +56,7 @@ def _has_parts(value: Any) -> bool:
 
 
 def _is_text(value: Any) -> bool:
-    """A sentence, not a word."""
+    """Whether a value is a sentence, not a word."""
     return isinstance(value, str) and len(value) > 40
 
 

@@ -10,7 +10,7 @@ from importlib.resources import files
 from typing import Any
 
 MOST_BYTES = 2_000_000
-"""No page is larger."""
+"""Largest size of a page, in bytes."""
 _SCRIPTS = ("uPlot.iife.min.js", "charts.js", "views.js", "player.js")
 _STYLES = ("uPlot.min.css", "style.css")
 
@@ -20,24 +20,24 @@ class Section:
     """A part of the page, with a heading and a link at the top."""
 
     key: str
-    """Its anchor."""
+    """Anchor of the section in the page."""
     title: str
     html: str
 
 
 def paragraph(text: str, kind: str = "") -> str:
-    """Plain text; ``kind`` is a class of ``style.css``."""
+    """HTML of a paragraph of plain text; ``kind`` is a class of ``style.css``."""
     mark = f' class="{kind}"' if kind else ""
     return f"<p{mark}>{escape(text)}</p>"
 
 
 def heading(text: str) -> str:
-    """Of a part of a section."""
+    """HTML of the heading of a part of a section."""
     return f"<h3>{escape(text)}</h3>"
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Plain text in cells; numbers stand to the right."""
+    """HTML of a table of plain text, with numbers to the right."""
     cells = lambda row, kind: "".join(
         f"<{kind}{_to_the_right(cell) if kind == 'td' else ''}>{escape(cell)}</{kind}>"
         for cell in row
@@ -52,17 +52,17 @@ def _to_the_right(cell: str) -> str:
 
 
 def code(text: str) -> str:
-    """What is to be typed."""
+    """HTML of code or of a command to type."""
     return f'<pre class="scroll"><code>{escape(text)}</code></pre>'
 
 
 def folded(title: str, html: str) -> str:
-    """Hidden until it is asked for."""
+    """HTML of a part that is folded until it is clicked."""
     return f"<details><summary>{escape(title)}</summary>{html}</details>"
 
 
 def from_markdown(text: str) -> str:
-    """Tables and paragraphs, as ptde's own tables are written."""
+    """HTML of Markdown with tables and paragraphs only, as in ptde's own tables."""
     html: list[str] = []
     rows: list[list[str]] = []
     for line in [*text.splitlines(), ""]:
@@ -86,10 +86,10 @@ def render(
     """The whole page.
 
     Args:
-        title: its name.
+        title: the page's title.
         lead: HTML below it.
         sections: those without HTML are left out.
-        data: what the scripts draw.
+        data: the data that scripts draw.
     """
     shown = [section for section in sections if section.html]
     links = "".join(f'<a href="#{s.key}">{escape(s.title)}</a>' for s in shown)
@@ -109,7 +109,7 @@ def render(
         "version": escape(version("ptde")),
         "data": plain,
     }
-    # In one pass: what is put in is not looked into.
+    # In one pass, so that nothing is replaced within what was put in.
     return re.sub(r"\{\{(\w+)\}\}", lambda m: parts[m[1]], _asset("template.html"))
 
 

@@ -1,4 +1,4 @@
-"""Games of worlds that are programs, recorded to be watched: pitches and films."""
+"""Recordings of games in worlds that are programs: pitches and films."""
 
 import base64
 import io
@@ -21,13 +21,13 @@ from ptde.strategy import Side
 from ptde.types import TimeStep
 
 FRAMES = 40
-"""Pictures of a film, at most."""
+"""Most pictures of a film."""
 WIDTH = 360
-"""Pixels across of a film, at most."""
+"""Greatest width and height of a film, in pixels."""
 
 
 def _scenario(world: ProcessWorld) -> str | None:
-    """Football's scenario; None of another world."""
+    """The scenario of a football world; None for other worlds."""
     family, _, name = world.spec.name.partition("/")
     return name if family == "football" and name in PLAYERS else None
 
@@ -35,7 +35,7 @@ def _scenario(world: ProcessWorld) -> str | None:
 def record_games(
     env: ProcessWorld, sides: Sequence[Side], battles: int
 ) -> Iterator[Scenes]:
-    """Each game with all teams, from the same seed."""
+    """Records each game with all teams, from the same seed."""
     scenario = _scenario(env)
     numbers = range(env.spec.n_actions)
     with closing(env.recording(None)) as one:
@@ -82,7 +82,7 @@ def _end(last: TimeStep, scenario: str | None) -> str:
 
 
 def _pitch(steps: Sequence[TimeStep], scenario: str) -> dict[str, Any]:
-    """Players and ball at every step, [steps, players], and whom each agent controls."""
+    """Players and ball at every step, [steps, players], and the player of each agent."""
     shown = [places(np.asarray(step.state), scenario) for step in steps]
     players, balls = (np.stack(x) for x in zip(*shown, strict=True))
     width = PLAYERS[scenario][0]  # an observation ends with a one-hot of the player
@@ -96,7 +96,7 @@ def _pitch(steps: Sequence[TimeStep], scenario: str) -> dict[str, Any]:
 
 
 def _film(pictures: Sequence[np.ndarray]) -> list[str]:
-    """Some of the pictures, small, as addresses of data."""
+    """Some of the pictures, reduced, as data URLs."""
     at = np.unique(np.linspace(0, len(pictures) - 1, FRAMES).round().astype(int))
     frames = []
     for i in at.tolist():

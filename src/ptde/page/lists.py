@@ -1,4 +1,4 @@
-"""Held-out lists as teams rank them, recorded to be looked at."""
+"""Recordings of held-out lists as teams rank them."""
 
 from collections.abc import Iterator, Sequence
 
@@ -15,11 +15,11 @@ from ptde.rollout.seeds import Stream, stream_key
 from ptde.strategy import Side
 
 LISTS = 4
-"""Lists that are shown for each battle that would be."""
+"""Lists that are shown for each battle that was asked for."""
 
 
 def record_lists(env: Ranking, sides: Sequence[Side], battles: int) -> Iterator[Scenes]:
-    """The same lists, in the same order of documents, ranked by all teams."""
+    """Records the rankings of all teams, of the same lists in the same order."""
     test = env.held_out()
     ranked = [_ranked(test, side) for side in sides]
     labels = ranked[0][0]
@@ -52,9 +52,9 @@ def _ranked(env: Ranking, side: Side):
 
     @jax.jit
     def act(policy):
-        cursor = start(policy, env, len(env.features), key=key_start)
-        memory, decision = policy(cursor.memory, cursor.step, key=key_policy)
-        return cursor.env_state[0][1], decision.action, thought_of(policy, memory)
+        state = start(policy, env, len(env.features), key=key_start)
+        memory, output = policy(state.memory, state.step, key=key_policy)
+        return state.env_state[0][1], output.action, thought_of(policy, memory)
 
     labels, scores, thought = jax.tree.map(np.asarray, act(policy))
     return labels, scores, list_ndcg(scores, labels), thought

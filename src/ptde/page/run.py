@@ -35,7 +35,7 @@ from ptde.rollout.cache import use_compilation_cache
 from ptde.strategy import Side
 
 OTHERS = 150_000
-"""Bytes that are kept for scripts, styles and texts."""
+"""Bytes of the page that are reserved for scripts, styles and texts."""
 CURVES_SAY = (
     "Tests of stage 1 are the mean of up to five at each point. The thick line is the mean "
     "over seeds; up to five seeds are thin lines, of more the band is Student's 95 % "
@@ -54,7 +54,7 @@ def run_page(path: Path, battles: int) -> str:
     folder = RunFolder(path)
     run = folder.run
     records = records_of(folder)
-    result = result_of(path)
+    result = load_result(path)
     if not any(records.values()) and not result:
         raise ValueError(
             f"{path} has nothing to show yet: wait for its first test, or "
@@ -85,17 +85,12 @@ def run_page(path: Path, battles: int) -> str:
 
 
 def records_of(folder: RunFolder) -> dict[str, list[Row]]:
-    """The rows of every role; none of one that has not begun."""
+    """The rows of every role; empty for a role that has not begun."""
     return {role: Record(folder.path / role / "record.jsonl").rows() for role in ROLES}
 
 
-def result_of(path: Path) -> dict[str, Any]:
-    """What a run came to, by role; empty while it has not ended."""
-    return load_result(path)
-
-
 def _measure(run: Run) -> str:
-    """What win rates are in a run's world, as far as the world can be made here."""
+    """The name of the win rates in a run's world, if the world can be made."""
     try:
         with closing(build.world(run)) as env:
             return env.spec.measure
@@ -104,14 +99,14 @@ def _measure(run: Run) -> str:
 
 
 def unfinished(folder: RunFolder, records: Mapping[str, list[Row]]) -> str:
-    """What a run still lacks, and how to end it; "" of one that has ended."""
+    """A sentence on what a run still lacks, and how to end it; "" if it has ended."""
     left = []
     for role in folder.expected:
         if not folder.has(role):
             rows = records[role]
             so_far = f"step {rows[-1]['steps']:,}" if rows else "waits"
             left.append(f"{role} ({so_far})")
-    if not left and result_of(folder.path):
+    if not left and load_result(folder.path):
         return ""
     what = f"not yet finished: {', '.join(left)}" if left else "not yet evaluated"
     return f"This run has not ended ({what}). `ptde resume {folder.path}` ends it."
@@ -123,9 +118,9 @@ def results(
     records: Mapping[str, list[Row]],
     measure: str,
 ) -> str:
-    """The table of roles; of one without a final result, its last test, marked."""
+    """HTML of the table of roles, with the last test where the final result is missing."""
     head = ["role", "team", "execution", measure, "95 % interval", "return", "seeds"]
-    head += ["episodes", "told of the state"]
+    head += ["episodes", "state was read"]
     rows, early = [], False
     for role in ROLES:
         score, tests = result.get(role), records[role]
@@ -133,13 +128,13 @@ def results(
         row = [role, name_of(folder.run, role)]
         row.append("centralised" if central else "decentralised")
         if score:
-            told = score.get("communication", 0.0)
+            read = score.get("communication", 0.0)
             row += [
                 f"{score['win_rate']:.3f}",
                 f"{score['low']:.3f} to {score['high']:.3f}",
             ]
             row += [f"{score['return']:.2f}", ", ".join(f"{x:.3f}" for x in score["seeds"])]
-            row += [f"{score['episodes']}", f"{told:.0%} of steps" if told else ""]
+            row += [f"{score['episodes']}", f"{read:.0%} of steps" if read else ""]
         elif tests:
             early, seeds = True, np.array([tests[-1]["win_rate"]])
             band = spread(seeds, rates=True)
@@ -163,12 +158,12 @@ def results(
 
 
 def charts_here(any_there: bool) -> str:
-    """Where ``charts.js`` draws."""
+    """HTML of the place where ``charts.js`` draws."""
     return f'{paragraph(CURVES_SAY, "note")}<div id="charts"></div>' if any_there else ""
 
 
 def scenes_here(any_there: bool, remark: str) -> str:
-    """Where ``player.js`` plays."""
+    """HTML of the place where ``player.js`` plays, and of a remark."""
     note = paragraph(remark, "note") if remark else ""
     where = f'{paragraph(BATTLES_SAY, "note")}<div id="player"></div>'
     return (where if any_there else "") + note

@@ -1,4 +1,4 @@
-"""What can be watched, of every kind of world, from the same beginning for all teams."""
+"""Scenes to watch on the page: all teams of it, from the same initial states."""
 
 import base64
 import json
@@ -20,20 +20,19 @@ Scenes = dict[str, Any]
 """One battle, game or list, as ``views.js`` draws it: ``kind``, ``title``, ``actions`` and
 ``sides``, one for each team."""
 Recorder = Callable[[Any, Sequence[Side], int], Iterator[Scenes]]
-"""From a world of the family that it is registered for, the teams and how many battles are
-asked for."""
+"""A function that records scenes, from a world, the teams and the number of battles."""
 
 
 def record(sides: Sequence[Side], battles: int, room: int) -> tuple[list[Scenes], str]:
-    """Battles of teams of one world.
+    """Records battles of teams in one world.
 
     Args:
-        sides: the teams, the first decides the beginnings.
-        battles: how many.
+        sides: the teams; the first one's seed decides the initial states.
+        battles: number of battles.
         room: bytes of JSON that they may take.
 
     Returns:
-        those that fit, and a remark on what there is not; "" where all is there.
+        The scenes that fit, and a remark on what is missing; "" if nothing is.
     """
     if not sides or not battles:
         return [], ""
@@ -82,7 +81,7 @@ def _games(*asked: Any) -> Iterator[Scenes]:
 
 
 RECORDERS: dict[str, Recorder] = {"smax": _battles, "ranking": _lists, "football": _games}
-"""By the name of ``--world``. Worlds that draw themselves are films without an entry."""
+"""Recorders by ``--world``. Worlds that draw themselves are films, without an entry."""
 
 
 def _recorder(world: str, env: AbstractWorld) -> Recorder | None:
@@ -90,7 +89,7 @@ def _recorder(world: str, env: AbstractWorld) -> Recorder | None:
 
 
 def start_of_side(side: Side) -> dict[str, Any]:
-    """What the page says of a team."""
+    """The page's entries on a team: name, role and colour."""
     return {
         "name": side.name,
         "role": side.role,
@@ -99,7 +98,7 @@ def start_of_side(side: Side) -> dict[str, Any]:
 
 
 def thoughts(thought: Thought | None) -> dict[str, Any]:
-    """Action values with z and without, [steps, n, u]; illegal ones are left out."""
+    """Packed action values with z and without, [steps, n, u]; NaN for illegal actions."""
     if thought is None:
         return {"values": None, "without": None}
     values, without = (
@@ -110,11 +109,11 @@ def thoughts(thought: Thought | None) -> dict[str, Any]:
 
 
 def pack(values: np.ndarray, fine: bool = False) -> dict[str, Any]:
-    """An array in few bytes: whole steps between its least and largest number.
+    """An array in few bytes: evenly spaced levels between its least and largest number.
 
     Args:
-        values: any shape; NaN is kept.
-        fine: 65,534 steps instead of 254.
+        values: an array of any shape; NaN is kept.
+        fine: 65,535 levels instead of 255.
     """
     values = np.asarray(values, dtype=float)
     top = 65_535 if fine else 255

@@ -12,7 +12,7 @@ from ptde.processes.protocol import Sizes
 
 @dataclass(frozen=True)
 class Slots:
-    """What B copies show and are told, in shared memory. Every array begins with B."""
+    """The steps and actions of B copies, in shared memory; every array begins with B."""
 
     obs: np.ndarray
     state: np.ndarray
@@ -24,13 +24,13 @@ class Slots:
     won: np.ndarray
     score: np.ndarray
     last: np.ndarray
-    """The episode ends here."""
+    """Whether the episode ends here."""
     action: np.ndarray
-    """Told: the joint action that comes next."""
+    """The joint action to take next, written by the team's process."""
 
     @classmethod
     def of(cls, file: int, sizes: Sizes, copies: int) -> "Slots":
-        """The arrays in a file (a descriptor), which is made large enough."""
+        """The arrays in a file (a descriptor), which is enlarged to hold them."""
         n, u = sizes.n_agents, sizes.n_actions
         layout = {
             "obs": ((n, sizes.obs_dim), np.float32),
@@ -62,7 +62,7 @@ class Slots:
 
 
 def anonymous() -> int:
-    """A file without a name: it is gone when the last process that has it is."""
+    """A file without a name (a descriptor): it ends with the last process that has it."""
     if hasattr(os, "memfd_create"):
         return os.memfd_create("ptde")
     with tempfile.TemporaryFile() as file:

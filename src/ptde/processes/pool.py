@@ -22,7 +22,7 @@ from ptde.processes.memory import Slots, anonymous
 from ptde.processes.protocol import Sizes, WorldFailed
 
 LEAP = 1_000_003
-"""From the seed of a lost episode to that of the next: the ones between may be in use."""
+"""Added to the seed of a lost episode for the next: seeds in between may be in use."""
 SERVE = "import sys; from ptde.processes.worker import main; main(*map(int, sys.argv[1:]))"
 
 
@@ -41,37 +41,37 @@ class Maker:
 
     @classmethod
     def of(cls, target: str, **kwargs: Any) -> "Maker":
-        """With keyword arguments as they are; they must fit into JSON."""
+        """A maker with these keyword arguments, which must fit into JSON."""
         return cls(target, json.dumps(kwargs))
 
     def words(self, seed: int) -> tuple[Any, ...]:
-        """The command that makes a copy."""
+        """The command by which the worker makes a copy."""
         return "make", self.target, json.loads(self.kwargs), seed, self.time_limit
 
 
 @dataclass
 class Copy:
-    """A process, as its team sees it."""
+    """The team's handle on the process of one copy."""
 
     process: subprocess.Popen
     pipe: Connection
     lifeline: Connection
     log: IO[bytes]
-    """What the game prints."""
+    """The game's output."""
     awaited: int = 0
-    """Answers that are still to come."""
+    """Number of answers that are still to come."""
     since: float = field(default_factory=time.monotonic)
-    """When the last was asked for, or came."""
+    """Time of the last command or answer."""
 
     @classmethod
     def start(cls, memory: int, environ: Iterable[tuple[str, str]]) -> "Copy":
-        """A new process, which knows no world yet."""
+        """A new process, which has no world yet."""
         here, there = Pipe()
         life_there, life_here = Pipe(duplex=False)
         log = TemporaryFile()  # noqa: SIM115 - it is closed when the process ends
         files = (there.fileno(), memory, life_there.fileno())
         root = str(Path(__file__).parents[2])
-        # A script that is started finds what lies beside it; so do its worlds.
+        # A script can import what lies beside it, and so must its worlds.
         paths = filter(None, [root, sys.path[0], os.environ.get("PYTHONPATH")])
         process = subprocess.Popen(
             [sys.executable, "-P", "-c", SERVE, *map(str, files)],
@@ -92,10 +92,10 @@ class Copy:
         return cls(process, here, life_here, log)
 
     def tell(self, *words: Any) -> None:
-        """Sends a command; its answer is awaited."""
+        """Sends a command and counts its answer as awaited."""
         self.awaited += 1
         self.since = time.monotonic()
-        with suppress(OSError):  # it is gone: what it said last is still to be read
+        with suppress(OSError):  # the process ended: its last answer is still to be read
             self.pipe.send(words)
 
     def answer(self) -> Any:
@@ -130,10 +130,10 @@ class Copy:
 
 @lru_cache
 def sizes_of(maker: Maker, patience: float) -> Sizes:
-    """The sizes of a world: one copy is started for them, and ended.
+    """The sizes of a world, for which one copy is started and ended.
 
     Raises:
-        ValueError: it cannot be started; the message holds its own.
+        ValueError: it cannot be started; the message holds the world's own.
     """
     memory = anonymous()
     copy = Copy.start(memory, maker.environ)
@@ -160,12 +160,11 @@ class Pool:
         """Starts the processes.
 
         Args:
-            maker: the world.
-            sizes: of the world.
-            copies: how many.
+            maker: makes each copy of the world.
+            sizes: the world's sizes.
+            copies: number of copies.
             patience: seconds that an answer may take.
-            failures: so many of a copy in a row, without an episode between, are one too
-                many.
+            failures: failures of a copy that are tolerated between two whole episodes.
         """
         self.maker, self.sizes = maker, sizes
         self.patience, self.failures = patience, failures
@@ -174,15 +173,15 @@ class Pool:
         self.seeds, self.on = [0] * copies, [False] * copies
         self.in_a_row = [0] * copies
         self.lost: list[int] = []
-        """Copies whose episode was lost since this list was emptied last."""
+        """Copies whose episode was lost since this list was last emptied."""
         self.reasons: list[str] = []
-        """Why, the newest last."""
+        """Why episodes were lost, the newest last."""
         self.copies: list[Copy] = []
         for index in range(copies):
             self.copies.append(self._start(index, seed=index))
 
     def begin(self, which: Sequence[int], seeds: Sequence[int], on: bool) -> None:
-        """Begins an episode in each of the copies; with ``on``, others follow it."""
+        """Begins an episode in each of these copies; with ``on``, others follow it."""
         for index, seed in zip(which, seeds, strict=True):
             self.seeds[index], self.on[index] = int(seed), on
             self.copies[index].tell("begin", int(seed), on)
@@ -206,11 +205,11 @@ class Pool:
             self._listen(block=True)
 
     def succeeded(self, index: int) -> None:
-        """A copy came to the end of an episode."""
+        """Notes that a copy came to the end of an episode."""
         self.in_a_row[index] = 0
 
     def ask(self, index: int, message: str) -> Any:
-        """What a copy that is ready answers to ``frame`` or ``replay``."""
+        """A ready copy's answer to ``frame`` or ``replay``. WorldFailed if none comes."""
         copy = self.copies[index]
         copy.tell(message)
         if not copy.pipe.poll(self.patience):
@@ -231,7 +230,7 @@ class Pool:
         return copy
 
     def _listen(self, block: bool) -> None:
-        """Reads what has come; waits for something if told to, but not for ever."""
+        """Reads the answers that have come; ``block`` waits for one up to ``patience``."""
         busy = {copy.pipe: i for i, copy in enumerate(self.copies) if copy.awaited}
         asked = min((self.copies[i].since for i in busy.values()), default=0.0)
         left = asked + self.patience - time.monotonic()
@@ -249,7 +248,7 @@ class Pool:
                 self._again(index, f"it did not answer within {self.patience:g} s")
 
     def _again(self, index: int, reason: str) -> None:
-        """A new process in a copy's place, with the next seed of its line."""
+        """Starts a new process in a copy's place, with the next seed of the copy."""
         self.copies[index].end()
         self.in_a_row[index] += 1
         self.lost.append(index)
@@ -263,5 +262,5 @@ class Pool:
 
 
 def room_for(sizes: Sizes) -> int:
-    """How many copies the free memory holds."""
+    """Number of copies that fit into the free memory."""
     return int(0.9 * psutil.virtual_memory().available // max(sizes.memory, 1))

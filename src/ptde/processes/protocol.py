@@ -1,4 +1,4 @@
-"""What a world in a process of its own is: two methods, and what they return."""
+"""Interface of a world in a process of its own: two methods, and what they return."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -14,59 +14,59 @@ SET = "joint steps; another limit is --processes.limit N, or its attribute time_
 
 
 class NoWorld(ValueError):
-    """What was named is no world that can be played; the message says what it is."""
+    """The target is not a world that a team can play; the message says what it is."""
 
 
 class WorldFailed(Exception):
-    """A world crashed, hung, or showed what it must not; the message says what."""
+    """A world crashed, hung, or returned an invalid step; the message says which."""
 
 
 @dataclass
 class ProcessStep:
-    """What a world shows at the start of an episode, and after each joint action."""
+    """The step that a world returns at an episode's start and after each joint action."""
 
     obs: Any
-    """[n, o]: what each agent sees."""
+    """[n, o]: the observation of each agent."""
     state: Any
     """[s]: the global state, for training alone."""
     legal: Any
-    """[n, u]: which actions each agent may take; at least one."""
+    """[n, u]: whether each agent may take each action; at least one each."""
     reward: float = 0.0
-    """The team's, earned by the joint action."""
+    """The team's reward for the joint action."""
     ended: bool = False
-    """The task is over: nothing follows that could be worth anything."""
+    """Whether the task is over: the return that follows is 0."""
     cut: bool = False
-    """The episode is over because its time is: what would follow is estimated."""
+    """Whether a time limit ends the episode: the return that would follow is estimated."""
     won: float = 0.0
-    """How well the episode that ends here went, in [0, 1]; 1 won, 0 lost."""
+    """Success of the episode that ends here, in [0, 1]; 1 won, 0 lost."""
     alive: Any = None
-    """[n]: who still acts. None: all."""
+    """[n]: whether each agent still acts. None: all do."""
     score: float | None = None
     """The score so far, such as a goal difference, in a world that keeps one."""
 
 
 @runtime_checkable
 class ProcessEnv(Protocol):
-    """A world: write these two methods, and nothing else is needed.
+    """A world: these two methods are all that it needs.
 
     Optional attributes: ``time_limit``, the longest episode in joint steps; ``measure``,
-    what the mean of ``won`` is called; ``notes``, what a user must be told;
-    ``observation_names`` and ``action_names``, which an exported team tells. Optional
-    methods: ``close()``; ``frame()``, a picture of now, [height, width, 3] uint8, from
-    which `ptde replay` makes an animation; ``replay()``, which keeps the game's own record
-    of the episode that ended, and returns its path.
+    the name of the mean of ``won``; ``notes``, remarks to the user; ``observation_names``
+    and ``action_names``, which are exported with a team. Optional methods: ``close()``;
+    ``frame()``, a picture of the present step, [height, width, 3] uint8, from which
+    `ptde replay` makes an animation; ``replay()``, which saves the game's own recording of
+    the episode that ended, and returns its path.
     """
 
     def reset(self, seed: int) -> ProcessStep:
-        """Starts an episode; the same seed starts the same one, if the world can."""
+        """Starts an episode; the same seed starts the same episode, if the world can."""
 
     def step(self, action: np.ndarray) -> ProcessStep:
-        """The joint action ``action[i]`` of every agent i, all legal."""
+        """Takes the legal action ``action[i]`` of every agent i."""
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """What is known of a world once one copy of it was started."""
+    """Sizes and facts of a world, known once a copy was started."""
 
     n_agents: int
     obs_dim: int
@@ -76,19 +76,19 @@ class Sizes:
     measure: str = "win rate"
     notes: tuple[str, ...] = ()
     score: bool = False
-    """It keeps a score."""
+    """Whether it keeps a score."""
     pictures: bool = False
-    """It has ``frame()``."""
+    """Whether it has ``frame()``."""
     replays: bool = False
-    """It has ``replay()``."""
+    """Whether it has ``replay()``."""
     observation_names: tuple[str, ...] = ()
     action_names: tuple[str, ...] = ()
     memory: int = field(default=0, compare=False)
-    """Bytes that the process of one copy takes."""
+    """Bytes of memory that the process of one copy takes."""
 
 
 def standard(step: ProcessStep) -> ProcessStep:
-    """The same in arrays of the right kinds. ValueError if something is no array."""
+    """The step with arrays of the right types. ValueError if something is not an array."""
     obs = _array("obs", step.obs, np.float32, 2)
     alive = np.ones(len(obs), bool) if step.alive is None else step.alive
     return replace(
@@ -136,7 +136,7 @@ def measured(env: ProcessEnv, step: ProcessStep, time_limit: int = 0) -> Sizes:
 
 
 def faults(step: ProcessStep, sizes: Sizes) -> Iterator[str]:
-    """What is wrong with a step, each in a sentence; nothing if it is right."""
+    """The faults of a step, each in a sentence; none if it is valid."""
     n, u = sizes.n_agents, sizes.n_actions
     shapes = {
         "obs": (n, sizes.obs_dim),

@@ -1,9 +1,9 @@
-"""The process of one copy of a world: it is told little by a pipe, and shows by memory.
+"""The process of one copy of a world: commands come by a pipe, steps go by shared memory.
 
-Told: ``("make", target, kwargs, seed, time_limit)``, answered with the sizes;
+Commands: ``("make", target, kwargs, seed, time_limit)``, answered with the sizes;
 ``("attach", sizes, copies, index)``; ``("begin", seed, on)``, an episode, and with ``on``
 others after it; ``("step",)``; ``("frame",)``; ``("replay",)``. Each is answered with
-``("ok", what)`` or ``("failed", traceback)``.
+``("ok", answer)`` or ``("failed", traceback)``.
 """
 
 import os
@@ -30,11 +30,11 @@ from ptde.processes.protocol import (
 )
 
 MOST_FILES = 4096
-"""Files that a process may have open."""
+"""Most file descriptors that a process has open."""
 
 
 class Worker:
-    """One copy of a world, and where it stands in its episode."""
+    """One copy of a world, and its progress in an episode."""
 
     env: ProcessEnv
     sizes: Sizes
@@ -51,8 +51,8 @@ class Worker:
         """The first step of the next episode, if it was begun in advance."""
 
     def make(self, target: str, kwargs: dict[str, Any], seed: int, limit: int) -> Sizes:
-        """Starts the world, and its first episode to see its sizes."""
-        if not target.startswith("ptde."):  # a world of the user's may lie in this folder
+        """Makes the world, and starts an episode to measure its sizes."""
+        if not target.startswith("ptde."):  # the user's world may lie in this folder
             sys.path.insert(0, os.getcwd())
         self.env = make(target, kwargs, seed)
         first = standard(self.env.reset(seed))
@@ -67,12 +67,12 @@ class Worker:
         self.slots, self.index = Slots.of(self.memory, sizes, copies), index
 
     def begin(self, seed: int, on: bool) -> None:
-        """A new episode; with ``on`` those that follow it have the next seeds."""
+        """Starts a new episode; with ``on``, the next seeds start those that follow it."""
         self.seed, self.on, self.next = seed, on, None
         self._open(self._reset())
 
     def step(self) -> None:
-        """One joint action; after an episode's last step, the next episode begins."""
+        """Takes a joint action; after an episode's last step, starts the next episode."""
         if self.over:
             if self.next is None:
                 self.seed += 1
@@ -89,17 +89,17 @@ class Worker:
         self._show(step, first=False)
 
     def rest(self) -> None:
-        """What can be done while the team thinks: beginning the next episode."""
+        """Starts the next episode in advance, while the team's process computes."""
         if self.over and self.on and self.next is None:
             self.seed += 1
             self.next = self._reset()
 
     def frame(self) -> Any:
-        """A picture of now."""
+        """A picture of the present step."""
         return self.env.frame()  # type: ignore[attr-defined]
 
     def replay(self) -> Any:
-        """The path of the game's own record of the episode that ended."""
+        """The path of the game's own recording of the episode that ended."""
         return self.env.replay()  # type: ignore[attr-defined]
 
     def _reset(self) -> ProcessStep:
@@ -134,8 +134,8 @@ def _memory_of_all() -> int:
 
 
 def _guard(lifeline: int) -> None:
-    """No orphans: a process that waits for the team's to end, and then ends this one and
-    those that it started. A thread could not: a game may never give control back.
+    """Prevents orphans: forks a process that waits until the team's ends, then ends this
+    one and its children. A thread could not: a game may never give control back.
     """
     if os.fork() == 0:
         os.closerange(0, lifeline)
@@ -147,7 +147,7 @@ def _guard(lifeline: int) -> None:
 
 def main(pipe: int, memory: int, lifeline: int) -> None:
     """Serves until the pipe is closed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the team's to handle
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the team's process handles Ctrl-C
     _guard(lifeline)
     worker = Worker(memory)
     with Connection(pipe) as connection:

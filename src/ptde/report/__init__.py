@@ -1,1 +1,1 @@
-"""What a person looks at: tables, curves, replays."""
+"""Reports for people: tables, curves and replays."""

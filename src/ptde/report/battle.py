@@ -1,4 +1,4 @@
-"""The scenes of one SMAX battle."""
+"""Playing an SMAX battle, and its scenes to draw."""
 
 from collections.abc import Callable
 
@@ -13,23 +13,23 @@ from ptde.envs.smax import Smax
 from ptde.report.replay import Scene
 
 EVERY = 2
-"""Of a joint step's 8 moments, one in so many is shown."""
+"""Of the 8 moments of a joint step, every ``EVERY``-th is shown."""
 
 
 def battle_scenes(env: Smax, policy: FullPolicy, *, key: Key[Array, ""]) -> list[Scene]:
-    """Plays one battle and shows it moment by moment."""
+    """Plays one battle, and returns it scene by scene."""
     return scenes_of(env, *player(env, policy)(key)[:2])
 
 
 def player(
     env: Smax, policy: FullPolicy
 ) -> Callable[[Key[Array, ""]], tuple[PyTree, bool, PyTree]]:
-    """What plays a battle, compiled once for all of them.
+    """A function that plays a battle, compiled once for all battles.
 
     Returns:
-        from a key, which decides all that is drawn: the units at 8 moments of every joint
-        step, [steps, 8, ...]; whether it was won; what the policy thought at every step,
-        [steps, ...], if it is watched (``agents.watch``).
+        A function of a key, which decides all draws, to the units at 8 moments of every
+        joint step, [steps, 8, ...]; whether it was won; and the policy's thoughts at every
+        step, [steps, ...], if it is watched (``agents.watch``).
     """
     battle = env.battle
 
@@ -62,7 +62,7 @@ def player(
 
 
 def scenes_of(env: Smax, moments: PyTree, won: bool) -> list[Scene]:
-    """A battle as pictures: of its moments one in ``EVERY``, and its last."""
+    """The scenes of a battle: every ``EVERY``-th of its moments, and its last."""
     battle, scenes = env.battle, []
     length = len(moments.unit_health)
     for t in range(length):

@@ -1,4 +1,4 @@
-"""Learning curves, as a picture."""
+"""Pictures of learning curves."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -31,8 +31,7 @@ def draw_curves(
     config: DistillConfig | None = None,
     looks: Mapping[str, Look] | None = None,
 ) -> Path:
-    """Win rate and return over the joint steps of all stages, one line a role, few seeds as
-    thin lines.
+    """Draws win rate and return over the joint steps of all stages, a line for each role.
 
     Stage 2 gets two panels of its own, as in Paper Fig. 7: the distillation's loss, and the
     student's win rate, over its own steps.
@@ -40,11 +39,11 @@ def draw_curves(
     Args:
         records: rows of the record of each role.
         path: the PNG to write.
-        title: of the picture.
-        measure: what the win rates are in this world.
+        title: the picture's title.
+        measure: the name of the win rates in this world.
         finals: final win rates, drawn as dashed lines on the student's axis.
-        config: how a student of stage 2 learnt; None is the paper's way.
-        looks: of roles; None is as of a run that is no method of the paper's.
+        config: how the student of stage 2 learnt; None takes the defaults.
+        looks: looks by role; None takes those of a run of no method in the paper.
     """
     looks = looks or {role: Look(colour) for role, colour in ROLES.items()}
     stages = [role for role in ROLES if records.get(role)]
@@ -76,14 +75,14 @@ def draw_curves(
 
 def _line(axis: plt.Axes, rows: list[Row], value: str, role: str, look: Look) -> None:
     steps, values = series(rows, value, "joint_steps")
-    if len(set(steps)) == 1:  # its steps are gradient steps: it costs no more joint steps
+    if len(set(steps)) == 1:  # gradient steps, during which joint steps stand still
         axis.plot(steps[-1], values[-1].mean(), "D", color=look.colour, label=role)
         return
     draw_curve(axis, steps, smooth(values), look, role, rates=value == "win_rate")
 
 
 def smooth(values: np.ndarray, width: int = 5) -> np.ndarray:
-    """The mean of up to ``width`` tests that end at each: a test has few episodes."""
+    """At each test, the mean of up to ``width`` tests until then: one has few episodes."""
     sums = np.cumsum(values, axis=0)
     sums[width:] = sums[width:] - sums[:-width]
     count = np.minimum(np.arange(len(values)) + 1, width)

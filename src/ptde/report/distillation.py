@@ -19,37 +19,37 @@ from ptde.report.palette import LOSSES, ROLES, Look
 from ptde.report.panels import draw_curve
 
 LOSS_NAMES = {"loss": "training", "held_out_loss": "held out"}
-"""Values of a row of the student's record: what they are. The loss in training is the mean
+"""Labels of the losses in a row of the student's record. The loss in training is the mean
 since the test before."""
 
 
 @dataclass(frozen=True)
 class Distilled:
-    """The stage 2 of one comparison's cell."""
+    """Stage 2 of one cell (method and map) of a comparison."""
 
     title: str
     rows: list[Row]
-    """Of the students' records, all seeds side by side."""
+    """Rows of the students' records, all seeds side by side."""
     teacher: float
     """Final win rate of the teachers, mean over seeds."""
     student: DistillConfig = field(default_factory=DistillConfig)
-    """How the students learnt: what the rows' steps and losses are."""
+    """How the students learnt, which decides the meaning of steps and losses."""
     looks: Mapping[str, Look] | None = None
-    """Of the student and its teacher."""
+    """The looks of the student and its teacher."""
 
 
 def series(
     rows: Sequence[Row], value: str, axis: str = "steps"
 ) -> tuple[Int[np.ndarray, " tests"], Float[np.ndarray, "tests seeds"]]:
-    """Steps of a record (``axis``: of its stage, or ``joint_steps`` of all), and what it
-    holds of a value there.
+    """The steps of a record's rows (``steps`` of its stage, or ``joint_steps`` of all
+    stages), and the values of one measure there.
     """
     steps = np.array([row[axis] for row in rows])
     return steps, np.array([row[value] for row in rows], dtype=float)
 
 
 def loss_panel(axis: plt.Axes, rows: Sequence[Row], student: DistillConfig) -> None:
-    """The student's objective in training and on held-out data."""
+    """Draws the student's objective in training and on held-out data."""
     for value, label in LOSS_NAMES.items():
         _lines(axis, rows, value, LOSSES[label], label)
     axis.set_ylim(bottom=0)
@@ -65,15 +65,15 @@ def student_panel(
     student: DistillConfig,
     looks: Mapping[str, Look] | None = None,
 ) -> None:
-    """The student's tests; final win rates of others, dashed.
+    """Draws the student's tests, and the final win rates of other roles as dashed lines.
 
     Args:
-        axis: to draw on.
-        rows: of the students' records.
-        finals: of other roles.
-        measure: what the win rates are in this world.
+        axis: axes to draw on.
+        rows: rows of the students' records.
+        finals: final win rates.
+        measure: the name of the win rates in this world.
         student: how the students learnt.
-        looks: of roles; None is as of a run that is no method of the paper's.
+        looks: looks by role; None takes those of a run of no method in the paper.
     """
     looks = looks or {role: Look(colour) for role, colour in ROLES.items()}
     _lines(axis, rows, "win_rate", looks["student"], "student")
@@ -85,13 +85,13 @@ def student_panel(
 
 
 def loss_of(student: DistillConfig) -> str:
-    """What the losses of a stage 2 are."""
+    """The label of the losses of stage 2."""
     what = "Eq. 6" if student.objective == "z" else "action values and policy"
     return f"loss ({what})"
 
 
 def steps_of(student: DistillConfig) -> str:
-    """What the steps of a stage 2 are."""
+    """The label of the steps of stage 2."""
     if student.data == "own":
         return "joint steps of the student's own battles"
     return "gradient steps of the distillation"
@@ -103,7 +103,7 @@ def _lines(axis: plt.Axes, rows: Sequence[Row], value: str, look: Look, label: s
 
 
 def finish_panel(axis: plt.Axes) -> None:
-    """What all panels have in common."""
+    """Gives a panel the grid, legend and ticks that all panels have."""
     axis.grid(alpha=0.25)
     axis.legend(frameon=False, loc="best")
     axis.spines[["top", "right"]].set_visible(False)
@@ -113,7 +113,7 @@ def finish_panel(axis: plt.Axes) -> None:
 
 
 def draw_figure7(cells: Sequence[Distilled], path: Path, measure: str = "win rate") -> Path:
-    """Paper Fig. 7 as a PNG: a row of two panels for each cell, mean and seeds."""
+    """Draws Paper Fig. 7 as a PNG: a row of two panels for each cell, mean and seeds."""
     height = len(cells)
     figure, axes = plt.subplots(height, 2, figsize=(9.6, 3.5 * height), squeeze=False)
     for (left, right), cell in zip(axes, cells, strict=True):

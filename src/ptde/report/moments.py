@@ -1,4 +1,4 @@
-"""Early and late in a battle, a row for each team: Paper Fig. 8."""
+"""Paper Fig. 8: pictures from early and late in a battle, a row for each team."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -20,22 +20,22 @@ ROOM = 300
 
 @dataclass(frozen=True)
 class Battle:
-    """One team's battle."""
+    """The battle, or game, of one team."""
 
     team: str
     scenes: Sequence[Scene] = ()
-    """All its moments; or, of a world that draws itself:"""
+    """All scenes of an SMAX battle; empty in other worlds."""
     pictures: Sequence[np.ndarray] = ()
-    """[height, width, 3] of every joint step, the first before any."""
+    """The world's own pictures, [height, width, 3], before and after every joint step."""
 
 
 def moments(count: int) -> dict[str, int]:
-    """Which of a battle's ``count`` pictures are shown."""
+    """The indices of the pictures that are shown, of a battle's ``count``."""
     return {stage: round(share * (count - 1)) for stage, share in MOMENTS.items()}
 
 
 def captioned(battle: Battle) -> list[Scene]:
-    """The scenes that are shown; captions tell the team, the time and who lives."""
+    """The scenes that are shown, with captions of the team, the time and the living."""
     end = battle.scenes[-1]
     ours, theirs = end.living
     result = "won" if ours and not theirs else "not won"
@@ -87,7 +87,7 @@ def _row(battle: Battle) -> list[Image.Image]:
 
 
 def _framed(picture: np.ndarray, caption: str) -> Image.Image:
-    """A world's own picture below its caption, enlarged where it has no room for one."""
+    """A world's own picture below a caption, enlarged if it is too narrow for one."""
     inner = Image.fromarray(picture)
     times = max(1, -(-ROOM // inner.width))
     inner = inner.resize((inner.width * times, inner.height * times))

@@ -1,8 +1,9 @@
 """The colour and the line of every method, the same in all pictures and pages.
 
-Colours tell what a team is told; they are Okabe and Ito's (2008) and three of Tol's "muted"
-scheme, which people with any colour blindness can tell apart. Lines tell the learner: solid
-QMIX, dashed VDN, dotted MAPPO; dash and dot are variants, long dashes the recipe's stages.
+Colours stand for the information of a team; they are Okabe and Ito's (2008) and three of
+Tol's "muted" scheme, which people with any colour blindness can tell apart. Lines stand for
+the learner: solid QMIX, dashed VDN, dotted MAPPO; dash and dot are variants, long dashes
+stages of the PTDE recipe.
 """
 
 from dataclasses import dataclass
@@ -21,13 +22,13 @@ class Look:
     """How a method is drawn."""
 
     colour: str
-    """``#RRGGBB``."""
+    """Colour as ``#RRGGBB``."""
     dash: tuple[float, ...] = SOLID
-    """Lengths of strokes and gaps, in widths of the line; empty is a solid line."""
+    """Lengths of strokes and gaps, in units of the line's width; empty is a solid line."""
 
     @property
     def linestyle(self) -> str | tuple[int, tuple[float, ...]]:
-        """For Matplotlib."""
+        """The line style as Matplotlib takes it."""
         return (0, self.dash) if self.dash else "-"
 
 
@@ -63,7 +64,7 @@ LOOKS: dict[str, Look] = {
     "QMIX_GIP, z = mean": Look(BLUE, MIXED),
     "QMIX, raw state": Look(WINE),
 }
-"""By the paper's name of a method (``Method.name``)."""
+"""Looks by the paper's name of a method (``Method.name``)."""
 
 _AS_RUN = {
     "QMIX_CSRL": "CSRL",
@@ -80,21 +81,21 @@ _AS_RUN = {
         for stage, its in {"student": ", student", "fine-tuned": ""}.items()
     },
 }
-"""Names that a run gives itself (``Run.method``): those of the methods that they are."""
+"""The paper's name (``Method.name``) by the name of its runs (``Run.method``)."""
 
 ROLES = {"teacher": BLUE, "student": VERMILION, "finetuned": INDIGO, "baseline": GREY}
 """Colours of the roles of a run that is no method of the paper's."""
 
 LOSSES = {"training": Look(BLACK), "held out": Look(BLACK, DASHED)}
-"""Of a distillation's two losses."""
+"""Looks of the two losses of a distillation."""
 
 
 def look_of(name: str, role: str = "teacher") -> Look:
     """The look of a method or of a run's role.
 
     Args:
-        name: the paper's name, or what a run calls itself.
-        role: what decides if no method has that name.
+        name: the paper's name of a method, or a run's.
+        role: the role whose look is taken if no method has that name.
     """
     name = _AS_RUN.get(name, name)
     return LOOKS.get(name) or Look(ROLES[role])

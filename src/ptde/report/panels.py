@@ -1,4 +1,4 @@
-"""What all learning curves have in common, in pictures and in pages."""
+"""Parts that all learning curves share, in pictures and in pages."""
 
 import itertools
 from collections.abc import Sequence
@@ -17,13 +17,13 @@ from ptde.report.statistics import rate_interval, t_interval
 
 T = TypeVar("T")
 MOST = 5
-"""Curves in one panel; of more there are several panels."""
+"""Most curves in one panel; more are spread over several panels."""
 FEW = 5
-"""So many seeds, or fewer, are drawn themselves; of more, the interval of their mean."""
+"""Most seeds that are drawn each; of more, their mean's interval is drawn."""
 
 
 def groups(items: Sequence[T], most: int = MOST) -> list[list[T]]:
-    """Parts of about the same length that have at most ``most`` items, in order."""
+    """Splits items, in order, into parts of about equal length of at most ``most``."""
     count = -(-len(items) // most)
     edges = [len(items) * i // count for i in range(count + 1)] if count else [0]
     return [list(items[a:b]) for a, b in itertools.pairwise(edges)]
@@ -32,11 +32,11 @@ def groups(items: Sequence[T], most: int = MOST) -> list[list[T]]:
 def spread(
     values: Float[np.ndarray, "tests seeds"], rates: bool
 ) -> Float[np.ndarray, "tests 2"] | None:
-    """Student's 95 % interval of the mean at each test; None of a single seed.
+    """Student's 95 % interval of the mean at each test; None for a single seed.
 
     Args:
-        values: of every seed.
-        rates: they are in [0, 1], and so is the interval.
+        values: the values of every seed.
+        rates: whether they, and so the interval, are in [0, 1].
     """
     if values.shape[1] < 2:
         return None
@@ -52,7 +52,7 @@ def draw_curve(
     label: str,
     rates: bool,
 ) -> None:
-    """The mean over seeds, and the seeds as thin lines; or, of many, its interval."""
+    """Draws the mean over seeds, with few seeds as thin lines, or with its interval."""
     many = values.shape[1] > FEW
     if not many and values.shape[1] > 1:
         axis.plot(steps, values, color=look.colour, linewidth=0.7, alpha=0.5)

@@ -1,6 +1,6 @@
-"""How well lists are ranked: NDCG@1, 3, 5, 10 on the held-out lists, beside plain rankers.
+"""Quality of rankings: NDCG@1, 3, 5, 10 of teams and plain rankers on the held-out lists.
 
-All rankers meet the same lists, so differences are paired. Intervals are bootstrap
+All rankers get the same lists, so differences are paired. Intervals are bootstrap
 intervals over lists; they say nothing about other training seeds.
 """
 
@@ -20,13 +20,13 @@ from ptde.rollout.collect import start
 from ptde.rollout.seeds import Stream, stream_key
 
 CUTS = (1, 3, 5, 10)
-"""The k of NDCG@k."""
+"""The cutoffs k of NDCG@k."""
 ARRAYS, TABLE = "ndcg.npz", "ranking.md"
-"""In a run folder: NDCG of every role, [seeds, lists, cuts], and the table of it."""
+"""Files in a run folder: NDCG of every role, [seeds, lists, cuts], and the table of it."""
 
 
 def list_ndcg(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """NDCG of every list at every cut, [lists, cuts]; equal scores on average."""
+    """NDCG of every list at every cutoff, [lists, cuts], on average over equal scores."""
     return np.asarray(_list_ndcg(scores, labels))
 
 
@@ -52,9 +52,9 @@ def team_ndcg(env: Ranking, policies: Sequence[FullPolicy]) -> np.ndarray:
 
 
 def plain_rankers(env: Ranking) -> dict[str, np.ndarray]:
-    """NDCG of rankers that are no teams, [lists, cuts] each, on ``env``'s held-out lists.
+    """NDCG of rankers other than teams, [lists, cuts] each, on ``env``'s held-out lists.
 
-    LightGBM's are there if it is installed (``pip install 'ptde[ranking]'``).
+    LightGBM is among them if it is installed (``pip install 'ptde[ranking]'``).
     """
     train, test = env.lists, env.held_out().lists
     nothing = np.zeros(test.labels.shape)
@@ -69,11 +69,11 @@ def plain_rankers(env: Ranking) -> dict[str, np.ndarray]:
 
 
 Scores = tuple[np.ndarray, np.ndarray]
-"""Of the training rows, and of the test lists [L, N]."""
+"""A ranker's scores of the training rows, and of the test lists [L, N]."""
 
 
 def _best_feature(train: Lists, test: Lists) -> Scores:
-    """The feature, with a sign, that ranks the training lists best."""
+    """The feature, or the negative of one, that ranks the training lists best."""
     columns = np.moveaxis(np.concatenate([train.features, -train.features], -1), -1, 0)
     value = [list_ndcg(column, train.labels)[:, -1].mean() for column in columns]
     best = int(np.argmax(value))
@@ -82,7 +82,7 @@ def _best_feature(train: Lists, test: Lists) -> Scores:
 
 
 def ten_scores(seen: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """Scores as whole numbers 0 .. 9, each as often among the ``seen`` ones."""
+    """Scores as whole numbers 0 .. 9, with limits at the deciles of the ``seen`` scores."""
     edges = np.quantile(seen, np.linspace(0, 1, SCORES + 1)[1:-1])
     return np.searchsorted(edges, scores)
 
@@ -117,14 +117,14 @@ def _boosted(train: Lists, test: Lists) -> dict[str, Scores]:
 
 
 def mean_ci(values: np.ndarray) -> Interval:
-    """Bootstrap 95 % interval of the mean over lists."""
+    """The bootstrap 95 % interval of the mean over lists."""
     return bootstrap_interval((values,), np.mean)
 
 
 def ranking_table(
     teams: Mapping[str, np.ndarray], plain: Mapping[str, np.ndarray], env: Ranking
 ) -> str:
-    """Markdown: a row for each ranker.
+    """A Markdown table with a row for each ranker.
 
     Args:
         teams: NDCG [seeds, lists, cuts] by name; differences are taken to the first.
@@ -167,7 +167,7 @@ def _difference(values: np.ndarray) -> str:
 def _notes(
     env: Ranking, plain: Mapping[str, np.ndarray], decided: int, total: int
 ) -> list[str]:
-    """What a reader must know to trust the table."""
+    """Notes below the table: the lists, the intervals and the data."""
     lines = [
         f"{env.spec.name}: {decided} held-out lists of {env.spec.n_agents} documents whose "
         f'labels differ; "all lists" are {total}, where the others count as 1. Intervals: '
@@ -188,8 +188,8 @@ def report_ranking(
     """Writes the arrays and the table of a run, and returns the table's path.
 
     Args:
-        env: the lists of the training.
-        policies: by role, the team of each seed.
+        env: the world of the training.
+        policies: the team of each seed, by role.
         folder: the run folder.
     """
     test = env.held_out()
@@ -203,8 +203,8 @@ def compare_ranking(env: Ranking, runs: Mapping[str, Sequence[tuple[Path, str]]]
     """The table of a comparison: all teams and plain rankers on the same held-out lists.
 
     Args:
-        env: the lists that the runs were made on.
-        runs: by a method's label, the folders and roles of its finished runs.
+        env: the world of the runs.
+        runs: the folders and roles of a method's finished runs, by the method's label.
     """
     teams = {
         label: np.concatenate([np.load(folder / ARRAYS)[role] for folder, role in found])

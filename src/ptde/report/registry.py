@@ -1,4 +1,4 @@
-"""What a world shows beside results and curves: films, and tables of its own.
+"""Reports of single worlds beside results and curves: films, and tables of their own.
 
 Worlds that draw themselves (``AbstractRunner.draws``) are filmed without an entry here.
 """
@@ -17,24 +17,24 @@ from ptde.report.replay import Film
 from ptde.rollout.runner import runner_of
 
 Teams: TypeAlias = Mapping[str, Sequence[FullPolicy]]
-"""By role, the greedy team of each seed."""
+"""The greedy team of each seed, by role."""
 Finished: TypeAlias = Mapping[str, Sequence[tuple[Path, str]]]
-"""By a method's label, its finished runs: their folders, and whose results count there."""
+"""The finished runs of a method, by its label: their folders, and the role that counts."""
 
 
 @dataclass(frozen=True)
 class WorldReport:
-    """What one family of worlds adds; every part may be left away.
+    """The reports that one family of worlds adds; every part may be left out.
 
-    The world that a function is given is one that the family makes.
+    The first argument of each function is a world of the family.
     """
 
     film: Callable[..., Film] | None = None
     """``film(env, policy, key=key)`` plays one episode, to be drawn."""
     run: Callable[[Any, Teams, Path], Path] | None = None
-    """Writes a Markdown table of a run into its folder, and returns its path."""
+    """``run(env, teams, folder)`` writes a Markdown table of a run; returns its path."""
     compare: Callable[[Any, Finished], str] | None = None
-    """The Markdown table of a comparison on one map."""
+    """``compare(env, finished)`` is the Markdown table of a comparison on one map."""
 
 
 def _battle(env: Any, policy: FullPolicy, *, key: Key[Array, ""]) -> Film:
@@ -47,11 +47,12 @@ REPORTS = {
     "smax": WorldReport(film=_battle),
     "ranking": WorldReport(run=report_ranking, compare=compare_ranking),
 }
-"""By the name of ``--world``. Add one: ``REPORTS["mine"] = WorldReport(film=...)``."""
+"""Reports by the name of ``--world``. To add one:
+``REPORTS["mine"] = WorldReport(film=...)``."""
 
 
 def report_of(world: str) -> WorldReport:
-    """What a world adds to reports: nothing, unless it is registered."""
+    """The reports of a world; an empty ``WorldReport`` unless it is registered."""
     return REPORTS.get(world, WorldReport())
 
 
@@ -74,11 +75,11 @@ def film(
         world: the name of ``--world``.
         env: the world itself.
         policy: the team.
-        folder: where a game may leave its own record of the episode; None for nowhere.
-        key: decides the episode.
+        folder: where a game may leave its own recording of the episode; None for nowhere.
+        key: draws the episode.
 
     Raises:
-        ValueError: the world shows nothing.
+        ValueError: the world cannot be drawn.
     """
     own = report_of(world).film
     if own is not None:

@@ -1,4 +1,4 @@
-"""Replays: an animated picture of a battle."""
+"""Replays: animated pictures of episodes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,21 +10,21 @@ from PIL import Image, ImageDraw
 from ptde.files import whole
 
 SIZE = 440
-"""Pixels of the map's side."""
+"""Side of the map, in pixels."""
 HEAD = 34
 SCALE = 2
-"""Drawn this many times as large, then reduced: smooth edges."""
+"""Factor by which pictures are drawn larger, and then reduced, for smooth edges."""
 TEAM, ENEMY = (37, 99, 176), (196, 62, 62)
 GROUND, GRID, INK = (246, 245, 240), (232, 230, 222), (60, 60, 60)
 
 
 @dataclass(frozen=True)
 class Scene:
-    """One moment of a battle; units in map units, allies first."""
+    """One moment of a battle: allies first in every array, lengths in map units."""
 
     position: np.ndarray
     health: np.ndarray
-    """Share of full health, 0 for the dead."""
+    """Health as a share of full health, 0 for the dead."""
     radius: np.ndarray
     letter: Sequence[str]
     target: np.ndarray
@@ -35,28 +35,28 @@ class Scene:
     width: float
     """Side of the map."""
     seconds: float
-    """Since the battle began."""
+    """Time since the battle began, in seconds."""
     caption: str
 
     @property
     def living(self) -> tuple[int, int]:
-        """Allies and enemies that are alive."""
+        """The numbers of allies and of enemies that are alive."""
         alive = self.health > 0
         return int(alive[: self.allies].sum()), int(alive[self.allies :].sum())
 
 
 @dataclass(frozen=True)
 class Film:
-    """One episode: moments of a battle, or what its world itself drew or recorded."""
+    """One episode, as scenes of a battle, or as its world itself drew or recorded it."""
 
     scenes: Sequence[Scene] = ()
     pictures: Sequence[np.ndarray] = ()
-    """[height, width, 3] of every joint step, the first before any."""
+    """The world's own pictures, [height, width, 3], before and after every joint step."""
     record: str | None = None
-    """The path of the game's own record."""
+    """The path of the game's own recording."""
 
     def draw(self, path: Path) -> Path:
-        """Writes an animated GIF; returns the record where nothing can be drawn."""
+        """Writes an animated GIF; its path, or the record's if there is nothing to draw."""
         if not self.scenes and not self.pictures:
             assert self.record is not None
             return Path(self.record)
@@ -69,7 +69,7 @@ class Film:
 
 
 def draw_replay(scenes: Sequence[Scene], path: Path, milliseconds: int = 70) -> Path:
-    """Writes an animated GIF; the last scene stays for a while."""
+    """Writes scenes as an animated GIF, which stays at the last for a while."""
     return _write([draw_scene(scene).quantize(64) for scene in scenes], path, milliseconds)
 
 
@@ -92,7 +92,7 @@ def draw_film(pictures: Sequence[np.ndarray], path: Path, milliseconds: int = 10
 
 
 def draw_scene(scene: Scene) -> Image.Image:
-    """The map from above, below the caption."""
+    """A picture of a scene: the map from above, below the caption."""
     side = SIZE * SCALE
     image = Image.new("RGB", (side, side + HEAD * SCALE), GROUND)
     pen = ImageDraw.Draw(image)
@@ -119,7 +119,7 @@ def draw_scene(scene: Scene) -> Image.Image:
 
 
 def write_caption(image: Image.Image, caption: str, scale: int = 1) -> None:
-    """One line, or two, on a white band at the top, ``HEAD`` high."""
+    """Writes one or two lines on a white band at the top, ``HEAD`` pixels high."""
     pen = ImageDraw.Draw(image)
     pen.rectangle([0, 0, image.width, HEAD * scale], fill=(255, 255, 255))
     size = 12 if "\n" in caption else 13

@@ -14,18 +14,19 @@ from ptde.rollout.evaluate import Returns
 
 @dataclass(frozen=True)
 class Score:
-    """What one role reached in its test episodes."""
+    """The results of one role's test episodes."""
 
     performance: float
-    """What the world measures (``EnvSpec.measure``)."""
+    """Mean of the world's measure (``EnvSpec.measure``)."""
     low: float
-    """Of the performance's 95 % interval: over episodes for one seed, else over seeds."""
+    """Lower end of the performance's 95 % interval: over the episodes of one seed, else
+    over seeds."""
     high: float
     mean_return: float
     length: float
-    """Joint steps of an episode."""
+    """Mean joint steps of an episode."""
     episodes: int
-    """All seeds together."""
+    """Episodes of all seeds together."""
     seeds: list[float]
     """Performance of each seed."""
     returns: list[float]
@@ -33,12 +34,12 @@ class Score:
     score: float | None
     """Mean final score, such as a goal difference, in worlds that keep one."""
     communication: float
-    """Share of agent-steps at which the agent was told something of the global state: 1
-    centralised at every step, 0 decentralised."""
+    """Share of agent-steps with a message on the global state to the agent: 1 is
+    centralised execution at every step, 0 is decentralised."""
 
     @classmethod
     def of(cls, returns: Returns, n_agents: int) -> "Score":
-        """From Returns [seeds, episodes]."""
+        """The score of test episodes, ``Returns`` [seeds, episodes]."""
         agent_steps = n_agents * int(returns.length.sum())
         reached = np.asarray(returns.performance)
         low, high = win_interval(reached)
@@ -64,10 +65,10 @@ class Score:
 
 
 def load_result(folder: Path) -> dict[str, Any]:
-    """What a run came to, by role; empty while it has not ended.
+    """The contents of a run's ``result.json``; empty until the run has ended.
 
     Raises:
-        ValueError: names ``result.json`` and the field of it that is not as it should be.
+        ValueError: ``result.json`` is damaged; the message names the field.
     """
     path = folder / "result.json"
     if not path.is_file():
@@ -95,7 +96,7 @@ SCORE = {
     "episodes": 0,
     "seeds": [],
 }
-"""What a role's entry must hold, and of which kind."""
+"""Fields that a role's entry must have, with values of their types."""
 
 
 def _check_score(role: str, score: Any) -> None:
@@ -112,7 +113,7 @@ def _check_score(role: str, score: Any) -> None:
 
 @dataclass(frozen=True)
 class Result:
-    """All roles of a run."""
+    """The results of all roles of a run."""
 
     world: str
     method: str
@@ -122,20 +123,20 @@ class Result:
     """Wall time of all stages, without the evaluation."""
     scores: dict[str, Score] = field(default_factory=dict)
     centralised: bool = True
-    """The teacher reads the global state when it acts."""
+    """Whether the teacher reads the global state when it acts."""
     measure: str = "win rate"
-    """What the performance is in this world."""
+    """The name of the performance in this world."""
 
     @property
     def prr(self) -> float | None:
-        """Performance of the last stage's decentralised team / teacher's."""
+        """The PRR (``retention``) of the last decentralised team; None without one."""
         team = self.scores.get("finetuned", self.scores.get("student"))
         if team is None or "teacher" not in self.scores:
             return None
         return retention(team.performance, self.scores["teacher"].performance)
 
     def to_json(self) -> dict[str, Any]:
-        """What ``result.json`` holds."""
+        """The contents of ``result.json``."""
         return {
             **{role: score.to_json() for role, score in self.scores.items()},
             "prr": self.prr,
@@ -147,13 +148,13 @@ class Result:
         }
 
     def table(self) -> Table:
-        """What a person reads."""
+        """The results as a table for the terminal."""
         prr = "" if self.prr is None else f"   PRR {self.prr:.1%}"
         table = Table(
             title=f"{self.method} on {self.world}, {self.steps:,} steps{prr}",
             title_justify="left",
         )
-        for name in ("role", "execution", "told"):
+        for name in ("role", "execution", "state read"):
             table.add_column(name)
         scored = any(score.score is not None for score in self.scores.values())
         points = ("score",) if scored else ()

@@ -1,4 +1,4 @@
-"""Intervals for what tests measured."""
+"""Confidence intervals of test results, and the PRR."""
 
 from collections.abc import Callable, Sequence
 
@@ -7,18 +7,18 @@ from scipy import stats
 
 Interval = tuple[float, float]
 RESAMPLES = 2_000
-"""Draws of a bootstrap."""
+"""Resamples of a bootstrap."""
 
 
 def win_interval(won: np.ndarray) -> Interval:
     """The 95 % interval of a win rate.
 
-    One seed: Wilson's score interval over its episodes, or Student's t where an episode has
-    degrees. Several seeds: Student's t over the seeds' win rates, cut to [0, 1], because
-    seeds differ far more than episodes do.
+    One seed: Wilson's score interval over its episodes, or Student's t where results are
+    not just 0 or 1. Several seeds: Student's t over the seeds' win rates, clipped to
+    [0, 1], because seeds differ far more than episodes do.
 
     Args:
-        won: [seeds, episodes], 1 where an episode was won, 0 where lost.
+        won: [seeds, episodes], 1 where an episode was won, 0 where it was lost.
     """
     if len(won) == 1 and won.size > 1 and not np.isin(won, (0, 1)).all():
         return rate_interval(won[0])
@@ -30,7 +30,7 @@ def win_interval(won: np.ndarray) -> Interval:
 
 
 def rate_interval(rates: Sequence[float] | np.ndarray) -> Interval:
-    """Student's 95 % interval of the mean of at least two rates, cut to [0, 1]."""
+    """Student's 95 % interval of the mean of at least two rates, clipped to [0, 1]."""
     low, high = t_interval(rates)
     return max(low, 0.0), min(high, 1.0)
 
@@ -46,7 +46,7 @@ def t_interval(values: Sequence[float] | np.ndarray) -> Interval:
 def bootstrap_interval(
     samples: Sequence[np.ndarray], statistic: Callable, seed: int = 0
 ) -> Interval:
-    """The 95 % percentile interval of ``statistic(*samples, axis)``, drawn in pairs."""
+    """The 95 % percentile interval of ``statistic(*samples, axis)``, resampled in pairs."""
     result = stats.bootstrap(
         samples,
         statistic,
@@ -61,7 +61,7 @@ def bootstrap_interval(
 
 
 def retention(student: float, teacher: float) -> float | None:
-    """The performance retention ratio, PRR = student's win rate / teacher's (Sec. 4.1).
+    """The performance retention ratio: student's / teacher's win rate (Paper Sec. 4.1).
 
     None for a teacher that never wins.
     """

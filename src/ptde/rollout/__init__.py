@@ -1,1 +1,1 @@
-"""Rolling teams through worlds: collection, tests, and a training's iterations."""
+"""Rollouts of teams in worlds: collection, tests, and the iterations of training."""

@@ -1,9 +1,9 @@
-"""What can be done with a team in a world, whichever way that world is stepped.
+"""Training, testing and filming teams in a world, however it is stepped.
 
-A *period* is what runs between two looks at a learner: so many iterations of collecting a
-rollout and learning from it. Python sees the device once a period: to test, to record, to
-save. How many iterations is a number that the period is given, so that a short last one
-compiles nothing.
+A *period* is what runs between two tests of a learner: some iterations of collecting a
+rollout and learning from it. Python fetches results from the device once a period: to test,
+to record, to save. The number of iterations is an argument of the compiled period, so that
+a short last one compiles nothing anew.
 """
 
 from abc import ABC, abstractmethod
@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 
 class TrainState(eqx.Module):
-    """All that a training consists of: with it, and the config, it goes on exactly."""
+    """The whole state of a training: from it and the config, training resumes exactly."""
 
     learner: Any
     key: Key[Array, ""]
@@ -39,24 +39,25 @@ class TrainState(eqx.Module):
 
 Metrics: TypeAlias = dict[str, Array | np.ndarray]
 Period: TypeAlias = Callable[[TrainState, int], tuple[TrainState, Metrics]]
-"""So many iterations: the state after them, and metrics [seeds, iterations]."""
+"""From a state and a number of iterations to the state after them, and metrics [seeds,
+iterations]."""
 Model: TypeAlias = Teacher | Team | FullPolicy
-"""What can be tested: a finished team, greedy; or any policy, as it is."""
+"""What can be tested: a finished team, which acts greedily, or any policy, as it is."""
 Test: TypeAlias = Callable[[Model, Key[Array, " seeds"]], Returns]
 """Finished teams [seeds] play whole episodes: Returns [seeds, episodes]."""
 Pictures: TypeAlias = tuple[list[np.ndarray], str | None]
-"""An episode as its world draws it: pictures of every joint step, [height, width, 3]; and
-the path of the game's own record of it. Either may be missing."""
+"""An episode as its world draws it: pictures of every joint step, [height, width, 3], and
+the path of the game's own recording of it. Either may be missing."""
 
 
 class AbstractRunner(ABC):
     """Plays teams in one world: trains, tests, collects and films them.
 
-    ``rollout/runner.py`` chooses the runner of a world; nobody else asks what it is.
+    ``rollout/runner.py`` chooses the runner of a world; other code depends on no kind.
     """
 
     one_seed: ClassVar[bool] = False
-    """Seeds run one after another, and not in one program."""
+    """Whether only one seed can be trained at a time."""
 
     @property
     @abstractmethod
@@ -72,9 +73,9 @@ class AbstractRunner(ABC):
         """The test of greedy teachers, or of decentralised teams, in the held-out world.
 
         Args:
-            episodes: of each seed, unless the world has so many and no more.
-            seeds: teams that are tested beside one another.
-            sample_z: a teacher's z is drawn; else it is its mean.
+            episodes: episodes of each seed, unless the world has a fixed number.
+            seeds: number of teams, tested side by side.
+            sample_z: whether a teacher's z is drawn; else it is its mean.
         """
 
     @abstractmethod
@@ -91,15 +92,15 @@ class AbstractRunner(ABC):
         """Collects ``times`` rollouts of ``copies`` segments, each from a reset on.
 
         Args:
-            policy: of a model, the policy that plays.
-            each: what is kept of a rollout, from the model and the rollout.
+            policy: makes the policy that plays, from a model.
+            each: makes the result that is kept, from the model and a rollout.
             times: rollouts of each seed.
-            copies: of the world.
+            copies: copies of the world.
             length: joint steps of a segment.
-            seeds: models beside one another.
+            seeds: number of models, side by side.
 
         Returns:
-            a function of models and keys, both [seeds], to leaves [seeds, times, ...].
+            A function of models and keys, both [seeds], to leaves [seeds, times, ...].
         """
 
     @abstractmethod
@@ -110,8 +111,8 @@ class AbstractRunner(ABC):
 
         Args:
             policy: the team.
-            folder: where the game may leave its own record; None for nowhere.
-            key: decides the episode.
+            folder: where the game may leave its own recording; None for nowhere.
+            key: draws the episode.
 
         Raises:
             ValueError: the world cannot be filmed.
@@ -119,7 +120,7 @@ class AbstractRunner(ABC):
 
 
 def as_tested(model: Model, *, sample_z: bool = False) -> FullPolicy:
-    """What a finished team does in tests; ``sample_z`` is for teachers alone."""
+    """The greedy policy of a finished team; ``sample_z`` applies to teachers alone."""
     if isinstance(model, FullPolicy):
         return model
     if isinstance(model, Team):
@@ -135,7 +136,7 @@ def initial(
     *,
     key: Key[Array, ""],
 ) -> TrainState:
-    """The state before the first iteration; ``given`` is the learner's (``algo.init``)."""
+    """The state before the first iteration; ``given`` is passed to ``algo.init``."""
     key_init, _, key_train = jax.random.split(key, 3)
     example = rollout_shapes(env, schedule.envs, schedule.segment)
     learner = algo.init(example, given, key=key_init)

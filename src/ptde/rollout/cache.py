@@ -1,4 +1,4 @@
-"""Compiled programs are kept between runs, up to a size."""
+"""JAX's cache of compiled programs, kept between runs up to a size."""
 
 from contextlib import suppress
 from importlib.util import find_spec
@@ -9,15 +9,15 @@ import jax
 from ptde.paths import cache_folder
 
 LIMIT = 1_000_000_000
-"""Bytes of kept programs; of more, JAX drops those that were used longest ago."""
+"""Bytes of kept programs; beyond them JAX drops those that were used longest ago."""
 SECONDS = 0.5
-"""What compiles sooner is not kept."""
+"""Least time of compilation of a program that is kept."""
 SMALL = 16_384
-"""Bytes: what is smaller is a single operation, and compiles at once."""
+"""Least bytes of a program that is kept: smaller ones are single operations."""
 
 
 def use_compilation_cache(place: Path | None = None) -> None:
-    """Keeps compiled programs in ``~/.cache/ptde/programs``, unless JAX was told a place.
+    """Keeps compiled programs in ``~/.cache/ptde/programs``, unless JAX has a folder set.
 
     A first run compiles for up to a minute; later runs of the same sizes start at once.
 
@@ -37,13 +37,13 @@ def use_compilation_cache(place: Path | None = None) -> None:
 
 
 def programs_folder() -> Path | None:
-    """Where JAX keeps compiled programs; None if it was not told to yet."""
+    """The folder where JAX keeps compiled programs; None if none is set yet."""
     place = jax.config.jax_compilation_cache_dir  # type: ignore[attr-defined]
     return Path(place) if place else None
 
 
 def cache_says() -> str:
-    """Where the programs are, how large they are, and how large they may become."""
+    """A line of text: where the programs are, their size, and its limit."""
     use_compilation_cache()
     place = programs_folder()
     assert place is not None

@@ -1,4 +1,4 @@
-"""Rolls a policy through copies of a world."""
+"""Collection of rollouts in worlds in JAX."""
 
 import equinox as eqx
 import jax
@@ -13,7 +13,7 @@ from ptde.types import PolicyOutput, Rollout, TimeStep
 
 
 class RolloutState(eqx.Module):
-    """Where B copies of a world stand, and what the policy remembers of them."""
+    """The states of B copies of a world, and the policy's carry in each."""
 
     env_state: EnvState
     step: TimeStep
@@ -23,7 +23,7 @@ class RolloutState(eqx.Module):
 def start(
     policy: FullPolicy, env: AbstractEnv, copies: int, *, key: Key[Array, ""]
 ) -> RolloutState:
-    """``copies`` new episodes."""
+    """Begins ``copies`` new episodes."""
     env_state, step = env.resets(copies, key=key)
     return RolloutState(env_state, step, policy.start(copies, env.spec.n_agents))
 
@@ -31,7 +31,7 @@ def start(
 def advance(
     policy: FullPolicy, env: AbstractEnv, state: RolloutState, *, key: Key[Array, ""]
 ) -> tuple[RolloutState, PolicyOutput]:
-    """One joint step of every copy, and the policy's output that made it."""
+    """Takes one joint step in every copy; also returns the policy's output."""
     key_policy, key_env = jax.random.split(key)
     keys = jax.random.split(key_env, len(state.step.first))
     memory, output = policy(forget(state), state.step, key=key_policy)
@@ -42,7 +42,7 @@ def advance(
 
 
 def forget(state: RolloutState) -> Carry:
-    """What the policy remembers, zero where a new episode starts."""
+    """The policy's carry, with zeros where a new episode starts."""
 
     def clear(x):
         first = state.step.first.reshape(-1, *(1,) * (x.ndim - 1))
@@ -85,12 +85,12 @@ def train_performance(rollout: Rollout, time_limit: int) -> Float[Array, ""]:
 
 
 def ended(steps: TimeStep, time_limit: int) -> Bool[Array, "B T1"]:
-    """Which steps of a segment are the last ones of their episodes.
+    """Whether each step of a segment is the last one of its episode.
 
     There the discount is 0, or the next step is the first of another episode. Nothing
     follows a segment's own last step: an episode that is cut there, with discount 1, is
-    known to be over if it has taken ``time_limit`` joint steps in this segment. One that
-    its world cuts sooner looks like one that goes on, and does not count.
+    known to be over if it has taken ``time_limit`` joint steps in this segment. An episode
+    that its world cuts sooner cannot be told from one that goes on, and does not count.
     """
     time = jnp.arange(steps.first.shape[1])
     began = jnp.max(jnp.where(steps.first, time, -1), axis=1)  # -1: before the segment

@@ -1,4 +1,4 @@
-"""Test episodes: how good is a team?"""
+"""Test episodes, which measure how good a team is."""
 
 import equinox as eqx
 import jax
@@ -11,16 +11,16 @@ from ptde.rollout.collect import advance, forget, start
 
 
 class Returns(eqx.Module):
-    """One row for each test episode."""
+    """Results of test episodes, one entry for each."""
 
     performance: Float[Array, " episodes"]
     """1 for a battle won and 0 for one lost; see ``TimeStep.performance``."""
     reward: Float[Array, " episodes"]
     """Undiscounted return."""
     length: Int[Array, " episodes"]
-    """Joint steps."""
+    """Joint steps of the episode."""
     messages: Int[Array, " episodes"]
-    """What agents were told of the global state, in messages to one agent each."""
+    """Messages from the centre, each of which informs one agent of the global state."""
     score: Float[Array, " episodes"] | None = None
     """The final score, in worlds that keep one."""
 
@@ -28,10 +28,10 @@ class Returns(eqx.Module):
 def evaluate(
     policy: FullPolicy, env: AbstractEnv, episodes: int, *, key: Key[Array, ""]
 ) -> Returns:
-    """One whole episode in each of ``episodes`` copies of the world.
+    """Plays one whole episode in each of ``episodes`` copies of the world.
 
-    Two policies on the same key meet the same beginnings. No episode is counted for being
-    short, and none is left out for being long.
+    Two policies on the same key meet the same initial states. Every copy counts once, so
+    short episodes get no more weight than long ones.
     """
     key_start, key_steps = jax.random.split(key)
     state = start(policy, env, episodes, key=key_start)

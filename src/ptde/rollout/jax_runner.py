@@ -78,7 +78,7 @@ def iterate(
 def compiled_period(
     algo: AbstractAlgorithm, env: AbstractEnv, schedule: Schedule, seeds: int
 ) -> Any:
-    """The program of a period: metrics have room for ``schedule.iterations``."""
+    """The compiled period; its metrics have room for ``schedule.iterations``."""
     most = schedule.iterations
 
     def run(state, *, count):

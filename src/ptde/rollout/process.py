@@ -1,8 +1,8 @@
 """Collecting, testing and training in worlds that run in processes of their own.
 
 What ``collect``, ``evaluate`` and ``jax_runner`` compile with a world in JAX is a Python
-loop here: the worlds step, one compiled call decides for all copies that are ready.
-Rollouts and returns are the same, and nothing that follows knows.
+loop here: the worlds step, and one compiled call acts for all copies that are ready.
+Rollouts and returns have the same form, so that later code needs no difference.
 """
 
 from collections.abc import Callable, Iterator
@@ -25,11 +25,11 @@ from ptde.types import PolicyOutput, Rollout, TimeStep
 
 T = TypeVar("T")
 SEEDS = 2**30
-"""Seeds of episodes lie below."""
+"""Upper bound of the seeds of episodes."""
 
 
 class Players:
-    """A team in B copies of a world, whoever of them is ready."""
+    """A team that plays in B copies of a world, in those that are ready."""
 
     def __init__(self, policy: FullPolicy, world: ProcessWorld, *, key: Key[Array, ""]):
         self.policy, self.pool, self.key = policy, world.pool, key
@@ -37,13 +37,13 @@ class Players:
         self.memory = policy.start(world.copies, world.spec.n_agents)
         self.last_action = np.full_like(self.pool.slots.action, -1)
         self.last = np.zeros(world.copies, bool)
-        """Whose episode ends with the step that is shown."""
+        """Whether each copy's episode ends with its present step."""
         self.keeps_score = world.sizes.score
         self.terminal = world.time_out == "terminal"
         self.ticks = 0
 
     def steps(self) -> TimeStep:
-        """What every copy shows, [B, ...] in NumPy; one at work may show anything."""
+        """The steps of all copies, [B, ...] in NumPy; that of a busy copy is undefined."""
         s = self.pool.slots
         self.last = s.last.copy()
         last_action = np.where(s.first[:, None], -1, self.last_action)
@@ -55,10 +55,10 @@ class Players:
         return jax.tree.unflatten(self.shape, [*local, *(x.copy() for x in others)])
 
     def act(self, step: TimeStep, going: np.ndarray) -> tuple[PolicyOutput, np.ndarray]:
-        """Decides for the copies that are ``going``, [B], and sends them on.
+        """Chooses the actions of the copies that are ``going``, [B], and steps them.
 
         Returns:
-            the policy's output [B, ...] in NumPy, and messages sent [B].
+            The policy's output [B, ...] in NumPy, and messages sent [B].
         """
         self.memory, output, sent = _decide(
             self.policy, RolloutState((), step, self.memory), going, self.key, self.ticks
@@ -73,7 +73,7 @@ class Players:
 
 @jax.jit
 def _decide(policy: FullPolicy, state: RolloutState, going, key, tick):
-    """Also folds the key in: outside of a compiled program that would take longer."""
+    """The policy's carry, output and messages. Folding the key in here saves time."""
     before = forget(state)
     after, output = policy(before, state.step, key=jax.random.fold_in(key, tick))
 
@@ -89,7 +89,7 @@ def collect(
 ) -> Rollout:
     """``length`` joint steps of every copy from a reset on: leaves [B, length + 1, ...].
 
-    An episode that is lost, because its world failed, leaves no trace: another takes its
+    An episode that is lost, because its world failed, is overwritten: another takes its
     place in the segment.
 
     Raises:
@@ -110,11 +110,11 @@ def begin(world: ProcessWorld, *, key: Key[Array, ""]) -> None:
 def play(
     policy: FullPolicy, world: ProcessWorld, length: int, *, key: Key[Array, ""]
 ) -> Rollout:
-    """The segment that ``begin`` began."""
+    """Plays the segment that ``begin`` began."""
     _, key_actions = jax.random.split(key)
     players, lost = Players(policy, world, key=key_actions), world.pool.lost
     segment: _Segment | None = None
-    at = np.zeros(world.copies, int)  # the step that a copy shows next
+    at = np.zeros(world.copies, int)  # the index of a copy's next step
     began = np.zeros(world.copies, int)  # the first step of its episode
     while at.min() <= length:
         ready = _ready(world, at <= length)
@@ -137,7 +137,7 @@ def play(
 
 
 def _ready(world: ProcessWorld, wanted: np.ndarray) -> np.ndarray:
-    """Which of the ``wanted`` copies have answered: enough of them, by ``--quorum``."""
+    """Waits for enough ``wanted`` copies, by ``--quorum``; returns which are ready."""
     idle = len(wanted) - int(wanted.sum())
     least = idle + max(1, round(world.config.quorum * int(wanted.sum())))
     ready = np.zeros(len(wanted), bool)
@@ -148,13 +148,13 @@ def _ready(world: ProcessWorld, wanted: np.ndarray) -> np.ndarray:
 
 
 def _taken(items: list[T]) -> list[T]:
-    """What a list holds; it is empty afterwards."""
+    """Empties a list, and returns what it held."""
     taken, items[:] = list(items), []
     return taken
 
 
 class _Segment:
-    """A rollout that is being written, in NumPy."""
+    """A rollout that is filled step by step, in NumPy."""
 
     def __init__(self, step: TimeStep, output: PolicyOutput, length: int):
         def room(x, time):
@@ -165,7 +165,7 @@ class _Segment:
 
     @staticmethod
     def write(into: PyTree, copies: np.ndarray, at: np.ndarray, what: PyTree) -> None:
-        """Of these copies, at these times."""
+        """Writes entries of these copies at these times."""
 
         def put(array, values):
             array[copies, at[copies]] = values[copies]
@@ -173,7 +173,7 @@ class _Segment:
         jax.tree.map(put, into, what)
 
     def rollout(self) -> Rollout:
-        """What was written."""
+        """The finished rollout, in JAX."""
         steps, outputs = jax.tree.map(jnp.asarray, (self.steps, self.outputs))
         return Rollout(steps, outputs.action, outputs.noise)
 
@@ -181,10 +181,10 @@ class _Segment:
 def evaluate(
     policy: FullPolicy, world: ProcessWorld, episodes: int, *, key: Key[Array, ""]
 ) -> Returns:
-    """``episodes`` whole episodes, as many at once as there are copies.
+    """Plays ``episodes`` whole episodes, as many at once as there are copies.
 
-    Two policies on the same key meet the same seeds. An episode that is lost is played
-    again.
+    Two policies on the same key meet the same seeds. A lost episode is played again, with
+    another seed.
     """
     key_seeds, key_actions = jax.random.split(key)
     seeds = episode_seeds(key_seeds, episodes)
@@ -230,12 +230,12 @@ def evaluate(
 
 
 def film(policy: FullPolicy, world: ProcessWorld, *, key: Key[Array, ""]) -> Pictures:
-    """One episode of a world with a single copy; ``episode`` with the same key shows the
-    same one.
+    """Films one episode of a world with a single copy, the one that ``episode`` plays with
+    the same key.
 
     Returns:
-        a picture of every step, none if the world makes none; and the path of the game's
-        own record, if it keeps one.
+        A picture of every step, none if the world makes none; and the path of the game's
+        own recording, if it keeps one.
     """
     pictures = [
         world.pool.ask(0, "frame")
@@ -248,8 +248,8 @@ def film(policy: FullPolicy, world: ProcessWorld, *, key: Key[Array, ""]) -> Pic
 def episode(
     policy: FullPolicy, world: ProcessWorld, *, key: Key[Array, ""]
 ) -> Iterator[tuple[TimeStep, Carry]]:
-    """One episode of a world with a single copy: every step as it is shown, [1, ...], and
-    what the team remembers of the steps before.
+    """Plays one episode of a world with a single copy: yields every step, [1, ...], and the
+    team's carry before it.
     """
     key_seed, key_actions = jax.random.split(key)
     pool, players = world.pool, Players(policy, world, key=key_actions)
@@ -266,18 +266,18 @@ def episode(
 
 
 def episode_seeds(key: Key[Array, ""], count: int) -> list[int]:
-    """Seeds for so many episodes."""
+    """The seeds of ``count`` episodes."""
     return np.asarray(jax.random.randint(key, (count,), 0, SEEDS)).tolist()
 
 
 def iterate(
     algo: AbstractAlgorithm, world: ProcessWorld, length: int
 ) -> Callable[[Any, Key[Array, ""], int, int], tuple[Any, dict[str, np.ndarray]]]:
-    """Collects and learns: from (learner, key, number of the first time, times) to the
-    learner after so many times, and metrics [times].
+    """A function that collects and learns: from (learner, key, first iteration, times) to
+    the learner after so many iterations, and metrics [times].
 
     While an update runs, the copies are reset for the next segment; with ``--overlap`` they
-    play it, too, by the networks from before the update.
+    play it, too, with the networks from before the update.
     """
     learn = jax.jit(lambda s, r, key: algo.update(s, r, key=key), donate_argnums=0)
     behave = jax.jit(lambda s: jax.tree.map(jnp.copy, algo.behave(s)))

@@ -14,7 +14,7 @@ from ptde.rollout.seeds import over_seeds
 
 
 class ProcessRunner(AbstractRunner):
-    """Plays in a world's processes: as many copies as there are, one seed at a time."""
+    """Plays in the processes of a world, all its copies at once, one seed at a time."""
 
     one_seed = True
 

@@ -1,4 +1,4 @@
-"""The one place that asks how a world is stepped."""
+"""A world's runner: the one place that asks how a world is stepped."""
 
 from ptde.envs.base import AbstractEnv, AbstractWorld
 from ptde.envs.process import ProcessWorld
@@ -8,7 +8,7 @@ from ptde.rollout.process_runner import ProcessRunner
 
 
 def runner_of(world: AbstractWorld) -> AbstractRunner:
-    """What plays teams in a world. TypeError for a world of neither kind."""
+    """The runner of a world. TypeError for a world of neither kind."""
     if isinstance(world, AbstractEnv):
         return JaxRunner(world)
     if isinstance(world, ProcessWorld):

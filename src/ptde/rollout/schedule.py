@@ -1,11 +1,11 @@
-"""How long a training is, and how often one looks at it."""
+"""The length of a training, and the times of its tests."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """How long a training is, in joint steps, and how often one looks at it."""
+    """The length of a training and of its parts, in joint steps."""
 
     envs: int
     """Copies of the world."""
@@ -33,8 +33,8 @@ class Schedule:
 
     @property
     def iterations(self) -> int:
-        """Iterations in a period: as near to ``test_every`` as whole iterations are. The
-        last period may have fewer.
+        """Iterations of a period: the whole number nearest to ``test_every`` joint steps.
+        The last period may have fewer.
         """
         return min(self.collections, max(1, round(self.test_every / self.per_iteration)))
 

@@ -30,21 +30,21 @@ class Stream(IntEnum):
     TEST = 1
     """Stage 1's tests, one key for each count of joint steps."""
     DATA = 10
-    """What the teacher plays for its student."""
+    """The episodes that the teacher plays for its student."""
     FIT = 11
-    """The student at the start, and its batches."""
+    """The student's initial weights, and its batches."""
     STUDENT_TEST = 12
     """Stage 2's tests, one key for each count of its steps."""
     OWN = 13
-    """A student's training on its own battles."""
+    """A student's training on its own episodes."""
     RANK = 18
-    """What a team draws that ranks a file, below seed 0's key alone."""
+    """The draws of a team that ranks a file, below seed 0's key alone."""
     ORDER = 19
     """The documents' order in test lists, below seed 0's key alone: one for all runs."""
     EVALUATION = 20
-    """The final evaluation: all roles of a run meet the same beginnings."""
+    """The final evaluation: all teams of a run meet the same initial states."""
     REPLAY = 21
-    """Battles that are drawn, one key for each number of an episode."""
+    """Episodes that are drawn as pictures, one key for each episode's number."""
     FINETUNE = 30
     """Stage 3: collections and updates."""
     FINETUNE_TEST = 31
@@ -52,7 +52,7 @@ class Stream(IntEnum):
 
 
 def over_seeds(function: Callable[..., T], seeds: int) -> Callable[..., T]:
-    """``function`` over a leading axis of seeds, which is there for a single seed too.
+    """``function`` over a leading axis of seeds, which a single seed has, too.
 
     One seed is not vmapped: a batch of one turns slices into gathers.
     """
@@ -66,18 +66,18 @@ def over_seeds(function: Callable[..., T], seeds: int) -> Callable[..., T]:
 
 
 def of_seed(tree: P, index: int) -> P:
-    """What belongs to one of the seeds, without their axis."""
+    """The part of one seed in a tree with a leading axis of seeds."""
     return jax.tree.map(lambda x: x[index], tree)
 
 
 @partial(jax.jit, static_argnums=(0, 1))  # one program, not one for every operation
 def seed_keys(seed: int, seeds: int) -> Key[Array, " seeds"]:
-    """The keys of seeds ``seed``, ``seed + 1``, ...: each as if it ran alone."""
+    """The keys of seeds ``seed``, ``seed + 1``, ...: each is the same if run alone."""
     return jnp.stack([new_key(seed + i) for i in range(seeds)])
 
 
 def fold_in_all(keys: Key[Array, " seeds"], number: int) -> Key[Array, " seeds"]:
-    """``fold_in`` for every seed: a stream of randomness, or one draw from it."""
+    """``fold_in`` for every seed, to get a stream of randomness or one draw from it."""
     return _fold(keys, np.uint32(number))
 
 

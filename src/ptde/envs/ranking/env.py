@@ -29,7 +29,7 @@ MAPS = ("letor", "synthetic")
 SCORES = 10
 """Actions: scores 0 .. 9."""
 PREPARATION = "ranking.json"
-"""In a run folder: how raw features become those that the team was taught on."""
+"""File in a run folder: how raw features become those that the team was trained on."""
 
 
 def ranking_data(
@@ -57,7 +57,7 @@ def ranking_data(
 
 
 class Ranking(AbstractEnv):
-    """Lists of documents; in training those whose order matters, each as often."""
+    """Lists to rank, drawn evenly in training; lists of one label are left out."""
 
     def __init__(self, data: RankingData, config: RankingConfig, test: bool = False):
         self.data = data
@@ -82,7 +82,7 @@ class Ranking(AbstractEnv):
 
     @classmethod
     def blank(cls, preparation: Preparation, config: RankingConfig) -> "Ranking":
-        """A world of the right sizes without data: to load a team that was taught."""
+        """A world of the right sizes without data, to load a trained team."""
         labels = np.arange(config.docs, dtype=np.int32)[None]
         features = np.zeros((1, config.docs, len(preparation.kept)), np.float32)
         lists = Lists(features, labels)
@@ -90,7 +90,7 @@ class Ranking(AbstractEnv):
 
     @classmethod
     def kept(cls, folder: Path, config: RankingConfig) -> "Ranking":
-        """The same from what ``keep`` wrote."""
+        """The ``blank`` world of a run folder, from the file that ``keep`` wrote."""
         path = folder / PREPARATION
         try:
             preparation = Preparation.from_json(read_object(path))
@@ -139,7 +139,7 @@ class Ranking(AbstractEnv):
         return self._open(which, key=key_order)
 
     def show(self, features: Float[Array, "n o"]) -> TimeStep:
-        """A list as a team meets it, to be ranked."""
+        """The first step of an episode with this list."""
         nobody = jnp.full(self.spec.n_agents, -1, jnp.int32)
         return self._show(features, nobody, jnp.zeros(()), jnp.zeros((), bool))
 

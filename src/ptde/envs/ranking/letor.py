@@ -1,7 +1,7 @@
-"""LETOR / SVMlight files: one row a document, ``label qid:Q 1:v 2:v ... # comment``.
+"""LETOR / SVMlight files: one row per document, ``label qid:Q 1:v 2:v ... # comment``.
 
-A file is read in blocks (``rows.py``), so its size does not matter. What was read is kept
-as raw arrays under the checksum of the source.
+A file is read in blocks (``rows.py``), so it may be larger than memory. The arrays are
+cached under the checksum of the source.
 """
 
 import codecs
@@ -27,12 +27,12 @@ from ptde.paths import cache_folder
 BLOCK = 4_000_000
 """Bytes that are parsed at once."""
 DENSE = 64_000_000
-"""Bytes of a matrix that is held at once."""
+"""Bytes of a dense matrix that is held at once."""
 VERSION = 2
-"""Of the kept arrays."""
+"""Version of the cached arrays."""
 
 Progress = Callable[[str, int, int], None]
-"""Is told a file's name, the bytes of it that are read, and all its bytes."""
+"""Called with a file's name, the bytes of it read so far, and its size in bytes."""
 
 
 @dataclass(frozen=True)
@@ -44,22 +44,22 @@ class Queries:
     labels: np.ndarray
     """[rows], uint8: graded relevance, 0 is none."""
     ids: np.ndarray
-    """[queries]: the file's qid, as text: it may have more digits than a number holds."""
+    """[queries]: the file's qid, as text, as it may have more digits than an integer."""
     starts: np.ndarray
-    """[queries + 1]: query i has the rows ``starts[i]`` to ``starts[i + 1]``."""
+    """[queries + 1]: query i has the rows ``starts[i]`` up to ``starts[i + 1]``."""
     missing: int = 0
-    """How many features are NaN, which the file calls NULL."""
+    """Number of values that are NaN, which the file calls NULL."""
 
     @property
     def sizes(self) -> np.ndarray:
-        """[queries]: documents of each."""
+        """[queries]: the number of documents of each."""
         return np.diff(self.starts)
 
 
 def files_of(path: Path) -> list[Path]:
-    """The data files at a path: the file, or a folder's; of MSLR's folds, the first.
+    """The data files at a path: the file, or a folder's. ValueError if there are none.
 
-    Every fold of MSLR holds the same queries, cut in another way.
+    Of MSLR's folds it takes the first: all hold the same queries, split in another way.
     """
     if path.is_file():
         return [path]
@@ -85,13 +85,13 @@ def read_letor(
     cache: Path | None = None,
     progress: Progress | None = None,
 ) -> list[Queries]:
-    """The queries of a file or folder, from the kept arrays if it was read before.
+    """The queries of a file or folder, from the cache if it was read before.
 
     Args:
         path: a LETOR file, plain or gzip, or a folder of them (``files_of``).
-        features: how many a row may have; 0 takes the largest id that there is.
-        cache: where arrays are kept; None is ``~/.cache/ptde/letor``.
-        progress: is told how far a file is read.
+        features: features that a row may have; 0 takes the largest id that there is.
+        cache: folder for the arrays; None is ``~/.cache/ptde/letor``.
+        progress: called after each block.
 
     Raises:
         ValueError: names file and line of a row that is wrong; an empty or truncated file.
@@ -129,13 +129,13 @@ def _read_file(
 
 @lru_cache
 def _checksum(path: Path, size: int, changed: int) -> str:
-    """The file's sha256; a file of the same size and time of change is not read again."""
+    """The file's sha256, kept while the file's size and modification time stay the same."""
     with open(path, "rb") as source:
         return hashlib.file_digest(source, "sha256").hexdigest()
 
 
 def _load(folder: Path) -> Queries | None:
-    """The kept arrays; None if there are none or they are not whole."""
+    """The cached arrays; None if there are none or they are incomplete."""
     try:
         about = json.loads((folder / "about.json").read_text())
         rows, width = about["rows"], about["features"]
@@ -233,7 +233,7 @@ def _write_dense(
     ids: np.ndarray,
     values: np.ndarray,
 ) -> None:
-    """The matrix of a block's rows, some at a time."""
+    """Writes the matrix of a block's rows, some rows at a time."""
     some = max(1, DENSE // (4 * max(width, 1)))
     for first in range(0, rows, some):
         last = min(first + some, rows)
@@ -270,7 +270,7 @@ def _blocks(path: Path, progress: Progress | None) -> Iterator[tuple[int, bytes]
 
 
 def document_ids(path: Path) -> list[str]:
-    """What each row's document is called: ``#docid = NAME``, else the row's number."""
+    """The name of each row's document: ``#docid = NAME``, else the row's number."""
     names: list[str] = []
     for _, block in _blocks(path, None):
         for line in block.splitlines():

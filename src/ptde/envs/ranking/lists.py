@@ -10,12 +10,12 @@ import numpy as np
 from ptde.envs.ranking.letor import Queries
 
 MOST_LISTS = 10_000
-"""As in the paper's reduction of MSLR-WEB30K (Sec. 4.3)."""
+"""Most lists that 0 takes, as in the paper's reduction of MSLR-WEB30K (Sec. 4.3)."""
 FLOAT = (float, int)
 Missing = Literal["zero", "mean", "worst"]
 MEANT = {"zero": "0", "mean": "the feature's mean", "worst": "its smallest value"}
 LIMIT = 8.0
-"""Standardised features are cut at so many standard deviations."""
+"""Standard deviations at which standardised features are clipped."""
 
 
 @dataclass(frozen=True)
@@ -29,36 +29,39 @@ class Lists:
 
     @property
     def decided(self) -> np.ndarray:
-        """[L]: the labels differ, so that the order matters."""
+        """[L]: whether the labels differ, so that the order matters."""
         return self.labels.min(1) < self.labels.max(1)
 
     def only(self, which: np.ndarray | slice) -> "Lists":
-        """Some of the lists."""
+        """The lists at the given indices."""
         return Lists(self.features[which], self.labels[which])
 
 
 @dataclass(frozen=True)
 class Preparation:
-    """What is done to raw features: fitted on the training lists alone."""
+    """The standardisation of raw features, fitted on the training lists alone."""
 
     features: int
     """Features of a raw row."""
     kept: tuple[int, ...]
-    """Those that are not constant, from 0."""
+    """Indices, from 0, of the features that are not constant."""
     logarithmic: tuple[bool, ...]
-    """Of the kept: log(1 + x) first, because the tail is heavy."""
+    """Whether log(1 + x) is taken of a kept feature first, because its tail is heavy."""
     mean: tuple[float, ...]
     deviation: tuple[float, ...]
     missing: tuple[float, ...]
-    """What is read where a row has no value: NULL in the file, NaN here."""
+    """The value in place of NaN (NULL in the file)."""
 
     @classmethod
     def fit(cls, rows: np.ndarray, missing: Missing = "zero") -> "Preparation":
-        """From the raw rows [rows, features] of the training lists.
+        """Fits a preparation to the raw rows of the training lists.
 
         Args:
-            rows: NaN where there is no value.
-            missing: what is read there: 0, the feature's mean, or its smallest value.
+            rows: [rows, features], NaN where there is no value.
+            missing: the value read there: 0, the feature's mean, or its smallest value.
+
+        Raises:
+            ValueError: all are constant.
         """
         rows = rows.astype(np.float64)
         gaps = np.isnan(rows)
@@ -98,7 +101,7 @@ class Preparation:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "Preparation":
-        """From ``to_json``'s data. ValueError names a field that is not as it should be."""
+        """The preparation from ``to_json``'s data. ValueError names a wrong field."""
         width, kept = data.get("features"), data.get("kept")
         if type(width) is not int or width < 1:
             raise ValueError(
@@ -130,14 +133,14 @@ class Preparation:
 
 @dataclass(frozen=True)
 class RankingData:
-    """What a ranking world is made of."""
+    """The data of a ranking world."""
 
     name: str
     train: Lists
     test: Lists
     preparation: Preparation
     notes: tuple[str, ...] = ()
-    """What a user must be told of it."""
+    """Remarks that are shown to the user."""
 
 
 def make_lists(
@@ -149,26 +152,26 @@ def make_lists(
     seed: int,
     missing: Missing = "zero",
 ) -> RankingData:
-    """One list of ``docs`` documents from each of ``lists`` queries, cut by query.
+    """One list of ``docs`` documents from each of ``lists`` queries, split by query.
 
-    Queries with enough documents are drawn without replacement, and so are the documents
-    of each.
+    Queries with enough documents, and their documents, are drawn without replacement.
 
     Args:
-        name: of the data.
-        parts: files.
+        name: the name of the data.
+        parts: the queries of each file.
         docs: documents of a list.
-        lists: how many; 0 takes all there are, at most 10,000.
+        lists: number of lists; 0 takes all there are, at most 10,000.
         train_share: share of the queries to learn from.
-        seed: of every draw.
-        missing: what is read where the file says NULL.
+        seed: seed of every draw.
+        missing: the value read where the file says NULL.
 
     Raises:
-        ValueError: there are fewer lists than asked for.
+        ValueError: there are fewer lists than asked for, or nothing to rank in them.
     """
-    draw = np.random.default_rng(seed)
     enough = [
-        (p, q) for p, part in enumerate(parts) for q in np.flatnonzero(part.sizes >= docs)
+        (p, int(q))
+        for p, part in enumerate(parts)
+        for q in np.flatnonzero(part.sizes >= docs)
     ]
     count = lists or min(len(enough), MOST_LISTS)
     if count > len(enough) or count < 2:
@@ -177,14 +180,7 @@ def make_lists(
             f"{max(lists, 2)} lists cannot be made. Type --lists 0 for all there are, or a "
             "smaller --docs"
         )
-    chosen = [enough[i] for i in draw.permutation(len(enough))[:count]]
-    features, labels = [], []
-    for p, q in chosen:
-        part = parts[p]
-        rows = part.starts[q] + draw.permutation(part.sizes[q])[:docs]
-        features.append(part.features[np.sort(rows)])
-        labels.append(part.labels[np.sort(rows)])
-    raw = Lists(np.stack(features), np.stack(labels).astype(np.int32))
+    raw = _drawn(parts, enough, count, docs, np.random.default_rng(seed))
     first_test = min(max(1, round(train_share * count)), count - 1)
     train, test = raw.only(slice(first_test)), raw.only(slice(first_test, None))
     if not train.decided.any() or not test.decided.any():
@@ -201,6 +197,23 @@ def make_lists(
         preparation=preparation,
         notes=_notes(name, sum(part.missing for part in parts), missing),
     )
+
+
+def _drawn(
+    parts: Sequence[Queries],
+    enough: Sequence[tuple[int, int]],
+    count: int,
+    docs: int,
+    draw: np.random.Generator,
+) -> Lists:
+    """One list from each of ``count`` of the queries in ``enough`` (part, query)."""
+    features, labels = [], []
+    for p, q in (enough[i] for i in draw.permutation(len(enough))[:count]):
+        part = parts[p]
+        rows = part.starts[q] + draw.permutation(part.sizes[q])[:docs]
+        features.append(part.features[np.sort(rows)])
+        labels.append(part.labels[np.sort(rows)])
+    return Lists(np.stack(features), np.stack(labels).astype(np.int32))
 
 
 def _notes(name: str, gaps: int, missing: Missing) -> tuple[str, ...]:

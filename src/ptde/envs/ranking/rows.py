@@ -1,6 +1,6 @@
 """The rows of a LETOR file: ``label qid:Q 1:v 2:v ... # comment``, v a number or NULL.
 
-NumPy parses a whole block at once; a block that is not exactly what it should be is read
+NumPy parses a whole block at once; a block that does not fit this form exactly is read
 again line by line, which finds the line that is wrong.
 """
 
@@ -13,14 +13,14 @@ from pathlib import Path
 import numpy as np
 
 HIGHEST_LABEL = 30
-"""Gains are 2^label - 1."""
+"""The largest label: its gain is 2^label - 1."""
 LARGEST = float(np.finfo(np.float32).max)
 MOST_FEATURES = 100_000
-"""The largest id of a feature: rows are kept with a place for each."""
+"""The largest id of a feature: rows are stored dense, with a value for each id."""
 WHOLE = 2.0**53
-"""Up to here a float tells whole numbers apart."""
+"""Below this, a float represents every whole number exactly."""
 MOST_DIGITS = 400
-"""Of a qid."""
+"""Most digits of a qid."""
 
 
 @dataclass(frozen=True)
@@ -35,13 +35,13 @@ class Row:
 
 COMMENT = re.compile(rb"#[^\n]*")
 Parsed = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
-"""label [rows], qid [rows], and of every feature its row, id and value, NaN for NULL. Qids
-are exact: Python's own numbers where one has more digits than an array's.
+"""Label [rows], qid [rows], and the row, id and value (NaN for NULL) of every feature. Qids
+are exact: Python integers where they may be too long for an array of integers.
 """
 
 
 def parse_block(block: bytes) -> Parsed | None:
-    """All rows of a block at once; None if anything in it is not as it should be."""
+    """All rows of a block at once; None if anything in it does not fit the form."""
     if b"#" in block:
         block = COMMENT.sub(b"", block)
     missing = block.count(b":NULL")
@@ -104,7 +104,7 @@ def _numbers(text: bytes) -> np.ndarray | None:
 
 
 def parse_lines(path: Path, number: int, block: bytes, declared: int) -> Parsed:
-    """Row by row: slow, and says which line is wrong."""
+    """Parses a block row by row: slowly, but errors say which line is wrong."""
     rows = []
     for i, line in enumerate(block.splitlines()):
         words = COMMENT.sub(b"", line).split()
@@ -161,7 +161,7 @@ def _parse_row(words: list[str], declared: int) -> Row:
 
 
 def _query(text: str) -> int:
-    """A qid, exactly."""
+    """The exact number of a qid."""
     if text.isascii() and text.isdecimal() and len(text) <= MOST_DIGITS:
         return int(text)
     return _integer(text, "the qid")
@@ -178,6 +178,6 @@ def _integer(text: str, what: str) -> int:
 
 
 def line_of_row(block: bytes, row: int) -> int:
-    """The line in a block, from 0, of its ``row``-th row; blank lines are no rows."""
+    """The line in a block, from 0, of its ``row``-th row; blank lines do not count."""
     lines = [i for i, x in enumerate(block.splitlines()) if COMMENT.sub(b"", x).strip()]
     return lines[row]

@@ -1,4 +1,4 @@
-"""A made-up data set in the shape of LETOR, for those who have none at hand.
+"""A synthetic data set in the form of LETOR, for those who have none at hand.
 
 A document's worth u is normal; its label counts how many of the thresholds 0, 0.7, 1.3 and
 1.9 it passes (half the documents get 0). Every feature shows ``w u + v c + noise`` through
@@ -17,10 +17,10 @@ def synthetic(queries: int, docs: int, features: int, seed: int) -> Queries:
     """``queries`` queries with ``docs`` documents each.
 
     Args:
-        queries: how many.
-        docs: documents of each.
-        features: of each document; the last is constant.
-        seed: of every draw.
+        queries: number of queries.
+        docs: documents of each query.
+        features: features of each, the last one constant.
+        seed: seed of all draws.
     """
     draw = np.random.default_rng(seed)
     worth = draw.normal(size=(queries, docs, 1))

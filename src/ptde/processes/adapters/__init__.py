@@ -1,1 +1,1 @@
-"""Other interfaces as a ``ProcessEnv``, and a check of any world."""
+"""Adapters of other libraries' interfaces to ``ProcessEnv``, and a check of any world."""

@@ -1,4 +1,4 @@
-"""From ``module:callable`` to a world: of this library's own protocol, or of another."""
+"""From ``module:callable`` to a world, with ptde's interface or an adapter to it."""
 
 import importlib
 import inspect
@@ -36,12 +36,11 @@ def make(target: str, kwargs: dict[str, Any], seed: int) -> ProcessEnv:
 
     Args:
         target: ``module:callable``; the callable returns the world.
-        kwargs: for the callable.
-        seed: for the callable as well, if it takes one and ``kwargs`` has none.
+        kwargs: keyword arguments of the callable.
+        seed: passed to the callable as well, if it takes one and ``kwargs`` has none.
 
     Raises:
-        ValueError: there is no such world, it cannot be made, or it speaks no interface
-            that is known here.
+        ValueError: there is no such world, it cannot be made, or it has no known interface.
     """
     maker = load(target)
     if "seed" not in kwargs and _takes(maker, "seed"):
@@ -58,7 +57,7 @@ def adapted(world: Any, target: str = "") -> ProcessEnv:
     """A world of any known interface as a ``ProcessEnv``.
 
     Raises:
-        NoWorld: names the interface that was found, and what to type for it.
+        NoWorld: its interface is unknown or does not fit; says what to type.
     """
     if callable(getattr(world, "step_env", None)) and hasattr(world, "agents"):
         from ptde.processes.adapters.jaxmarl import misfit
@@ -99,7 +98,7 @@ def adapted(world: Any, target: str = "") -> ProcessEnv:
 
 
 def _other(world: Any, target: str) -> str | None:
-    """What a world is that has an interface of another library; None if it has none."""
+    """Why a world of another library's interface does not fit; None if it may."""
     if callable(getattr(world, "agent_iter", None)):
         module = target.partition(":")[0] or "MODULE"
         return (
@@ -121,14 +120,14 @@ def _other(world: Any, target: str) -> str | None:
 
 
 def _spaces(world: Any) -> Any:
-    """The agents' action spaces, of a world of several with Gymnasium's interface."""
+    """The agents' action spaces in a multi-agent world with Gymnasium's interface."""
     return getattr(getattr(world, "action_space", None), "spaces", None)
 
 
 def _check_arguments(
     target: str, maker: Callable[..., Any], kwargs: dict[str, Any]
 ) -> None:
-    """NoWorld names the keyword arguments that are lacking, or one too many."""
+    """Raises NoWorld, with the names, if keyword arguments are missing or unknown."""
     try:
         signature = inspect.signature(maker)
     except (TypeError, ValueError):
@@ -151,7 +150,7 @@ def _check_arguments(
 
 
 def _told(error: Exception) -> str:
-    """An error in one line: what, and where it was raised."""
+    """An error in one line: its type, message and place."""
     frames = traceback.extract_tb(error.__traceback__)
     place = f" ({frames[-1].filename}, line {frames[-1].lineno})" if frames else ""
     text = " ".join(str(error).split())

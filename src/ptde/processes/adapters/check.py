@@ -1,4 +1,4 @@
-"""Is a world what it should be? Runs it, and reports every violation at once."""
+"""Check of a world: plays it at random, and reports every violation at once."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -17,19 +17,19 @@ from ptde.processes.protocol import (
 
 @dataclass
 class Report:
-    """What some hundred random steps of a world showed."""
+    """Result of a check of a world by random steps."""
 
     sizes: Sizes | None = None
     steps: int = 0
     episodes: int = 0
     won: int = 0
     violations: Counter[str] = field(default_factory=Counter)
-    """Each with how often it was seen."""
+    """Violations, each with how often it was seen."""
     remarks: list[str] = field(default_factory=list)
-    """What is allowed, and worth knowing."""
+    """Facts that are allowed, but worth knowing."""
 
     def lines(self) -> list[str]:
-        """For a person."""
+        """The report as lines of text."""
         text = []
         if self.sizes is not None:
             s = self.sizes
@@ -77,7 +77,7 @@ def _play(env: ProcessEnv, steps: int, report: Report, draw: np.random.Generator
 
 
 def _look(step: ProcessStep, sizes: Sizes, report: Report) -> bool:
-    """Counts what is wrong; false where the world cannot be played on."""
+    """Counts the faults of a step; false if the world cannot be played on after it."""
     found = list(faults(step, sizes))
     report.violations.update(found)
     shapes = any("sizes must not change" in fault for fault in found)
@@ -91,7 +91,7 @@ def _random(step: ProcessStep, draw: np.random.Generator) -> np.ndarray:
 
 
 def _repeats(env: ProcessEnv, report: Report) -> None:
-    """Whether the same seed starts the same episode."""
+    """Adds a remark unless the same seed starts the same episode."""
     a, b = standard(env.reset(7)), standard(env.reset(7))
     if not (np.array_equal(a.obs, b.obs) and np.array_equal(a.state, b.state)):
         report.remarks.append(

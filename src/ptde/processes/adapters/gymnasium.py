@@ -1,4 +1,4 @@
-"""Worlds of several agents with Gymnasium's interface: lbforaging, rware, and their kin.
+"""Multi-agent worlds with Gymnasium's interface: lbforaging, rware and similar ones.
 
 ``action_space`` is a ``Tuple``, observations and actions are lists with one entry for each
 agent, and ``step`` returns ``(observations, rewards, terminated, truncated, info)``.
@@ -12,18 +12,18 @@ import numpy as np
 from ptde.processes.protocol import NoWorld, ProcessStep
 
 LIMITS = ("max_episode_steps", "_max_episode_steps", "max_steps", "episode_limit")
-"""What such worlds call the longest episode."""
+"""Names that such worlds give to the longest episode."""
 WON = ("battle_won", "won", "win", "success")
 
 
 class GymnasiumTeam:
-    """Such a world as a ``ProcessEnv``.
+    """A multi-agent world of Gymnasium's interface as a ``ProcessEnv``.
 
     The team's reward is the sum of its agents', and an episode is over when it is for all.
-    These worlds say ``terminated`` where their time is up, too: an episode that ends with
-    the step of their own limit counts as cut. Shorter observations and action lists are
-    filled up, with zeros and with actions that are not legal; masks are read from ``info``
-    (``action_mask``, ``avail_actions``). The state is all observations.
+    These worlds return ``terminated`` at their time limit, too: an episode that ends with
+    the step of that limit counts as cut. Shorter observations and action lists are padded,
+    with zeros and with illegal actions; masks are read from ``info`` (``action_mask``,
+    ``avail_actions``). The state is the concatenation of all observations.
     """
 
     def __init__(self, env: Any):
@@ -54,7 +54,7 @@ class GymnasiumTeam:
 
     def step(self, action: np.ndarray) -> ProcessStep:
         self.time += 1
-        # Plain ints: these worlds make enumerations of them.
+        # Python's ints: these worlds make enumerations of them.
         chosen = [int(a) for a in action + self.first]
         obs, rewards, terminated, truncated, info = self.env.step(chosen)
         step = self._show(obs, info)
@@ -84,7 +84,7 @@ class GymnasiumTeam:
 
 
 def _parts(observation: Any) -> Iterator[np.ndarray]:
-    """An observation's numbers, however it is put together."""
+    """The numbers of an observation, part by part, however it is nested."""
     if isinstance(observation, dict):
         observation = tuple(observation.values())
     if isinstance(observation, tuple):
@@ -95,7 +95,7 @@ def _parts(observation: Any) -> Iterator[np.ndarray]:
 
 
 def _widths(env: Any, agents: int) -> list[int]:
-    """The numbers in each agent's observation."""
+    """How many numbers each agent's observation has."""
     spaces = getattr(env.observation_space, "spaces", None)
     if isinstance(spaces, dict) or spaces is None or len(spaces) != agents:
         raise NoWorld(
@@ -106,7 +106,7 @@ def _widths(env: Any, agents: int) -> list[int]:
 
 
 def _example(space: Any) -> Any:
-    """What an observation of this space looks like, zeros where its numbers are."""
+    """An observation of this space, with zeros for its numbers."""
     inner = getattr(space, "spaces", None)
     if isinstance(inner, dict):
         return {name: _example(part) for name, part in inner.items()}
@@ -116,7 +116,7 @@ def _example(space: Any) -> Any:
 
 
 def _longest(env: Any) -> int:
-    """The limit that it names itself, or a ``TimeLimit`` around it; 0 for none."""
+    """The time limit that the world or a ``TimeLimit`` around it names; 0 for none."""
     inner = getattr(env, "unwrapped", env)
     places = [getattr(env, "spec", None), env, inner]
     limits = [getattr(place, name, 0) or 0 for place in places for name in LIMITS]

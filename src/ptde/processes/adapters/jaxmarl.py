@@ -1,4 +1,4 @@
-"""Whether a world of JaxMARL's interface is one for a team. It needs no JAX itself."""
+"""Check whether one team can play a world of JaxMARL's. This module imports no JAX."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ CONTINUOUS = "its actions are continuous, and the teams here choose from a list"
 
 
 def misfit(game: Any) -> str | None:
-    """Why no team can play it; None if one can."""
+    """Why one team cannot play a world of JaxMARL's; None if it can."""
     try:
         teams = game.agent_classes  # a property, or a method
         teams = teams() if callable(teams) else teams

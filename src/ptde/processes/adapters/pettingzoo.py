@@ -8,12 +8,12 @@ from ptde.processes.protocol import ProcessStep
 
 
 class PettingZoo:
-    """Such a world as a ``ProcessEnv``.
+    """A world of PettingZoo's parallel interface as a ``ProcessEnv``.
 
     The team's reward is the sum of its agents'. An agent that is gone sees zeros and has
-    action 0 alone; shorter observations and action lists are filled up, with zeros and
-    with actions that are not legal. Masks are read from ``infos`` or from observations
-    (``action_mask``). Without ``state()`` the state is all observations.
+    action 0 alone; shorter observations and action lists are padded, with zeros and with
+    illegal actions. Masks are read from ``infos`` or from observations (``action_mask``).
+    Without ``state()`` the state is the concatenation of all observations.
     """
 
     def __init__(self, env: Any):
@@ -78,7 +78,7 @@ class PettingZoo:
 
 
 def _longest(env: Any) -> int:
-    """Its ``max_cycles``, which may lie below several wrappers; 0 if it tells none."""
+    """The world's ``max_cycles``, perhaps below several wrappers; 0 if it has none."""
     around, seen = [env], []
     while around:
         part = around.pop(0)

@@ -1,9 +1,9 @@
-"""Worlds with PyMARL's interface: SMAC, SMACv2, SMAClite, EPyMARL's, and their kin.
+"""Worlds with PyMARL's interface: SMAC, SMACv2, SMAClite, EPyMARL's and similar ones.
 
-``get_obs, get_state, get_avail_actions, reset, step``, with or without ``get_env_info``. A
-step returns ``(reward, terminated, info)``, or as gym's do ``(obs, reward, done, info)`` or
-``(obs, reward, terminated, truncated, info)``. Rewards and ends of single agents are added
-up; an episode is over when all are.
+They have ``get_obs, get_state, get_avail_actions, reset, step``, with or without
+``get_env_info``. A step returns ``(reward, terminated, info)`` or, as in Gym,
+``(obs, reward, done, info)`` or ``(obs, reward, terminated, truncated, info)``. Rewards of
+single agents are added up; an episode is over when it is for all of them.
 """
 
 import inspect
@@ -15,21 +15,21 @@ from ptde.processes.protocol import ProcessStep, WorldFailed
 
 
 class PyMarl:
-    """Such a world as a ``ProcessEnv``.
+    """A world of PyMARL's interface as a ``ProcessEnv``.
 
-    An episode's time is up, and not its task, where ``info`` says ``episode_limit``, a
-    5-tuple says truncated, or the steps of ``get_env_info()["episode_limit"]`` are over.
-    It is won where ``info`` says so: ``battle_won``, ``won``, ``win`` or ``success``.
+    An episode counts as cut by time where ``info`` has ``episode_limit``, a 5-tuple says
+    truncated, or the steps of ``get_env_info()["episode_limit"]`` are over. It counts as
+    won where ``info`` says so: ``battle_won``, ``won``, ``win`` or ``success``.
     """
 
     WON = ("battle_won", "won", "win", "success")
     always_tells = False
-    """``info`` is never empty at an end, unless the game has crashed."""
+    """Whether ``info`` is empty at an episode's end only if the game has crashed."""
 
     def __init__(self, env: Any):
         self.env = env
         self.info: dict[str, Any] = {}
-        """What the last step said."""
+        """The ``info`` of the last step."""
         about = env.get_env_info() if hasattr(env, "get_env_info") else {}
         limit = about.get("episode_limit", getattr(env, "episode_limit", 0))
         self.time_limit = int(limit or 0)
@@ -44,7 +44,7 @@ class PyMarl:
         return self._seen()
 
     def step(self, action: np.ndarray) -> ProcessStep:
-        # Plain ints: some of these worlds take nothing else.
+        # Python's ints: some of these worlds take nothing else.
         reward, terminated, truncated, self.info = _parts(
             self.env.step([int(a) for a in action])
         )
@@ -69,7 +69,7 @@ class PyMarl:
 
 
 def _parts(result: tuple) -> tuple[Any, Any, Any, dict]:
-    """reward, terminated, truncated, info."""
+    """Reward, terminated, truncated and info of a step."""
     if len(result) == 3:
         reward, terminated, info = result
         return reward, terminated, False, info
@@ -84,7 +84,7 @@ def _parts(result: tuple) -> tuple[Any, Any, Any, dict]:
 
 
 def _padded(observations: Any) -> np.ndarray:
-    """[n, o], with zeros behind the shorter ones."""
+    """The observations as [n, o], shorter ones padded with zeros."""
     rows = [np.asarray(x, np.float32).reshape(-1) for x in observations]
     width = max(len(row) for row in rows)
     return np.stack([np.pad(row, (0, width - len(row))) for row in rows])

@@ -1,1 +1,1 @@
-"""The real games, what they need, and the pitch as a picture."""
+"""The real games, a check of what they need, and pictures of the football pitch."""

@@ -1,4 +1,4 @@
-"""What a real game needs, part by part, and what to do about what is missing."""
+"""The parts that a real game needs, and how to install those that are missing."""
 
 import importlib.util
 import os
@@ -26,7 +26,7 @@ def football() -> list[Part]:
 
 
 def starcraft() -> list[Part]:
-    """The parts of StarCraft II through SMAC, which a user brings along."""
+    """The parts of StarCraft II through SMAC, which a user installs."""
     home = starcraft_home()
     binaries = sorted(home.glob("Versions/Base*/SC2_x64"))
     smac = any(_importable(name) for name in ("smac", "smacv2"))
@@ -62,7 +62,7 @@ def starcraft() -> list[Part]:
 
 
 def starcraft_home() -> Path:
-    """Where StarCraft II is: ``SC2PATH``, else ``~/StarCraftII``."""
+    """The folder of StarCraft II: ``SC2PATH``, else ``~/StarCraftII``."""
     return Path(os.environ.get("SC2PATH") or Path.home() / "StarCraftII").expanduser()
 
 
@@ -73,7 +73,7 @@ GAMES: dict[str, Callable[[], list[Part]]] = {
 
 
 def need(game: str) -> None:
-    """ValueError names what a game lacks, and what to do."""
+    """Raises ValueError, which says what to do, if a game lacks a part."""
     missing = [part for part in GAMES[game]() if not part.there]
     if missing:
         lines = [f"- {part.name} is missing: {part.what_to_do}" for part in missing]

@@ -20,8 +20,8 @@ SCENARIOS = {
     "academy_counterattack_easy": 4,
     "academy_counterattack_hard": 4,
 }
-"""The paper's scenarios, and the agents in each. 3_vs_2 is in no release of gfootball: ours
-is 3_vs_1 with a second centre-back."""
+"""The paper's scenarios, and the number of agents in each. 3_vs_2 is in no release of
+gfootball: here it is 3_vs_1 with a second centre-back."""
 
 PLAYERS = {
     "academy_run_pass_and_shoot_with_keeper": (3, 2),
@@ -30,7 +30,7 @@ PLAYERS = {
     "academy_counterattack_easy": (11, 11),
     "academy_counterattack_hard": (11, 11),
 }
-"""Players on the left, who are ours, and on the right, keepers included."""
+"""Players of the team (left) and of the enemy (right), keepers included."""
 
 ACTION_NAMES = (
     "idle",
@@ -45,15 +45,15 @@ ROLES = 10
 LINES = 10
 """Lines on the way to the goal that ``checkpoints`` rewards, 0.1 each."""
 BIGGEST = 11
-"""Players of a team on the large maps; there the player's number is shown 11 wide."""
+"""Players of a full team, and the width of the one-hot of a player's number there."""
 
 
 class Football:
     """One game; an action is one of gfootball's 19, and all are always legal.
 
-    An agent sees its own place and velocity, every player's place from its own and
-    velocity, the ball's place, which team has the ball, and which player it is. The state
-    has places, velocities, tiredness and roles of all, and all of the ball.
+    An agent observes its own position and velocity, the relative position and the velocity
+    of every player, the ball's position, which team has the ball, and its own number. The
+    state has position, velocity, tiredness and role of all players, and all of the ball.
     """
 
     measure = "win rate"
@@ -66,7 +66,7 @@ class Football:
         rewards: str = "scoring,checkpoints",
         record: str = "",
     ):
-        """``record``: a folder for the engine's own dump of every episode; "" for none."""
+        """Makes the game; ``record`` is a folder for dumps of every episode, or ""."""
         from gfootball.env.config import Config
         from gfootball.env.football_env_core import FootballEnvCore
 
@@ -89,7 +89,7 @@ class Football:
         self.dumps: list[str] = []
 
     def reset(self, seed: int) -> ProcessStep:
-        # Both: the second would stay as the first reset left it.
+        # Set both: the second would otherwise stay as the first reset left it.
         self.config["game_engine_random_seed"] = seed
         self.config["reverse_team_processing"] = bool(seed % 2)
         self.game.reset()
@@ -112,13 +112,13 @@ class Football:
         self.game.close()
 
     def frame(self) -> np.ndarray:
-        """The pitch from above."""
+        """A picture of the pitch from above."""
         from ptde.processes.games.pitch import picture
 
         return picture(self.raw)
 
     def replay(self) -> str | None:
-        """The engine's dump of the episode that ended; gfootball's tools show it in 3-D."""
+        """The path of the engine's dump of the episode, which gfootball's tools show."""
         return self.dumps[0] if self.dumps else None
 
     def _score(self) -> int:
@@ -126,8 +126,8 @@ class Football:
         return ours - theirs
 
     def _lines(self, goal: int) -> float:
-        """The agents' rewards for the lines that each crossed with the ball for the first
-        time; a goal crosses all that are left.
+        """The sum of the agents' rewards for the lines that they crossed with the ball for
+        the first time; a goal crosses all that are left.
         """
         if not self.checkpoints:
             return 0.0
@@ -151,22 +151,22 @@ class Football:
 
 
 def observation(raw: dict[str, Any], player: int) -> np.ndarray:
-    """[o]: what the agent that controls this player of the left team sees (Table 8)."""
+    """[o]: the observation of the agent that controls this left player (Paper Table 8)."""
     place = raw["left_team"][player]
     parts = [place, raw["left_team_direction"][player]]
     for team in ("left_team", "right_team"):
         seen = np.concatenate([raw[team] - place, raw[f"{team}_direction"]], axis=1)
         parts.append(seen.reshape(-1))
     size = len(raw["left_team"])
-    width = size if size < BIGGEST else BIGGEST
+    width = min(size, BIGGEST)
     parts += [raw["ball"], one_hot(raw["ball_owned_team"], (0, -1, 1))]
     parts.append(one_hot(player, range(width)))
     return np.concatenate(parts).astype(np.float32)
 
 
 def observation_names(scenario: str) -> tuple[str, ...]:
-    """What each entry of ``observation`` is. Players by their numbers in their teams; in
-    gfootball's units, in which the pitch is 2.0 long and 0.84 wide.
+    """The name of each entry of ``observation``. Players go by their numbers in their team;
+    in gfootball's units the pitch is 2.0 long and 0.84 wide.
     """
     left, right = PLAYERS[scenario]
     moves = ("velocity x", "velocity y")
@@ -179,7 +179,7 @@ def observation_names(scenario: str) -> tuple[str, ...]:
 
 
 def state(raw: dict[str, Any]) -> np.ndarray:
-    """[s]: all players and all of the ball (Table 8)."""
+    """[s]: the state, with all players and all of the ball (Paper Table 8)."""
     parts = []
     for team in ("left_team", "right_team"):
         parts += [raw[team].reshape(-1), raw[f"{team}_direction"].reshape(-1)]
@@ -192,10 +192,10 @@ def state(raw: dict[str, Any]) -> np.ndarray:
 
 
 def places(shown: np.ndarray, scenario: str) -> tuple[np.ndarray, np.ndarray]:
-    """Where everyone is, from the state [s] as ``state`` makes it.
+    """The positions of players and ball in a state [s] as ``state`` makes it.
 
     Returns:
-        players [left + right, 2] and the ball [3], in the engine's units: the pitch is 2.0
+        Players [left + right, 2] and the ball [3], in the engine's units: the pitch is 2.0
         long and 0.84 wide.
     """
     players, at = [], 0
@@ -214,7 +214,7 @@ def sizes(scenario: str) -> tuple[int, int]:
 
 
 def one_hot(value: int, values: Any) -> np.ndarray:
-    """1 where ``values`` holds ``value``."""
+    """The one-hot of ``value`` among ``values``."""
     return np.array([float(value == v) for v in values])
 
 
@@ -260,7 +260,7 @@ def _three_versus_two(builder: Any) -> None:
 
 
 class _Players:
-    """Listens to a scenario being built: where the left team's players stand."""
+    """Records where the left team's players stand while a scenario is built."""
 
     def __init__(self, builder: Any):
         self.builder, self.side = builder, None
@@ -281,8 +281,8 @@ class _Players:
 
 
 class _Fixed:
-    """Builds a scenario in which exactly the team's agents' players can be controlled, so
-    that the engine never hands an agent another player.
+    """Builds a scenario in which only the agents' own players can be controlled, so that
+    the engine never hands an agent another player.
     """
 
     def __init__(self, builder: Any, stock: Any, agents: int):

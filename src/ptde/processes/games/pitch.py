@@ -1,4 +1,4 @@
-"""A football pitch from above, as a picture."""
+"""Pictures of a football pitch from above."""
 
 from typing import Any
 
@@ -6,14 +6,14 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 WIDTH, HEIGHT, EDGE = 600, 280, 18
-"""Pixels; the pitch is 2.0 long and 0.84 wide in the engine's units."""
+"""Sizes in pixels; the pitch is 2.0 long and 0.84 wide in the engine's units."""
 SCALE = 2
 GRASS, LINE = (70, 128, 72), (214, 228, 214)
 TEAM, ENEMY, BALL = (37, 99, 176), (196, 62, 62), (250, 250, 250)
 
 
 def picture(raw: dict[str, Any]) -> np.ndarray:
-    """[height, width, 3], uint8, of the engine's raw observation."""
+    """The picture [height, width, 3], uint8, of the engine's raw observation."""
     size = (WIDTH * SCALE, HEIGHT * SCALE)
     image = Image.new("RGB", size, GRASS)
     pen = ImageDraw.Draw(image)

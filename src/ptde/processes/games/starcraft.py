@@ -1,8 +1,8 @@
 """StarCraft II through the user's own SMAC or SMACv2 (Samvelyan et al. 2019).
 
-`ptde doctor` says what is missing. The paper's two new maps, 3s_vs_8z and 3s5z_vs_3s7z, are
-no maps of SMAC: SMACv2 spawns their units on its empty map, where the enemy behaves a
-little differently, so that results are not strictly comparable; ``notes`` says so.
+`ptde doctor` says what is missing. SMAC has no maps for the paper's 3s_vs_8z and
+3s5z_vs_3s7z: SMACv2 spawns their units on its empty map, where the enemy behaves a little
+differently, so that results are not strictly comparable; ``notes`` says so.
 """
 
 import importlib.util
@@ -25,21 +25,21 @@ SIZES = {
     "3s_vs_8z": (350, 3, 14, 66, 89),
     "3s5z_vs_3s7z": (170, 8, 16, 144, 244),
 }
-"""Time limit, agents, actions, observation and state, as SMAC's ``get_env_info`` says."""
+"""Time limit, agents, actions, observation and state, as in SMAC's ``get_env_info``."""
 
 MAPS = tuple(SIZES)
-"""The paper's, in its order."""
+"""The paper's maps, in its order."""
 
 ENVIRON = (("PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION", "python"),)
-"""With the protobuf that pysc2 brings, SMAC cannot be imported without it."""
+"""Environment without which SMAC cannot be imported with recent versions of protobuf."""
 
 
 EMPTY = "32x32_flat"
-"""SMACv2's map without units, no battle of its own."""
+"""SMACv2's map without units, on which battles are spawned."""
 
 
 def maps() -> tuple[str, ...]:
-    """The paper's maps, and every other one of the user's installation: 3m, 8m, MMM2."""
+    """The paper's maps, and all others of the user's installation (3m, 8m, MMM2 ...)."""
     folder = starcraft_home() / SMAC_MAPS
     others = {path.stem for path in folder.glob("*.SC2Map")} - {*MAPS, EMPTY}
     return (*MAPS, *sorted(others))
@@ -67,15 +67,15 @@ SPAWNED = {
     ),
 }
 PLACES = ((9.0, 16.0), (23.0, 16.0))
-"""Where both sides gather on the empty map of 32 x 32."""
+"""Where the two sides start on the empty map of 32 x 32."""
 SPREAD = 1.0
 """Map units between two units of a side."""
 
 
 class StarCraft(PyMarl):
-    """One battle against the built-in enemy.
+    """A battle against the built-in enemy.
 
-    An agent is alive while its no-op is not legal: SMAC gives the dead that action alone.
+    An agent is alive while its no-op is illegal: SMAC allows it to the dead alone.
     """
 
     measure = "win rate"
@@ -94,14 +94,14 @@ class StarCraft(PyMarl):
         """Starts no game yet: the first reset does.
 
         Args:
-            map_name: of SMAC's, or one of ``SPAWNED``.
-            difficulty: of the built-in enemy, "1" to "9" and "A".
-            step_mul: the game's moments per joint step.
+            map_name: a map of SMAC's, or one of ``SPAWNED``.
+            difficulty: difficulty of the built-in enemy, "1" to "9" and "A".
+            step_mul: game loops (22.4 a second) per joint step.
             continuing_episode: SMAC then says which battles its time limit cut; without
                 it, as in the paper's runs, they look lost.
             record: the folder for replays; "" is the game's own.
-            seed: of the battle's randomness; SMAC takes it only here.
-            make: what makes a ``StarCraft2Env``; None imports SMAC's, or SMACv2's.
+            seed: seed of the battle's randomness; SMAC takes it only here.
+            make: makes a ``StarCraft2Env``; None imports SMAC's, or SMACv2's.
         """
         self.spawned = None if _own_map(map_name) else SPAWNED.get(map_name)
         options = {
@@ -136,7 +136,7 @@ class StarCraft(PyMarl):
         return step
 
     def replay(self) -> str:
-        """Saves the game as an .SC2Replay, which StarCraft II itself shows."""
+        """Saves the game as an .SC2Replay, which StarCraft II plays; returns the folder."""
         self.env.save_replay()
         return str(self.env.replay_dir or "the folder Replays of StarCraft II")
 
@@ -148,7 +148,7 @@ class StarCraft(PyMarl):
 
 
 def require(map_name: str) -> None:
-    """ValueError says what is missing for a battle on this map, and what to do."""
+    """Raises ValueError, which says what to do, if a battle on this map lacks a part."""
     need("starcraft")
     spawned = map_name in SPAWNED and not _own_map(map_name)
     if spawned and importlib.util.find_spec("smacv2") is None:
@@ -173,7 +173,7 @@ def _starcraft_env(spawned: bool) -> Callable[..., Any]:
 
 
 def _own_map(name: str) -> bool:
-    """The user has made a map file of that name, and has registered it with SMAC."""
+    """Whether the user's SMAC has a map file of that name."""
     return (starcraft_home() / SMAC_MAPS / f"{name}.SC2Map").is_file()
 
 
@@ -211,7 +211,7 @@ def _spawning(name: str, battle: Spawned) -> dict[str, Any]:
 
 
 def _battle(battle: Spawned, draw: np.random.Generator) -> dict[str, Any]:
-    """Who fights, and where they stand: each side gathered, on sides drawn."""
+    """The units of a battle and their places: each side in a column, the sides drawn."""
     ours, theirs = draw.permutation(len(PLACES))
     ally, enemy = list(battle.ally), list(battle.enemy)
     return {
@@ -222,6 +222,6 @@ def _battle(battle: Spawned, draw: np.random.Generator) -> dict[str, Any]:
 
 
 def _around(place: tuple[float, float], count: int) -> np.ndarray:
-    """[count, 2]: a column of places around one."""
+    """[count, 2]: a column of places around a centre."""
     x, y = place
     return np.array([(x, y + SPREAD * (i - (count - 1) / 2)) for i in range(count)])
