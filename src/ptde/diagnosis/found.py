@@ -42,7 +42,7 @@ class Rung:
     def of(
         cls, team: str, returns: Returns, limit: int, lacks: str, seconds: float | None
     ) -> "Rung":
-        """The rung of a team with Returns [seeds, episodes] in a world with a time limit."""
+        """The rung of a team with Returns [seeds, episodes] and a world's time limit."""
         reached = reached_in(returns)
         size, chance = Part.of(reached)
         late = np.asarray(returns.length) >= limit

@@ -94,8 +94,8 @@ class Part(NamedTuple):
 
     @classmethod
     def of(cls, lost: Reached) -> "Part":
-        """The part that was lost in each episode: its interval is over episodes of one seed,
-        else over seeds, each of which fitted students of its own.
+        """The part that was lost in each episode. The interval is over the episodes of one
+        seed, else over seeds, each of which fitted students of its own.
         """
         values = lost[0] if len(lost) == 1 else lost.mean(axis=1)
         half = stats.sem(values) * stats.t.ppf(0.975, len(values) - 1)
