@@ -23,6 +23,7 @@ EVALUATE = "ptde evaluate runs/search --episodes 1000"
 REPLAY = "ptde replay runs/search --episode 3"
 EXPORT = "ptde export runs/search --to onnx"
 RESUME = "ptde resume runs/search"
+DIAGNOSE = "ptde diagnose runs/search"
 _ANY = """
     --steps 128 --envs 2 --segment 16 --hidden 8 --embed 4 --hypernet-hidden 4
     --buffer 8 --batch 2 --test-every 64 --test-episodes 4 --episodes 4
@@ -42,7 +43,7 @@ def pages():
 
 def test_no_command_of_the_pages_is_forgotten():
     typed = {" ".join(words) for page in pages() for words in commands(page)}
-    known = {CHECK, TEACH, PLAIN, DISTILL, EVALUATE, REPLAY, EXPORT, RESUME}
+    known = {CHECK, TEACH, PLAIN, DISTILL, EVALUATE, REPLAY, EXPORT, RESUME, DIAGNOSE}
     assert typed == known
 
 
@@ -79,6 +80,12 @@ def test_the_tutorial_ends_with_a_team_that_is_distilled(reader):
     assert held.has("student") and held.has("finetuned")
     assert (held.path / "curves.png").exists()
     assert (held.path / "replay.gif").read_bytes().startswith(b"GIF8")
+
+
+def test_the_tutorials_team_is_diagnosed(reader, monkeypatch):
+    monkeypatch.chdir(reader)
+    assert typed(DIAGNOSE, "--episodes", "4", "--quick") == 0
+    assert (reader / "runs" / "search" / "diagnosis.png").exists()
 
 
 def test_the_tutorials_team_without_information(reader, monkeypatch):

@@ -67,6 +67,7 @@ READ = {
 def test_no_command_of_the_readme_is_forgotten():
     elsewhere = ["ptde list", "make demo", "make test"]
     elsewhere += ["ptde replay runs/demo --early-late"]  # tests/test_strategy.py
+    elsewhere += [f"ptde diagnose {BATTLE}"]  # tests/diagnosis
     known = [*ON_A_FOLDER, *RANKING, PETTINGZOO, COMPARED, AS_PAPER, *READ, *elsewhere]
     assert sorted(ALL) == sorted(known)
 

@@ -2,7 +2,8 @@ import json
 
 import numpy as np
 
-from ptde.page.diagnosis import FILE, diagnosis
+from ptde.diagnosis import FILE
+from ptde.page.diagnosis import diagnosis
 from ptde.page.document import Section, from_markdown, render, table
 
 

@@ -8,10 +8,10 @@ import pytest
 from tests.page.conftest import STAGES
 
 from ptde.cli import main
+from ptde.diagnosis import FILE
 from ptde.folder import ROLES, RunFolder
 from ptde.jobs.record import Record
 from ptde.page import write_page
-from ptde.page.diagnosis import FILE
 from ptde.page.document import MOST_BYTES
 
 pytestmark = pytest.mark.slow

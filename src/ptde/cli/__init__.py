@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 
 from ptde.cli.compare import compare_command
+from ptde.cli.diagnose import diagnose_command
 from ptde.cli.export import export_command
 from ptde.cli.listing import list_command
 from ptde.cli.runs import (
@@ -28,6 +29,7 @@ USAGE = """usage: ptde COMMAND [OPTIONS]      (ptde COMMAND --help says more)
   evaluate RUN      test teacher, student and baseline on the same battles
   resume RUN        go on with a run that was stopped or killed
   replay RUN        draw a battle as an animated GIF, or (--early-late) two moments of it
+  diagnose RUN      what the student lacks of its teacher, and which option to try
   export RUN        carry the team off: a folder that plays without ptde or JAX
   report RUN        one HTML file of a run or a comparison: curves, tables, battles to watch
   rank RUN FILE     rank a LETOR file with a team that was taught to, in TREC's format
@@ -92,6 +94,7 @@ COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {
     "evaluate": evaluate_command,
     "resume": resume_command,
     "replay": replay_command,
+    "diagnose": diagnose_command,
     "export": export_command,
     "report": report_command,
     "rank": rank_command,

@@ -68,6 +68,8 @@ class Distillation:
     """Joint steps that are played for data."""
     before: int = 0
     """Joint steps of stage 1."""
+    name: str = "student"
+    """Name of the student in its progress."""
 
     @property
     def optimiser(self) -> optax.GradientTransformation:
@@ -121,7 +123,7 @@ class Distillation:
             lr=c.rate,
         )
         return Training(
-            name="student",
+            name=self.name,
             algo=learner,
             env=self.env,
             schedule=schedule,
@@ -305,7 +307,7 @@ def distill(
         return reached | held_out(fit, data(), network)
 
     job = Job(
-        name="student",
+        name=task.name,
         unit="gradient steps",
         ends=task.ends,
         start=lambda: task.start(teacher, student),

@@ -5,10 +5,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ptde.diagnosis import FILE
 from ptde.page.document import heading, paragraph, table
 
-FILE = "diagnosis.json"
-"""File of the diagnosis in a run folder."""
 _LONGEST = 8
 """Longest list that is shown whole; of longer ones, the first and the last number are."""
 

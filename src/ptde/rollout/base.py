@@ -41,7 +41,9 @@ Metrics: TypeAlias = dict[str, Array | np.ndarray]
 Period: TypeAlias = Callable[[TrainState, int], tuple[TrainState, Metrics]]
 """From a state and a number of iterations to the state after them, and metrics [seeds,
 iterations]."""
-Test: TypeAlias = Callable[[Teacher | Team, Key[Array, " seeds"]], Returns]
+Model: TypeAlias = Teacher | Team | FullPolicy
+"""What can be tested: a finished team, which acts greedily, or any policy, as it is."""
+Test: TypeAlias = Callable[[Model, Key[Array, " seeds"]], Returns]
 """Finished teams [seeds] play whole episodes: Returns [seeds, episodes]."""
 Pictures: TypeAlias = tuple[list[np.ndarray], str | None]
 """An episode as its world draws it: pictures of every joint step, [height, width, 3], and
@@ -117,8 +119,10 @@ class AbstractRunner(ABC):
         """
 
 
-def as_tested(model: Teacher | Team, *, sample_z: bool = False) -> FullPolicy:
+def as_tested(model: Model, *, sample_z: bool = False) -> FullPolicy:
     """The greedy policy of a finished team; ``sample_z`` applies to teachers alone."""
+    if isinstance(model, FullPolicy):
+        return model
     if isinstance(model, Team):
         return localise(model.policy())
     return model.policy(0.0, sample_z=sample_z)

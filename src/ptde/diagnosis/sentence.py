@@ -1,0 +1,85 @@
+"""What a gap consists of, and what to type: one or two sentences."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from ptde.config import Run
+from ptde.diagnosis.gap import LACKS, Part
+
+MEANS = {
+    "capacity": "even a student that is shown the whole state falls short of its teacher: "
+    "students like this one are too small, or learn too short",
+    "knowledge": "what z tells is in nothing that the agents have seen, so no student can "
+    "know it, but rewards can teach a team to do without",
+    "memory": "the agents have seen what z tells, but earlier, and the student does not "
+    "remember",
+    "loss": "the student is taught to be near z, and not to act as its teacher",
+    "shift": "the student comes into situations that its teacher never showed it",
+}
+"""What each part of a gap means."""
+
+
+def sentence(
+    run: Run,
+    path: Path,
+    measure: str,
+    reached: Mapping[str, float],
+    gap: Part,
+    parts: Mapping[str, Part],
+) -> str:
+    """What a run's gap consists of, and what to try.
+
+    Args:
+        run: whose student it is.
+        path: its folder.
+        measure: what was measured.
+        reached: by ``teacher``, ``student`` and, if there is one, ``finetuned``.
+        gap: between the first two.
+        parts: of the gap, by name.
+    """
+    ends = f"{reached['teacher']:.3f} to {reached['student']:.3f}"
+    if reached["teacher"] <= gap.chance:
+        return (
+            f"The teacher itself reaches {reached['teacher']:.3f} in {measure}, so there "
+            "is nothing to lose yet: teach one for longer, with `ptde run --steps "
+            f"{4 * run.steps:_}`."
+        )
+    if not gap.stands:
+        return (
+            f"The student keeps what its teacher reaches: {measure} goes from {ends}, and "
+            f"a gap of {gap.chance:.3f} could be chance."
+        )
+    total = f"{measure[0].upper()}{measure[1:]} falls from {ends}, a gap of {gap.size:.3f}"
+    found = sorted((n for n in parts if parts[n].stands), key=lambda n: -parts[n].size)
+    if not found:
+        return (
+            f"{total}, of which no part is larger than chance: type --episodes with more "
+            "of them."
+        )
+    first, *others = found
+    beside = ", ".join(f"{name} {parts[name].size:.3f}" for name in others)
+    beside = f" (beside it: {beside})" if beside else ""
+    return (
+        f"{total}, of which {parts[first].size:.3f} is {first}{beside}: {MEANS[first]}. "
+        f"{advice(run, path, found)}{_tuned(measure, reached)}"
+    )
+
+
+def advice(run: Run, path: Path, found: list[str]) -> str:
+    """The command that takes away what was found, the largest part first."""
+    student = run.apart.student
+    typed = [f"--student.{LACKS[n][0]} {LACKS[n][1]}" for n in found if n in LACKS]
+    if not typed and found[0] == "capacity":
+        size, data = 2 * student.hidden, 2 * student.data_steps
+        typed = [f"--student.hidden {size} --student.data-steps {data:_}"]
+    if typed and found[0] != "knowledge":
+        return f"Try `ptde distill {path} {' '.join(typed)}`."
+    more = run.apart.finetune.steps * 2 or max(1, run.steps // 10)
+    return f"Try `ptde finetune {path} --finetune.steps {more:_}`."
+
+
+def _tuned(measure: str, reached: Mapping[str, float]) -> str:
+    """What stage 3 has made of it, where there was one."""
+    if "finetuned" not in reached:
+        return ""
+    return f" Fine-tuned, the team reaches {reached['finetuned']:.3f}."

@@ -1,0 +1,56 @@
+"""What a diagnosis says, and which command it proposes."""
+
+from pathlib import Path
+
+from ptde.algos.finetune import FinetuneConfig
+from ptde.config import Run
+from ptde.diagnosis.gap import Part
+from ptde.diagnosis.sentence import sentence
+from ptde.distill.config import DistillConfig
+
+RUN = Run(steps=100_000, student=DistillConfig(network="mlp", data="teacher", hidden=32))
+
+
+def said(parts, *, run=RUN, teacher=0.9, student=0.5, chance=0.05, **more):
+    """With parts that may each be 0.05 by chance."""
+    reached = {"teacher": teacher, "student": student, **more}
+    gap = Part(teacher - student, chance)
+    parts = {name: Part(size, 0.05) for name, size in parts.items()}
+    return sentence(run, Path("runs/a"), "win rate", reached, gap, parts)
+
+
+def test_the_largest_part_is_explained_and_the_others_named():
+    text = said({"knowledge": 0.03, "memory": 0.07, "shift": 0.3})
+    assert text.startswith("Win rate falls from 0.900 to 0.500, a gap of 0.400, of which ")
+    assert "0.300 is shift (beside it: memory 0.070): the student comes into" in text
+    assert "`ptde distill runs/a --student.data own --student.network gru`." in text
+    assert "knowledge" not in text
+
+
+def test_what_cannot_be_known_is_for_stage_3():
+    text = said({"knowledge": 0.3, "memory": 0.06}, finetuned=0.8)
+    assert "is knowledge (beside it: memory 0.060)" in text
+    assert "`ptde finetune runs/a --finetune.steps 20_000`" in text  # twice its share
+    assert text.endswith("Fine-tuned, the team reaches 0.800.")
+    without = Run(steps=100_000, finetune=FinetuneConfig(share=0.0))
+    assert "--finetune.steps 10_000`" in said({"knowledge": 0.3}, run=without)
+
+
+def test_a_student_that_is_too_small_is_to_be_wider_and_to_see_more():
+    text = said({"capacity": 0.3, "knowledge": 0.08})
+    assert "--student.hidden 64 --student.data-steps 20_000`" in text
+
+
+def test_where_nothing_is_lost_nothing_is_proposed():
+    text = said({"shift": 0.3}, student=0.88)
+    assert "The student keeps what its teacher reaches" in text
+    assert "--" not in text
+
+
+def test_a_teacher_that_reaches_nothing_is_to_be_taught_for_longer():
+    text = said({"shift": 0.0}, teacher=0.02, student=0.0)
+    assert "`ptde run --steps 400_000`" in text
+
+
+def test_parts_that_may_all_be_chance_ask_for_more_episodes():
+    assert "--episodes" in said({"shift": 0.04, "memory": 0.03})
