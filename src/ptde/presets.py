@@ -6,6 +6,7 @@ from typing import Any
 from ptde.algos.finetune import FinetuneConfig
 from ptde.algos.value_config import ValueConfig
 from ptde.config import Run
+from ptde.info import InfoSizes
 from ptde.jobs.distill import DistillConfig
 from ptde.unread import without_unread
 
@@ -77,8 +78,15 @@ def as_paper(run: Run) -> Run:
 
 PRESETS: dict[str, tuple[str, Run]] = {
     "demo": (
-        "the main job in a few minutes: GIP, its students and plain QMIX on 6h_vs_8z",
-        Run(map="6h_vs_8z", steps=350_000, baseline=True),
+        "the main job in a few minutes: GIP, its student and plain QMIX on 6h_vs_8z",
+        Run(
+            map="6h_vs_8z",
+            steps=240_000,
+            info_config=InfoSizes(stochastic=False),
+            value=ValueConfig(average=0.95),
+            finetune=FinetuneConfig(share=0.0),
+            baseline=True,
+        ),
     ),
     "quick": (
         "does it run? a few thousand steps, nothing is learnt",
