@@ -16,6 +16,7 @@ from ptde.config import Run
 from ptde.diagnosis import FILE, PICTURE, Diagnosis, diagnose
 from ptde.diagnosis.gap import lacks_of
 from ptde.distill.config import DistillConfig
+from ptde.envs.settings import RankingConfig
 from ptde.folder import RunFolder
 from ptde.jobs.interrupt import Interrupted
 from ptde.page.diagnosis import diagnosis as html_of
@@ -196,7 +197,12 @@ def test_bad_words_say_what_to_type(words, advice, tmp_path, monkeypatch, capsys
         {"algo": "mappo", "seeds": 3, "student": {"data": "teacher"}},
         {"student": {"data": "replay", "share": 0.1, "network": "gru", "objective": "q"}},
         {"world": "processes", "map": "tests.processes.worlds:Scored", "segment": 10},
-        {"world": "ranking", "map": "synthetic", "segment": 1},
+        {
+            "world": "ranking",
+            "map": "synthetic",
+            "segment": 1,
+            "ranking": RankingConfig(docs=4),
+        },
     ],
     ids=["mappo", "replay", "processes", "ranking"],
 )
