@@ -87,8 +87,15 @@ class Sizes:
     """Bytes that the process of one copy takes."""
 
 
-def standard(step: ProcessStep) -> ProcessStep:
-    """The same in arrays of the right kinds. ValueError if something is no array."""
+def standard(step: Any) -> ProcessStep:
+    """The same in arrays of the right kinds. ValueError if something is no array, NoWorld
+    if it is no step at all.
+    """
+    if not isinstance(step, ProcessStep):
+        raise NoWorld(
+            f"the world returned a {type(step).__name__}: reset and step must return a "
+            "ptde.processes.ProcessStep, as examples/my_game.py shows"
+        )
     obs = _array("obs", step.obs, np.float32, 2)
     alive = np.ones(len(obs), bool) if step.alive is None else step.alive
     return replace(
