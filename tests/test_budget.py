@@ -71,13 +71,13 @@ def test_a_slow_world_is_told_what_its_tests_take():
     )
     assert line == (
         "about 90 s of teaching (40 s of it tests), 13 min of the student (13 min of it "
-        "tests), 2 min of the evaluation, at the pace so far: for shorter tests "
-        "--test-episodes, for fewer --student.tests and --finetune.tests"
+        "tests), 2 min of the evaluation, at the pace so far, compiling apart: for shorter "
+        "tests --test-episodes, for fewer --student.tests and --finetune.tests"
     )
     quick = tell([Stage("teaching", 10, 1), Stage("the evaluation", 0, 1)], Pace(1.0, 1.0))
     assert quick == (
         "about 11 s of teaching (1 s of it tests), 1 s of the evaluation, at the pace so "
-        "far"
+        "far, compiling apart"
     )
 
 
@@ -91,8 +91,12 @@ def test_the_first_period_that_holds_no_compilation_tells(env):
     # 800 steps are 2 s, 5 episodes 0.5 s: 8 + 1 periods of 16 s, 4 s of tests, 10 s
     assert said == [
         "about 20 s of teaching (4 s of it tests), 10 s of the evaluation, "
-        "at the pace so far"
+        "at the pace so far, compiling apart"
     ]
+    quick = Budget(RUN, env, ["teacher"], said.append)
+    quick({"steps": 800, "seconds": 60.0, "steps_per_second": 14.0})
+    quick({"steps": 1_600, "seconds": 60.5, "steps_per_second": 4000.0})
+    assert len(said) == 1  # nobody needs it
 
 
 def test_where_there_is_one_period_it_tells(env):

@@ -14,6 +14,8 @@ from ptde.rollout.runner import runner_of
 
 LONG = 60.0
 """Seconds of tests that are worth a word."""
+SHORT = 10.0
+"""Seconds of a run of which nothing is said."""
 
 
 @dataclass(frozen=True)
@@ -73,9 +75,9 @@ def tell(stages: list[Stage], pace: Pace) -> str:
     parts = []
     for stage in stages:
         testing = pace.testing(stage) if stage.steps else 0.0
-        share = f" ({span(testing)} of it tests)" if testing else ""
+        share = f" ({span(testing)} of it tests)" if testing >= 1 else ""
         parts.append(f"{span(pace.seconds(stage))} of {stage.name}{share}")
-    line = f"about {', '.join(parts)}, at the pace so far"
+    line = f"about {', '.join(parts)}, at the pace so far, compiling apart"
     later = stages[1:-1]
     tests = sum(pace.testing(stage) for stage in later)
     if tests > max(LONG, 0.5 * sum(pace.seconds(stage) for stage in later)):
@@ -93,7 +95,7 @@ def span(seconds: float) -> str:
 
 
 class Budget:
-    """Hears the rows of stage 1, and says once how long all stages take.
+    """Hears the rows of stage 1, and says once how long all stages take, if it is long.
 
     A program's first period holds its compilation, and so the second is taken; in worlds in
     processes, where little is compiled, the first, and where there is only one.
@@ -120,4 +122,6 @@ class Budget:
         steps = row["steps"] - before["steps"]
         playing = steps / max(row["steps_per_second"], 1e-9)
         testing = max(0.0, row["seconds"] - before["seconds"] - playing)
-        self.say(tell(self.stages, Pace(playing / steps, testing / self.episodes)))
+        pace = Pace(playing / steps, testing / self.episodes)
+        if sum(map(pace.seconds, self.stages)) >= SHORT:
+            self.say(tell(self.stages, pace))
