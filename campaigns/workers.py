@@ -1,4 +1,4 @@
-"""A thousand crashes, hangs and NaNs of worlds in one training, which ends with a sound team.
+"""A thousand faults of worlds in one training, which ends with a sound team.
 
     python -m campaigns.workers --n 1000
 
@@ -19,7 +19,7 @@ from pathlib import Path
 import psutil
 import tyro
 
-from campaigns.common import TINY, finish, last_words, ptde
+from campaigns.common import finish, last_words, ptde
 from ptde.jobs.record import Record
 
 KINDS = {"c": "crashes", "d": "deaths", "h": "hangs", "n": "NaN", "s": "other sizes"}
