@@ -102,6 +102,7 @@ def distillation(run: Run, env: AbstractWorld) -> Distillation:
         seeds=run.seeds,
         steps=run.stages.distil,
         before=schedule(run, env.spec).total,
+        test_episodes=run.test_episodes,
     )
 
 
@@ -126,7 +127,7 @@ def finetuning(run: Run, env: AbstractWorld, handed: Handed | None) -> Training:
         schedule=plan,
         seed=run.seed,
         seeds=run.seeds,
-        test_episodes=f.test_episodes,
+        test_episodes=f.test_episodes or run.test_episodes,
         checkpoint_every=run.checkpoint_every,
         sample_z=False,
         tested="student",

@@ -33,6 +33,7 @@ from ptde.envs.base import AbstractWorld
 from ptde.files import write_whole
 from ptde.jobs import checkpoint
 from ptde.jobs.checkpoint import DamagedCheckpoint, UnfitCheckpoint
+from ptde.jobs.interrupt import resumable
 from ptde.trust import sign
 from ptde.validation import check_choice
 
@@ -56,10 +57,14 @@ class RunFolder:
                 f"{path} exists and is left as it is: type another --out, or "
                 f"`ptde resume {path}` to go on with it"
             )
+        part = path.with_name(f".{path.name}.part")
         try:
-            path.mkdir(parents=True)
-            cls._write(path, run, {"goal": goal})
+            shutil.rmtree(part, ignore_errors=True)
+            part.mkdir(parents=True)
+            cls._write(part, run, {"goal": goal})
+            part.rename(path)  # whole, or not there
         except OSError as error:
+            shutil.rmtree(part, ignore_errors=True)
             raise OSError(
                 error.errno,
                 f"cannot write a run folder there ({error.strerror}): type another --out",
@@ -85,7 +90,8 @@ class RunFolder:
             lock.truncate(0)
             lock.write(str(os.getpid()))
             lock.flush()
-            yield
+            with resumable(f"`ptde resume {self.path}` goes on from the last save"):
+                yield
 
     @staticmethod
     def _write(path: Path, run: Run, meta: dict[str, Any]) -> None:

@@ -18,11 +18,13 @@ from ptde import build
 from ptde.agents.policy import FullPolicy
 from ptde.algos.base import Teacher, Team
 from ptde.algos.finetune import Handed
+from ptde.budget import Budget
 from ptde.config import Run
 from ptde.envs.base import AbstractWorld
 from ptde.files import whole, write_whole
 from ptde.folder import ROLES, Goal, RunFolder, default_folder, for_role, name_of
 from ptde.jobs.distill import distill
+from ptde.jobs.job import OnRow
 from ptde.jobs.progress import console
 from ptde.jobs.record import Record, Row
 from ptde.jobs.teach import last_state, replayed, teach
@@ -84,7 +86,7 @@ def run(
     env = build.world(config)
     build.check_fits(config, env)
     for note in env.notes:
-        console().print(f"{env.spec.name}: {note}", markup=False, soft_wrap=True)
+        _say(f"{env.spec.name}: {note}")
     if config.teacher_sight == "all" and not env.spec.full_obs_dim:
         console().print(
             f"{env.spec.name} has no observation of unlimited sight: the teacher reads its "
@@ -200,12 +202,19 @@ def _continue(folder: RunFolder, env: AbstractWorld, asked: Sequence[str]) -> Ou
     return _evaluate(folder, env)
 
 
+def _say(line: str) -> None:
+    console().print(line, markup=False, soft_wrap=True)
+
+
 def _teach(folder: RunFolder, env: AbstractWorld, role: str, log: RunLog) -> None:
     """Runs stage 1, and finishes a student that learnt beside its teacher."""
     config = for_role(folder.run, role)
     build.check_fits(config, env)
     training = build.training(config, env, role)
-    teacher, team, central = teach(training, folder.path / role, log.hears(role))
+    hears: list[OnRow] = log.hears(role)
+    if role == "teacher":
+        hears = [*hears, Budget(config, env, folder.expected, _say)]
+    teacher, team, central = teach(training, folder.path / role, hears)
     if not folder.has(role):
         folder.finish(role, teacher, central if role == "teacher" else None)
     if team is not None:
@@ -280,8 +289,7 @@ def _evaluate(
     records = {role: Record(folder.path / role / "record.jsonl").rows() for role in scores}
     for role in (role for role, rows in records.items() if not rows):
         if (folder.path / role / "checkpoints").exists():
-            text = f"{folder.path}/{role}/record.jsonl is gone: its curve is not drawn"
-            console().print(text, markup=False, soft_wrap=True)
+            _say(f"{folder.path}/{role}/record.jsonl is gone: its curve is not drawn")
     result = Result(
         world=env.spec.name,
         method=config.method,

@@ -266,5 +266,20 @@ class Foraging:
         pass
 
 
+class NoSeed(Line):
+    """Gym's reset of old, which takes no seed."""
+
+    def reset(self):
+        return super().reset(0)
+
+
+class Tuples(Line):
+    """Returns what Gym's worlds do."""
+
+    def reset(self, seed):
+        step = super().reset(seed)
+        return step.obs, {}
+
+
 def raises():
     return 1 / 0

@@ -49,8 +49,8 @@ class FinetuneConfig(Options):
     that the student plays. >= 0; None: 0.1 for mappo, else 0."""
     tests: Annotated[int, In(1)] = 10
     """How often the team is tested. >= 1."""
-    test_episodes: Annotated[int, In(1)] = 64
-    """Episodes of each test. >= 1."""
+    test_episodes: Annotated[int, In(0, example=64)] = 0
+    """Episodes of each of these tests. >= 0; 0 takes as many as --test-episodes."""
 
     def parts(self, team: Teacher) -> Any:
         """The parts of a team that learn, as a tree of bools; True if all do."""

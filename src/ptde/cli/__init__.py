@@ -43,7 +43,9 @@ ptde --version says which ptde this is.
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command; the exit status: 0 done, 1 failed, 2 bad input, 130 Ctrl-C."""
+    """Runs one command; the exit status: 0 done, 1 failed, 2 bad input, 130 stopped by
+    Ctrl-C or SIGTERM.
+    """
     words = list(sys.argv[1:] if arguments is None else arguments)
     if not words or words[0] in ("-h", "--help"):
         print(USAGE)
@@ -54,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"ptde {__version__}")
         return 0
     from ptde.compare.workers import WorkerFailed
-    from ptde.jobs.interrupt import Interrupted
+    from ptde.jobs.interrupt import STOPPED, Interrupted
     from ptde.jobs.job import Diverged
     from ptde.processes import WorldFailed
     from ptde.trust import split_words, trusting
@@ -75,9 +77,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (Diverged, WorkerFailed, WorldFailed) as error:
         return _fail(f"stopped: {error}", 1)
     except Interrupted as error:
-        return _fail(f"stopped: {error}", 130)
+        return _fail(f"stopped: {error}", STOPPED)
     except KeyboardInterrupt:
-        return _fail("stopped at once; `ptde resume RUN` goes on from the last save", 130)
+        return _fail(
+            "stopped at once; `ptde resume RUN` goes on from the last save", STOPPED
+        )
     return 0
 
 
@@ -109,6 +113,9 @@ READERS = frozenset(COMMANDS) - {"run", "teach", "check", "doctor", "list"}
 """Commands that read what somebody else may have written: folders, and plans."""
 
 
-def entry() -> None:
+def entry(arguments: Sequence[str] | None = None) -> None:
     """The ``ptde`` command."""
-    sys.exit(main())
+    from ptde.jobs.interrupt import hearing
+
+    hearing()
+    sys.exit(main(arguments))

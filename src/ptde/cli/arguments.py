@@ -1,11 +1,15 @@
 """Types of command-line arguments, and changes before they are parsed."""
 
 from collections.abc import Iterable, Sequence
+from contextlib import redirect_stderr
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tyro
+
+from ptde.cli.refusals import in_a_line
 
 Role = Literal["teacher", "student", "finetuned", "baseline"]
 RunPath = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
@@ -27,13 +31,22 @@ class Trusting:
 
 
 def parse(kind: type, words: Sequence[str], command: str, default=None):
-    """Parses words into a dataclass with tyro, which exits if they do not fit."""
-    return tyro.cli(
-        kind,
-        args=list(words),
-        prog=f"ptde {command}",
-        default=tyro.MISSING_NONPROP if default is None else default,
-    )
+    """Parses words into a dataclass with tyro; with ``--help`` it exits. ValueError says in
+    one line what does not fit.
+    """
+    said = StringIO()
+    try:
+        with redirect_stderr(said):
+            return tyro.cli(
+                kind,
+                args=list(words),
+                prog=f"ptde {command}",
+                default=tyro.MISSING_NONPROP if default is None else default,
+            )
+    except SystemExit as error:
+        if not error.code:
+            raise
+        raise ValueError(in_a_line(said.getvalue(), command)) from None
 
 
 def world_words(words: Sequence[str]) -> list[str]:

@@ -276,10 +276,8 @@ def read_plan(
 def _options(options: dict[str, Any], parse: Callable[[Sequence[str]], Run]) -> Run:
     try:
         return parse(_words(options))
-    except SystemExit as error:  # the parser has said what is wrong
-        raise ValueError(
-            "[run] holds an option that `ptde run` does not take (see above)"
-        ) from error
+    except ValueError as error:
+        raise ValueError(f"[run]: {error}") from error
 
 
 def _from_paper(options: dict[str, Any], paper: bool) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from ptde.compare.workers import last_row, run_side_by_side
 from ptde.config import Run, load_run, place_of
 from ptde.files import write_whole
 from ptde.folder import RunFolder
+from ptde.jobs.interrupt import resumable
 from ptde.jobs.progress import console
 from ptde.methods import METHODS
 from ptde.pipeline import resume
@@ -55,13 +56,14 @@ def compare(plan: Plan, out: Path, workers: int = 1) -> Entries:
         console().print("one seed: no interval can be given; type --seeds 3 for intervals")
     board = _Board(cells, out)
     folders = [_begin(cell, out) for cell in board.todo]
-    if workers > 1:
-        with board.watch() as look:
-            run_side_by_side(folders, workers, look)
-    else:
-        for folder in folders:
-            console().print(board.show([folder]))
-            resume(folder)
+    with resumable("the same command goes on"):
+        if workers > 1:
+            with board.watch() as look:
+                run_side_by_side(folders, workers, look)
+        else:
+            for folder in folders:
+                console().print(board.show([folder]))
+                resume(folder)
     return collect(plan, out)
 
 

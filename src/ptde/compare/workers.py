@@ -14,16 +14,16 @@ from pathlib import Path
 
 import psutil
 
-from ptde.jobs.interrupt import Interrupted
+from ptde.jobs.interrupt import STOPPED, Interrupted, patient_interrupt
 from ptde.jobs.record import Record
 from ptde.trust import trusted_words
 
 RESUME = """
 import ctypes, sys
-if sys.platform == "linux":  # SIGINT, which saves the run, if the parent dies
-    ctypes.CDLL(None).prctl(1, 2)
-from ptde.cli import main
-sys.exit(main(["resume", *sys.argv[1:]]))
+if sys.platform == "linux":  # SIGTERM, which saves the run, if the parent dies
+    ctypes.CDLL(None).prctl(1, 15)
+from ptde.cli import entry
+entry(["resume", *sys.argv[1:]])
 """
 LOOK = 2.0
 """Seconds between two polls of the processes."""
@@ -47,16 +47,16 @@ def run_side_by_side(
         WorkerFailed: a run ended badly; the others were stopped, and saved.
         Interrupted: Ctrl-C; every run was saved.
     """
-    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # a shell's "&"; all inherit it
-        signal.signal(signal.SIGINT, signal.default_int_handler)
     waiting = list(folders)
     cores = (
         psutil.Process().cpu_affinity() if hasattr(psutil.Process, "cpu_affinity") else []
     )
     free = [cores[i % len(cores)] if cores else -1 for i in range(workers)]
     running: dict[Path, tuple[subprocess.Popen, int]] = {}
-    with _stopped_at_the_end(running):
+    with patient_interrupt() as stop, _stopped_at_the_end(running):
         while waiting or running:
+            if stop.requested:
+                raise Interrupted("the runs are saved; the same command goes on")
             while waiting and free:
                 core, folder = free.pop(0), waiting.pop(0)
                 running[folder] = _start(folder, core), core
@@ -67,7 +67,7 @@ def run_side_by_side(
                     continue
                 del running[folder]
                 free.append(core)
-                if process.returncode == 130:
+                if process.returncode == STOPPED:
                     raise Interrupted(f"{folder} is saved; the same command goes on")
                 if process.returncode:
                     end = (folder / "log.txt").read_text()[-2000:]
@@ -100,7 +100,7 @@ def _stopped_at_the_end(
         raise Interrupted("the runs are saved; the same command goes on") from None
     finally:
         for process, _ in running.values():
-            process.send_signal(signal.SIGINT)
+            process.send_signal(signal.SIGTERM)  # SIGINT may be ignored at first
         for process, _ in running.values():
             process.wait()
 

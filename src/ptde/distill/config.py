@@ -66,8 +66,8 @@ class DistillConfig(Options):
     """Share of the segments that is kept for the test loss. In [0.01, 0.99]."""
     tests: Annotated[int, In(1)] = 20
     """How often the test loss and the student's win rate are measured. >= 1."""
-    test_episodes: Annotated[int, In(1)] = 64
-    """Episodes of each test. >= 1."""
+    test_episodes: Annotated[int, In(0, example=64)] = 0
+    """Episodes of each of these tests. >= 0; 0 takes as many as --test-episodes."""
 
     def __post_init__(self):
         super().__post_init__()

@@ -70,6 +70,8 @@ class Distillation:
     """Joint steps of stage 1."""
     name: str = "student"
     """Name of the student in its progress."""
+    test_episodes: int = 32
+    """Episodes of each test, where ``config`` has no number of its own."""
 
     @property
     def optimiser(self) -> optax.GradientTransformation:
@@ -86,6 +88,17 @@ class Distillation:
         steps = self.config.gradient_steps
         tests = min(self.config.tests, steps)
         return [i * steps // tests for i in range(1, tests + 1)]
+
+    @property
+    def own_schedule(self) -> Schedule:
+        """Of the student's own battles."""
+        per_test = max(1, -(-self.steps // self.config.tests))
+        return Schedule(self.envs, self.segment, self.steps, per_test)
+
+    @property
+    def tested(self) -> int:
+        """Episodes of each test."""
+        return self.config.test_episodes or self.test_episodes
 
     def keys(self, stream: Stream) -> Key[Array, " seeds"]:
         """The seeds' keys of one stream of randomness."""
@@ -106,9 +119,7 @@ class Distillation:
 
     def own(self, teacher: Teacher, checkpoint_every: int) -> Training:
         """The student's training on its own episodes, by stage 1's loop."""
-        c = self.config
-        per_test = max(1, -(-self.steps // c.tests))
-        schedule = Schedule(self.envs, self.segment, self.steps, per_test)
+        c, schedule = self.config, self.own_schedule
         collections = schedule.collections
         learner = StudentLearner(
             make_student=lambda key: c.make(self.env.spec, teacher.info.z_dim, key=key),
@@ -129,7 +140,7 @@ class Distillation:
             schedule=schedule,
             seed=self.seed,
             seeds=self.seeds,
-            test_episodes=c.test_episodes,
+            test_episodes=self.tested,
             checkpoint_every=checkpoint_every,
             sample_z=False,
             tested="student",
@@ -293,7 +304,7 @@ def distill(
         return over_seeds(partial(task.learn, steps=steps), task.seeds)(fit, data, network)
 
     held_out = jax.jit(over_seeds(task.held_out, task.seeds))
-    test = runner_of(task.env).test(task.config.test_episodes, task.seeds)
+    test = runner_of(task.env).test(task.tested, task.seeds)
 
     def advance(fit: Fit, steps: int) -> tuple[Fit, dict[str, Array]]:
         fit, losses = learn(fit, data(), network, steps)

@@ -51,6 +51,8 @@ class Job(Generic[S]):
     """Units between checkpoints."""
     joint: Callable[[int], int]
     """Joint steps of all stages so far, at a count."""
+    one_program: bool = True
+    """``advance`` compiles one program, and returns as soon as that is at work."""
 
 
 def run_job(job: Job[S], folder: Path, on_row: Iterable[OnRow] = ()) -> S:
@@ -75,11 +77,13 @@ def run_job(job: Job[S], folder: Path, on_row: Iterable[OnRow] = ()) -> S:
     if count and not rows:
         print(f"{record.path} is gone: the curve begins at {count:,}", file=sys.stderr)
     seconds = rows[-1].get("seconds", 0.0) if rows else 0.0
-    saved, total = count, job.ends[-1]
+    first, saved, total = count, count, job.ends[-1]
     with patient_interrupt() as stop, Tracker(job.name, total, job.unit) as tracker:
         for end in [end for end in job.ends if end > count]:
             began = time.monotonic()
+            stop.nothing_to_lose = job.one_program and count == first
             state, measured = job.advance(state, end - count)
+            stop.nothing_to_lose = False
             metrics = {name: np.asarray(value) for name, value in measured.items()}
             pace = (end - count) / (time.monotonic() - began)
             _check(metrics, count, end, checkpoints)
@@ -95,7 +99,7 @@ def run_job(job: Job[S], folder: Path, on_row: Iterable[OnRow] = ()) -> S:
             if stop.requested or count == total or count - saved >= job.save_every:
                 checkpoints.save(count, state)
                 saved = count
-            if stop.requested and count < total:
+            if stop.requested:  # at its end, too: others may follow
                 raise Interrupted(f"{job.name} is saved at {count:,} {job.unit}")
     return state
 

@@ -126,6 +126,7 @@ def teach(training: Training, folder: Path, on_row: Iterable[OnRow] = ()) -> Tau
         text=lambda row: _text(row, t.env.spec.measure),
         save_every=t.checkpoint_every,
         joint=lambda steps: t.before + steps,
+        one_program=not runner.one_seed,
     )
     return t.taught(run_job(job, folder, on_row).learner)
 

@@ -87,8 +87,15 @@ class Sizes:
     """Bytes of memory that the process of one copy takes."""
 
 
-def standard(step: ProcessStep) -> ProcessStep:
-    """The step with arrays of the right types. ValueError if something is not an array."""
+def standard(step: Any) -> ProcessStep:
+    """The step with arrays of the right types. ValueError if something is not an array,
+    NoWorld if it is no step at all.
+    """
+    if not isinstance(step, ProcessStep):
+        raise NoWorld(
+            f"the world returned a {type(step).__name__}: reset and step must return a "
+            "ptde.processes.ProcessStep, as examples/my_game.py shows"
+        )
     obs = _array("obs", step.obs, np.float32, 2)
     alive = np.ones(len(obs), bool) if step.alive is None else step.alive
     return replace(

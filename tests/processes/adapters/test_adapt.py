@@ -48,6 +48,12 @@ def test_what_names_no_world_is_said(target, text):
         ),
         (f"{WORLDS}:Parent", {}, """missing a required argument: 'file'"""),
         (f"{WORLDS}:Line", {"lenght": 3}, "unexpected keyword argument 'lenght'"),
+        (f"{WORLDS}:NoSeed", {}, "write reset(self, seed)"),
+        (
+            "mpe2.simple_spread_v3:parallel_env",
+            {"continuous_actions": True},
+            """--processes.kwargs '{"continuous_actions": false}'""",
+        ),
         (f"{WORLDS}:raises", {}, "raised ZeroDivisionError: division by zero ("),
     ],
 )
@@ -65,11 +71,27 @@ def test_a_module_that_cannot_be_imported_says_why(tmp_path, monkeypatch):
         make("broken_game:Game", {}, 0)
 
 
-def test_a_run_says_it_in_the_same_line():
-    maker = Maker("gymnasium:make", '{"id": "CartPole-v1"}')
-    with pytest.raises(ValueError, match=r"cannot be started: CartPoleEnv has Gym") as e:
+@pytest.mark.parametrize(
+    ("maker", "text"),
+    [
+        (Maker("gymnasium:make", '{"id": "CartPole-v1"}'), r"started: CartPoleEnv has Gym"),
+        (Maker(f"{WORLDS}:Tuples"), r"started: the world returned a tuple: reset and step"),
+        (
+            Maker("mpe2.simple_spread_v3:parallel_env", '{"continuous_actions": true}'),
+            r"started: agent_0 has actions that are no list",
+        ),
+    ],
+)
+def test_a_run_says_it_in_the_same_line(maker, text):
+    with pytest.raises(ValueError, match=text) as error:
         sizes_of(maker, 120.0)
-    assert "\n" not in str(e.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_check_says_it_too():
+    report = check(make(f"{WORLDS}:Tuples", {}, 0))
+    (line,) = report.violations
+    assert line.startswith("the world returned a tuple: reset and step must return a ptde")
 
 
 @pytest.mark.parametrize(

@@ -89,6 +89,8 @@ def adapted(world: Any, target: str = "") -> ProcessEnv:
 
         return PettingZoo(world)
     if isinstance(world, ProcessEnv):
+        for method in ("reset", "step"):
+            _check_takes_one(world, method)
         return world
     raise NoWorld(
         f"{type(world).__name__} speaks no interface that is known here: write reset(seed) "
@@ -147,6 +149,22 @@ def _check_arguments(
             f"{target} cannot be called so: {error}. Type its keyword arguments as JSON: "
             f"--processes.kwargs '{{{given}}}' (in `ptde check`: --kwargs)"
         ) from None
+
+
+def _check_takes_one(world: ProcessEnv, method: str) -> None:
+    """NoWorld if a method cannot be called with a seed, or a joint action, alone."""
+    what = {"reset": "seed", "step": "action"}[method]
+    try:
+        inspect.signature(getattr(world, method)).bind(0)
+    except TypeError as error:
+        raise NoWorld(
+            f"{type(world).__name__} has reset and step, as a ProcessEnv has, but "
+            f"{method} cannot be called with one argument ({error}): write {method}(self, "
+            f"{what}), which returns a ptde.processes.ProcessStep, as examples/my_game.py "
+            "shows"
+        ) from None
+    except ValueError:  # a builtin tells nothing
+        return
 
 
 def _told(error: Exception) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ptde.processes.protocol import (
+    NoWorld,
     ProcessEnv,
     ProcessStep,
     Sizes,
@@ -48,6 +49,8 @@ def check(env: ProcessEnv, steps: int = 300) -> Report:
     try:
         _play(env, steps, report, draw)
         _repeats(env, report)
+    except NoWorld as error:
+        report.violations[str(error)] += 1
     except Exception as error:
         report.violations[f"it raised {type(error).__name__}: {error}"] += 1
     if report.sizes is not None and not report.episodes:

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from ptde.processes.protocol import ProcessStep
+from ptde.processes.protocol import NoWorld, ProcessStep
 
 
 class PettingZoo:
@@ -22,7 +22,7 @@ class PettingZoo:
         spaces = [env.action_space(agent) for agent in self.agents]
         odd = [a for a, s in zip(self.agents, spaces, strict=True) if not hasattr(s, "n")]
         if odd:
-            raise ValueError(
+            raise NoWorld(
                 f"{odd[0]} has actions that are no list ({env.action_space(odd[0])}): make "
                 "the world with discrete ones, e.g. --processes.kwargs "
                 "'{\"continuous_actions\": false}'"

@@ -1,0 +1,127 @@
+"""How long the stages of a run will take, as soon as its first tests have told.
+
+In a slow world most of the time may go into tests, which the joint steps do not show.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ptde import build
+from ptde.config import Run
+from ptde.envs.base import AbstractWorld
+from ptde.jobs.record import Row
+from ptde.rollout.runner import runner_of
+
+LONG = 60.0
+"""Seconds of tests that are worth a word."""
+SHORT = 10.0
+"""Seconds of a run of which nothing is said."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What a stage plays."""
+
+    name: str
+    steps: int
+    """Joint steps, tests apart."""
+    tested: int = 0
+    """Test episodes in all."""
+
+
+@dataclass(frozen=True)
+class Pace:
+    """What playing costs."""
+
+    step: float
+    """Seconds of a joint step, with all that is learnt from it."""
+    episode: float
+    """Seconds of a test episode."""
+
+    def seconds(self, stage: Stage) -> float:
+        """Of the whole stage."""
+        return self.step * stage.steps + self.testing(stage)
+
+    def testing(self, stage: Stage) -> float:
+        """Of a stage's tests."""
+        return self.episode * stage.tested
+
+
+def stages(run: Run, env: AbstractWorld, roles: list[str]) -> list[Stage]:
+    """What the roles of a run, and its evaluation, will play."""
+    schedule, held = build.schedule(run, env.spec), env.held_out()
+    tests = len(schedule.ends) * held.episodes(run.test_episodes)
+    both = 2 if run.online_distillation else 1  # beside its teacher, the student, too
+    found = [Stage("teaching", schedule.total, both * tests)]
+    if "student" in roles and run.distils:
+        task = build.distillation(run, env)
+        own = run.student.data == "own"
+        ends = task.own_schedule.ends if own else task.ends
+        tests = len(ends) * held.episodes(task.tested)
+        found.append(Stage("the student", task.joint_steps, tests))
+    if "finetuned" in roles:
+        tuning = build.finetuning(run, env, None)
+        tests = len(tuning.schedule.ends) * held.episodes(tuning.test_episodes)
+        found.append(Stage("fine-tuning", tuning.schedule.total, tests))
+    if "baseline" in roles:
+        tests = len(schedule.ends) * held.episodes(run.test_episodes)
+        found.append(Stage("the baseline", schedule.total, tests))
+    found.append(Stage("the evaluation", 0, len(roles) * held.episodes(run.episodes)))
+    return found
+
+
+def tell(stages: list[Stage], pace: Pace) -> str:
+    """The stages' times in a line, and what to type where tests take most of them."""
+    parts = []
+    for stage in stages:
+        testing = pace.testing(stage) if stage.steps else 0.0
+        share = f" ({span(testing)} of it tests)" if testing >= 1 else ""
+        parts.append(f"{span(pace.seconds(stage))} of {stage.name}{share}")
+    line = f"about {', '.join(parts)}, at the pace so far, compiling apart"
+    later = stages[1:-1]
+    tests = sum(pace.testing(stage) for stage in later)
+    if tests > max(LONG, 0.5 * sum(pace.seconds(stage) for stage in later)):
+        line += ": for shorter tests --test-episodes, for fewer --student.tests and "
+        line += "--finetune.tests"
+    return line
+
+
+def span(seconds: float) -> str:
+    """So much time, as one says it."""
+    for size, unit in ((3600.0, "h"), (60.0, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.2g} {unit}"
+    return f"{seconds:.0f} s"
+
+
+class Budget:
+    """Hears the rows of stage 1, and says once how long all stages take, if it is long.
+
+    A program's first period holds its compilation, and so the second is taken; in worlds in
+    processes, where little is compiled, the first, and where there is only one.
+    """
+
+    def __init__(
+        self, run: Run, env: AbstractWorld, roles: list[str], say: Callable[[str], None]
+    ):
+        self.stages, self.say, self.said = stages(run, env, roles), say, False
+        self.ends = build.schedule(run, env.spec).ends
+        self.first_tells = runner_of(env).one_seed or len(self.ends) == 1
+        both = 2 if run.online_distillation else 1
+        self.episodes = both * env.held_out().episodes(run.test_episodes)
+        self.before: Row | None = None
+
+    def __call__(self, row: Row) -> None:
+        """A row of the record."""
+        before, self.before = self.before, row
+        if self.first_tells and row["steps"] == self.ends[0]:
+            before = {"steps": 0, "seconds": 0.0}
+        if self.said or before is None:
+            return
+        self.said = True
+        steps = row["steps"] - before["steps"]
+        playing = steps / max(row["steps_per_second"], 1e-9)
+        testing = max(0.0, row["seconds"] - before["seconds"] - playing)
+        pace = Pace(playing / steps, testing / self.episodes)
+        if sum(map(pace.seconds, self.stages)) >= SHORT:
+            self.say(tell(self.stages, pace))

@@ -1,0 +1,116 @@
+"""What is said of how long the stages will take."""
+
+import dataclasses
+
+import pytest
+
+from ptde import build
+from ptde.algos.finetune import FinetuneConfig
+from ptde.budget import Budget, Pace, Stage, span, stages, tell
+from ptde.config import Run
+from ptde.distill.config import DistillConfig
+
+ROLES = ["teacher", "student", "finetuned"]
+RUN = Run(
+    world="probe",
+    map="personal",
+    steps=8_000,
+    envs=4,
+    segment=10,
+    test_every=800,
+    test_episodes=5,
+    episodes=100,
+    finetune=FinetuneConfig(tests=3),
+)
+
+
+@pytest.fixture(scope="module")
+def env():
+    return build.world(RUN)
+
+
+def of(run, env, roles=ROLES):
+    return {s.name: (s.steps, s.tested) for s in stages(run, env, roles)}
+
+
+def test_every_stage_is_tested_with_as_many_episodes_unless_it_is_told(env):
+    assert of(RUN, env) == {
+        "teaching": (6_400, 8 * 5),
+        "the student": (800, 20 * 5),
+        "fine-tuning": (800, 3 * 5),
+        "the evaluation": (0, 300),
+    }
+    told = dataclasses.replace(
+        RUN,
+        student=DistillConfig(test_episodes=7, tests=2),
+        finetune=FinetuneConfig(test_episodes=9, tests=1),
+    )
+    found = of(told, env)
+    assert found["the student"] == (800, 14)
+    assert found["fine-tuning"] == (800, 9)
+
+
+def test_the_stages_are_those_of_the_goal(env):
+    assert list(of(RUN, env, ["teacher"])) == ["teaching", "the evaluation"]
+    with_baseline = of(
+        dataclasses.replace(RUN, baseline=True), env, ["teacher", "baseline"]
+    )
+    assert with_baseline["the baseline"] == with_baseline["teaching"]
+    replay = dataclasses.replace(RUN, student=DistillConfig(data="replay", tests=4))
+    assert of(replay, env)["the student"] == (0, 4 * 5)
+
+
+def test_a_slow_world_is_told_what_its_tests_take():
+    line = tell(
+        [
+            Stage("teaching", 1_000, 10),
+            Stage("the student", 100, 200),
+            Stage("the evaluation", 0, 30),
+        ],
+        Pace(step=0.05, episode=4.0),
+    )
+    assert line == (
+        "about 90 s of teaching (40 s of it tests), 13 min of the student (13 min of it "
+        "tests), 2 min of the evaluation, at the pace so far, compiling apart: for shorter "
+        "tests --test-episodes, for fewer --student.tests and --finetune.tests"
+    )
+    quick = tell([Stage("teaching", 10, 1), Stage("the evaluation", 0, 1)], Pace(1.0, 1.0))
+    assert quick == (
+        "about 11 s of teaching (1 s of it tests), 1 s of the evaluation, at the pace so "
+        "far, compiling apart"
+    )
+
+
+def test_the_first_period_that_holds_no_compilation_tells(env):
+    said = []
+    budget = Budget(RUN, env, ["teacher"], said.append)
+    budget({"steps": 800, "seconds": 60.0, "steps_per_second": 14.0})
+    assert not said
+    budget({"steps": 1_600, "seconds": 62.5, "steps_per_second": 400.0})
+    budget({"steps": 2_400, "seconds": 99.0, "steps_per_second": 400.0})
+    # 800 steps are 2 s, 5 episodes 0.5 s: 8 + 1 periods of 16 s, 4 s of tests, 10 s
+    assert said == [
+        "about 20 s of teaching (4 s of it tests), 10 s of the evaluation, "
+        "at the pace so far, compiling apart"
+    ]
+    quick = Budget(RUN, env, ["teacher"], said.append)
+    quick({"steps": 800, "seconds": 60.0, "steps_per_second": 14.0})
+    quick({"steps": 1_600, "seconds": 60.5, "steps_per_second": 4000.0})
+    assert len(said) == 1  # nobody needs it
+
+
+def test_where_there_is_one_period_it_tells(env):
+    said = []
+    budget = Budget(dataclasses.replace(RUN, test_every=10**6), env, ROLES, said.append)
+    budget({"steps": 6_400, "seconds": 37.0, "steps_per_second": 200.0})
+    assert said[0].startswith("about 37 s of teaching (5 s of it tests), 104 s of the stud")
+    resumed = Budget(RUN, env, ROLES, said.append)
+    resumed({"steps": 6_400, "seconds": 3_700.0, "steps_per_second": 200.0})
+    assert len(said) == 1  # what was before is not known
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(3.0, "3 s"), (119.0, "119 s"), (818.0, "14 min"), (9e3, "2.5 h")]
+)
+def test_spans(seconds, text):
+    assert span(seconds) == text
