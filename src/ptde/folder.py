@@ -93,8 +93,7 @@ class RunFolder:
                 ) from None
             with writing(place, size):
                 lock.truncate(0)
-                lock.write(str(os.getpid()))
-                lock.flush()
+                os.write(lock.fileno(), str(os.getpid()).encode())
             with resumable(f"`ptde resume {self.path}` goes on from the last save"):
                 yield
 

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from campaigns import bad_input, full_disk, kills, memory, workers
+from campaigns import bad_input, full_disk, kills, memory, properties, workers
 
 
 def told(path):
@@ -61,3 +61,10 @@ def test_a_training_is_sampled_and_drawn(tmp_path):
     memory.main(memory.Memory(minutes=2, every=0.5, tests=640, picture=picture, out=out))
     assert picture.stat().st_size > 5_000
     assert told(out)["status"] == 130
+
+
+@pytest.mark.slow
+def test_properties_are_tried_with_as_many_examples(tmp_path):
+    options = properties.Properties(n=3, out=tmp_path / "r.json")
+    assert properties.main(options) == 0
+    assert told(options.out)["properties"] > 5
