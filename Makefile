@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO ?= runs/demo
 
-.PHONY: demo test football wheel docs setup lint types imports unit slow bench clean
+.PHONY: demo test football wheel docs setup lint types imports unit slow campaign bench clean
 
 setup: $(VENV)/.ready
 
@@ -58,6 +58,17 @@ unit: setup
 # What `make test` leaves out, to stay short.
 slow: setup
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m slow
+
+# What holds for hours: kills, full disks, faults of worlds, memory. docs/reliability.md
+campaign: setup
+	for world in jax processes; do for where in random save; do \
+		$(BIN)/python -m campaigns.kills --n 50 --where $$where --world $$world \
+			--out runs/campaigns/kills-$$where-$$world.json || exit 1; done; done
+	$(BIN)/python -m campaigns.workers --n 1000
+	$(BIN)/python -m campaigns.bad_input --n 150
+	$(BIN)/python -m campaigns.properties --n 1000
+	$(BIN)/python -m campaigns.full_disk --n 40
+	$(BIN)/python -m campaigns.memory --minutes 120 --picture docs/memory.png
 
 bench: setup
 	$(BIN)/python benchmarks/throughput.py

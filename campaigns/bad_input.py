@@ -67,7 +67,7 @@ class Ground:
 
 def misspelt(ground: Ground) -> list[str]:
     """An option with a letter too few or exchanged."""
-    name = flag(ground.draw.choice(sorted(flatten(Run()))))
+    name = ground.draw.choice([f for f in map(flag, flatten(Run())) if len(f) > 4])
     at = ground.draw.randrange(3, len(name))
     letter = ground.draw.choice("xqzj-")
     return ["run", name[:at] + letter + name[at:], "3"]

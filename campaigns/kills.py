@@ -47,8 +47,8 @@ def hear(event, words):
 sys.addaudithook(hear)
 """
 EVENTS = ("open", "os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.listdir")
-MOST = 60
-"""File operations of a few saves: at one of so many a save is killed."""
+MOST = 200
+"""File operations of some ten saves: at one of so many the process is killed."""
 
 
 @dataclass(frozen=True)
@@ -141,6 +141,7 @@ def main(options: Kills) -> int:
         here = 0
         while here < options.each and kills + here < options.n and victim.kill():
             here += 1
+            print(f"{kills + here}: {victim.stage()}", flush=True)
         kills, runs, stages = kills + here, runs + 1, stages + victim.stages
         good = victim.ends_well()
         lost += not good

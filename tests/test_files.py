@@ -7,9 +7,12 @@ from contextlib import contextmanager
 import jax.numpy as jnp
 import pytest
 
+from ptde.config import Run
 from ptde.files import whole, write_whole, writing
+from ptde.folder import RunFolder
 from ptde.jobs.checkpoint import Checkpoints
 from ptde.jobs.record import Record
+from ptde.trust import is_own, sign
 
 
 @contextmanager
@@ -85,6 +88,34 @@ def test_no_room_is_seen_before_anything_is_written(tmp_path, monkeypatch):
     with pytest.raises(OSError, match=r"No space left on device.*resume"):
         kept.save(2, {"x": jnp.ones(10)})
     assert not kept.steps()
+
+
+def test_a_folder_whose_lock_cannot_be_written_says_what_to_do(tmp_path):
+    folder = RunFolder.create(Run(world="probe"), tmp_path / "run", "run")
+    with files_of_at_most(0), pytest.raises(OSError) as error, folder.alone():
+        raise AssertionError("it is not begun")
+    assert one_line(error.value, ".lock", "make room", "`ptde resume`")
+    with folder.alone():
+        pass
+
+
+def test_a_folder_that_cannot_be_made_is_not_there(tmp_path):
+    with files_of_at_most(10), pytest.raises(OSError, match="type another --out") as error:
+        RunFolder.create(Run(world="probe"), tmp_path / "run", "run")
+    assert one_line(error.value, "File too large", str(tmp_path / "run"))
+    assert not os.listdir(tmp_path)
+    RunFolder.create(Run(world="probe"), tmp_path / "run", "run")
+
+
+def test_a_note_of_origin_that_was_cut_off_spoils_no_later_one(tmp_path):
+    sign(tmp_path, b"old")
+    room = (tmp_path / "origin").stat().st_size + 9
+    with files_of_at_most(room), pytest.raises(OSError, match="make room"):
+        sign(tmp_path, b"never")
+    sign(tmp_path, b"new")
+    assert is_own(tmp_path, b"old")
+    assert is_own(tmp_path, b"new")
+    assert not is_own(tmp_path, b"never")
 
 
 class Room:

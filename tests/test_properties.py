@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 from pathlib import Path
 
 import numpy as np
@@ -20,9 +21,12 @@ from ptde.processes.adapters.adapt import load
 from ptde.trust import TARGET, check_target, split_words
 from ptde.unread import flag
 
+MANY = int(os.environ.get("PTDE_EXAMPLES", 0))
+"""Examples of each property in a campaign (`python -m campaigns.properties`)."""
+
 few = settings(
-    max_examples=40,
-    derandomize=True,  # the same examples everywhere
+    max_examples=MANY or 40,
+    derandomize=not MANY,  # the same examples everywhere
     deadline=None,
     database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],

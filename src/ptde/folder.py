@@ -30,7 +30,7 @@ from ptde import build
 from ptde.algos.base import Teacher, Team
 from ptde.config import FORMAT, Run, load_run
 from ptde.envs.base import AbstractWorld
-from ptde.files import write_whole
+from ptde.files import write_whole, writing
 from ptde.jobs import checkpoint
 from ptde.jobs.checkpoint import DamagedCheckpoint, UnfitCheckpoint
 from ptde.jobs.interrupt import resumable
@@ -65,9 +65,10 @@ class RunFolder:
             part.rename(path)  # whole, or not there
         except OSError as error:
             shutil.rmtree(part, ignore_errors=True)
+            reason = os.strerror(error.errno) if error.errno else error
             raise OSError(
                 error.errno,
-                f"cannot write a run folder there ({error.strerror}): type another --out",
+                f"cannot write a run folder there ({reason}): type another --out",
                 str(path),
             ) from error
         return cls(path)
@@ -78,7 +79,10 @@ class RunFolder:
 
         The system releases the lock when the process ends, however it ends.
         """
-        with open(self.path / ".lock", "a+") as lock:
+        place = self.path / ".lock"
+        with writing(place, size := 20):
+            lock = open(place, "a+")  # noqa: SIM115 - it is closed below
+        with lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -87,9 +91,9 @@ class RunFolder:
                     f"{self.path} is being trained by process {lock.read()}: wait for it, "
                     "or stop it with Ctrl-C there"
                 ) from None
-            lock.truncate(0)
-            lock.write(str(os.getpid()))
-            lock.flush()
+            with writing(place, size):
+                lock.truncate(0)
+                os.write(lock.fileno(), str(os.getpid()).encode())
             with resumable(f"`ptde resume {self.path}` goes on from the last save"):
                 yield
 

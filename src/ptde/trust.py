@@ -22,6 +22,7 @@ from pathlib import Path
 from types import MethodType
 from typing import Any
 
+from ptde.files import writing
 from ptde.paths import config_folder
 from ptde.validation import flag
 
@@ -124,8 +125,9 @@ def sign(folder: Path, text: bytes) -> None:
     key = _key(make=True)
     if key is None:
         return
-    with (folder / ORIGIN).open("a") as file:  # before run.json: a crash between is no loss
-        file.write(_code(key, text) + "\n")
+    path, line = folder / ORIGIN, f"\n{_code(key, text)}\n"  # apart from what was cut off
+    with writing(path, len(line)), path.open("a") as file:
+        file.write(line)  # before run.json: a crash between is no loss
 
 
 def is_own(folder: Path, text: bytes) -> bool:

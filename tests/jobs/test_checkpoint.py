@@ -1,4 +1,5 @@
 import errno
+import gc
 from pathlib import Path
 
 import jax
@@ -135,3 +136,19 @@ def test_a_sound_one_of_another_version_is_not_passed_over(tmp_path):
 
 def test_size():
     assert checkpoint.size_of({"a": jnp.zeros((10, 3)), "k": jax.random.key(0)}) == 128
+
+
+def test_saves_leave_no_objects_behind(tmp_path):
+    """A long training saves hundreds of times."""
+    kept = Checkpoints(tmp_path)
+
+    def objects():
+        gc.collect()
+        return len(gc.get_objects())
+
+    for steps in range(3):
+        kept.save(steps, tree(steps))
+    before = objects()
+    for steps in range(3, 23):
+        kept.save(steps, tree(steps))
+    assert objects() - before < 150

@@ -134,7 +134,8 @@ class Checkpoints:
 
 def size_of(tree: PyTree) -> int:
     """Bytes of a tree's arrays (or shapes)."""
-    leaves = jax.tree.leaves(jax.eval_shape(_raw, tree))
+    # One jitted function for all calls: JAX keeps what it knows of each for ever.
+    leaves = jax.tree.leaves(_jitted_raw.eval_shape(tree))
     return sum(math.prod(x.shape) * x.dtype.itemsize for x in leaves)
 
 
@@ -151,6 +152,9 @@ def _raw(tree: PyTree) -> PyTree:
         return jax.random.key_data(x) if _is_key(x) else x
 
     return jax.tree.map(raw, tree)
+
+
+_jitted_raw = jax.jit(_raw)
 
 
 def _is_key(x) -> bool:

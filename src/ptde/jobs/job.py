@@ -15,6 +15,7 @@ import jax
 import numpy as np
 from jaxtyping import Array, PyTree
 
+from ptde.files import writing
 from ptde.jobs.checkpoint import Checkpoints
 from ptde.jobs.interrupt import Interrupted, patient_interrupt
 from ptde.jobs.progress import Tracker
@@ -67,7 +68,8 @@ def run_job(job: Job[S], folder: Path, on_row: Iterable[OnRow] = ()) -> S:
         Interrupted: the user pressed Ctrl-C; a checkpoint was written.
         Diverged: a loss or a gradient was not finite.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    with writing(folder, 1):
+        folder.mkdir(parents=True, exist_ok=True)
     checkpoints = Checkpoints(folder / "checkpoints")
     record = Record(folder / "record.jsonl")
     like = jax.eval_shape(job.start) if checkpoints.steps() else None

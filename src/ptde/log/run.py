@@ -116,9 +116,7 @@ class RunLog(ExitStack):
             except Exception as error:
                 del self.loggers[name]
                 _say(f"--log {name} failed and is left out from now on: {error!r}")
-        part = held.with_suffix(".part")
-        part.write_text(json.dumps(heard))
-        part.replace(held)
+        write_whole(held, json.dumps(heard))
 
 
 def _close(name: str, logger: AbstractLogger) -> None:
