@@ -60,8 +60,8 @@ class Kills:
     world: Literal["jax", "processes"] = "jax"
     seed: int = 0
     steps: int = 384
-    longest: float = 20.0
-    """Seconds after which a random kill comes at the latest."""
+    longest: float = 0.0
+    """Seconds after which a random kill comes at the latest; 0 takes what a run takes."""
     each: int = 8
     """Kills of one run before it may end in peace."""
     out: Path = Path("runs/campaigns/kills.json")
@@ -73,6 +73,7 @@ class Victim:
     def __init__(self, options: Kills, place: Path, whole: Path, draw: random.Random):
         self.options, self.place, self.draw = options, place, draw
         self.whole, self.folder, self.log = whole, place / "run", place / "log.txt"
+        self.longest = options.longest
         self.stages: Counter[str] = Counter()
 
     def start(self, code: str = "") -> subprocess.Popen:
@@ -95,7 +96,7 @@ class Victim:
         """One kill; false if the run ended before it came."""
         if self.options.where == "random":
             process = self.start()
-            until = time.monotonic() + self.draw.uniform(0.0, self.options.longest)
+            until = time.monotonic() + self.draw.uniform(0.0, self.longest)
             while time.monotonic() < until and process.poll() is None:
                 time.sleep(LOOK)
             process.kill()
@@ -134,11 +135,12 @@ def main(options: Kills) -> int:
     whole = Victim(options, place / "whole", place / "whole" / "run", draw)
     if status := whole.start().wait(1200):
         raise AssertionError(f"ended with {status}: {last_words(whole.log)}")
+    longest = options.longest or time.monotonic() - began
     kills, runs, lost, stages = 0, 0, 0, Counter[str]()
     while kills < options.n:
         (place / "victim").mkdir()
         victim = Victim(options, place / "victim", whole.folder, draw)
-        here = 0
+        victim.longest, here = longest, 0
         while here < options.each and kills + here < options.n and victim.kill():
             here += 1
             print(f"{kills + here}: {victim.stage()}", flush=True)

@@ -190,7 +190,19 @@ def test_any_preparation_is_read_or_names_its_field(data):
         except ValueError as error:
             assert "field '" in str(error)
         else:
-            assert np.isfinite(made(np.zeros((1, made.features)))).all()
+            width = max(made.kept) + 1  # ``features`` may be a number of any size
+            assert np.isfinite(made(np.zeros((1, width)))).all()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [{"deviation": [0]}, {"deviation": [-1.0]}, {"mean": [10**400]}, {"mean": [1e301]}],
+)
+def test_a_preparation_that_would_show_nan_is_refused(data):
+    whole = {"features": 2, "kept": [0], "logarithmic": [True], "mean": [0.0]}
+    (name,) = data
+    with pytest.raises(ValueError, match=f"field '{name}' is"):
+        Preparation.from_json({**whole, "deviation": [1.0], **data})
 
 
 @few

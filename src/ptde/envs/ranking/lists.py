@@ -1,6 +1,5 @@
 """Lists of exactly N documents, cut by query into training and test, and standardised."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -16,6 +15,8 @@ Missing = Literal["zero", "mean", "worst"]
 MEANT = {"zero": "0", "mean": "the feature's mean", "worst": "its smallest value"}
 LIMIT = 8.0
 """Standard deviations at which standardised features are clipped."""
+LARGEST = 1e150
+"""Largest number of a preparation: divided by another of them it is still finite."""
 
 
 @dataclass(frozen=True)
@@ -122,12 +123,16 @@ class Preparation:
         ):
             values: Any = data.get(name)
             good = isinstance(values, list | tuple) and len(values) == len(kept)
-            if not good or not all(type(x) in kinds and math.isfinite(x) for x in values):
+            if not good or not all(type(x) in kinds and abs(x) < LARGEST for x in values):
                 raise ValueError(
                     f"field {name!r} is {values!r:.40}: it must be {len(kept)} of "
                     f"{kinds[0].__name__}"
                 )
             lists[name] = tuple(kinds[0](x) for x in values)
+        if min(lists["deviation"]) < 1 / LARGEST:
+            raise ValueError(
+                f"field 'deviation' is {data['deviation']!r:.40}: each must be above 0"
+            )
         return cls(features=width, **lists)
 
 
