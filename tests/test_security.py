@@ -327,7 +327,7 @@ def test_a_plan_says_no_place(tmp_path, line, capsys):
     plan.write_text(f'methods = ["qmix"]\nmaps = ["3m"]\n{line}\n')
     assert main(["compare", str(plan), "--out", str(tmp_path / "never")]) == 2
     said = capsys.readouterr().err
-    assert "unknown entry" in said or "does not take" in said
+    assert "unknown entry" in said or "is no option of `ptde run`" in said
     assert not (tmp_path / "never").exists()
 
 

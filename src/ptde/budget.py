@@ -1,4 +1,4 @@
-"""How long the stages of a run will take, as soon as its first tests have told.
+"""The time that the stages of a run will take, estimated from its first tests.
 
 In a slow world most of the time may go into tests, which the joint steps do not show.
 """
@@ -13,25 +13,25 @@ from ptde.jobs.record import Row
 from ptde.rollout.runner import runner_of
 
 LONG = 60.0
-"""Seconds of tests that are worth a word."""
+"""Seconds of tests from which on the estimate advises to shorten them."""
 SHORT = 10.0
-"""Seconds of a run of which nothing is said."""
+"""Seconds of a run up to which no estimate is printed."""
 
 
 @dataclass(frozen=True)
 class Stage:
-    """What a stage plays."""
+    """The joint steps and test episodes of a stage."""
 
     name: str
     steps: int
-    """Joint steps, tests apart."""
+    """Joint steps, without those of tests."""
     tested: int = 0
-    """Test episodes in all."""
+    """Number of test episodes."""
 
 
 @dataclass(frozen=True)
 class Pace:
-    """What playing costs."""
+    """The measured cost of playing."""
 
     step: float
     """Seconds of a joint step, with all that is learnt from it."""
@@ -39,16 +39,16 @@ class Pace:
     """Seconds of a test episode."""
 
     def seconds(self, stage: Stage) -> float:
-        """Of the whole stage."""
+        """Seconds that the whole stage takes."""
         return self.step * stage.steps + self.testing(stage)
 
     def testing(self, stage: Stage) -> float:
-        """Of a stage's tests."""
+        """Seconds that the tests of a stage take."""
         return self.episode * stage.tested
 
 
 def stages(run: Run, env: AbstractWorld, roles: list[str]) -> list[Stage]:
-    """What the roles of a run, and its evaluation, will play."""
+    """The stages of a run's roles, and its evaluation."""
     schedule, held = build.schedule(run, env.spec), env.held_out()
     tests = len(schedule.ends) * held.episodes(run.test_episodes)
     both = 2 if run.online_distillation else 1  # beside its teacher, the student, too
@@ -87,7 +87,7 @@ def tell(stages: list[Stage], pace: Pace) -> str:
 
 
 def span(seconds: float) -> str:
-    """So much time, as one says it."""
+    """Seconds as text, in the unit that fits."""
     for size, unit in ((3600.0, "h"), (60.0, "min")):
         if seconds >= 2 * size:
             return f"{seconds / size:.2g} {unit}"
@@ -97,8 +97,8 @@ def span(seconds: float) -> str:
 class Budget:
     """Hears the rows of stage 1, and says once how long all stages take, if it is long.
 
-    A program's first period holds its compilation, and so the second is taken; in worlds in
-    processes, where little is compiled, the first, and where there is only one.
+    The first period includes compiling, so the second is measured; the first is where it
+    is the only one, and in worlds in processes, where little is compiled.
     """
 
     def __init__(
@@ -112,7 +112,7 @@ class Budget:
         self.before: Row | None = None
 
     def __call__(self, row: Row) -> None:
-        """A row of the record."""
+        """Hears one row of stage 1's record."""
         before, self.before = self.before, row
         if self.first_tells and row["steps"] == self.ends[0]:
             before = {"steps": 0, "seconds": 0.0}
