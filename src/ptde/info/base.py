@@ -63,7 +63,7 @@ class AbstractRecurrentInfo(eqx.Module):
         return alike if self.z_dim else jnp.zeros_like(alike)
 
     def auxiliary(self, batch: Rollout, info: Info) -> Float[Array, ""]:
-        """The module's own loss, added to the learner's; ``info`` holds the T acted steps."""
+        """The module's own loss, added to the learner's; ``info`` has the T acted steps."""
         return jnp.zeros(())
 
 
