@@ -81,7 +81,7 @@ PRESETS: dict[str, tuple[str, Run]] = {
         "the main job in a few minutes: GIP, its student and plain QMIX on 6h_vs_8z",
         Run(
             map="6h_vs_8z",
-            steps=240_000,
+            steps=200_000,
             info_config=InfoSizes(stochastic=False),
             value=ValueConfig(average=0.95),
             finetune=FinetuneConfig(share=0.0),
