@@ -111,9 +111,11 @@ def main(options: Memory) -> int:
         "worlds_mb_an_hour": round(worlds_slope, 2),
         "status": status,
         "said": "" if status == 130 else last_words(log),
-        "good": status == 130
-        and grown < 0.02 * table[-1, 1]
-        and worlds_grown <= 0.02 * table[-1, 2],
+        "good": bool(
+            status == 130
+            and grown < 0.02 * table[-1, 1]
+            and worlds_grown <= 0.02 * table[-1, 2]
+        ),
     }
     return finish("memory", options, result, began, options.out)
 

@@ -31,7 +31,8 @@ def in_a_line(said: str, command: str) -> str:
         known = ", ".join(sorted(name for name in names if name not in ("", "None")))
         return f"{found[2]} cannot be {found[1]!r}: it must be one of {known}"
     if found := fullmatch(r"Error parsing (\S+): (.*)", text):
-        return found[2] if found[1] == "Command" else _value(found[1], found[2])
+        option = found[1].startswith("-")  # else it is the name of a group of them
+        return _value(found[1], found[2]) if option else found[2]
     return text
 
 
