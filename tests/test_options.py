@@ -24,7 +24,7 @@ class Tea(Options):
 
     group = "tea."
     sugar: Annotated[int, In(0, 3, example=1)] = 2
-    heat: Annotated[float, In(0, above=True)] = 90.0
+    heat: Annotated[float, In(0, open=True)] = 90.0
     kind: Literal["green", "black"] = "green"
     milk: Annotated[float | None, In(0)] = None
 
@@ -66,9 +66,9 @@ def test_every_options_text_says_its_range(group):
         if not isinstance(allowed, In):
             continue
         low = f"{allowed.low:g}"
-        wanted = [f"In {'(' if allowed.above else '['}{low}, "]
+        wanted = [f"In {'(' if allowed.open else '['}{low}, "]
         if allowed.high == float("inf"):
-            wanted = [f"{'>' if allowed.above else '>='} {low}"]
+            wanted = [f"{'>' if allowed.open else '>='} {low}"]
         if name == "seed":
             wanted = [">= 0"]
         if name == "buffer":

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-MUCH = 1_000_000
+PAGE_SIZE = 1_000_000
 """Bytes that a picture or a page takes at most, about."""
 
 
@@ -54,7 +54,7 @@ def _size(count: int) -> str:
 
 
 @contextmanager
-def whole(path: Path, size: int = MUCH) -> Iterator[Path]:
+def whole(path: Path, size: int = PAGE_SIZE) -> Iterator[Path]:
     """A context with a path to write to, which in the end replaces ``path``, or vanishes.
 
     It has the same suffix, from which many libraries infer the format.

@@ -17,15 +17,15 @@ class In:
 
     low: float | int
     high: float | int = float("inf")
-    above: bool = False
+    open: bool = False
     """Whether ``low`` itself is out of range."""
     example: Any = None
     """The value that errors propose; None is the option's default."""
 
     def __str__(self) -> str:
         if self.high < float("inf"):
-            return f"In {'(' if self.above else '['}{self.low:g}, {self.high:g}]"
-        return f"{'>' if self.above else '>='} {self.low:g}"
+            return f"In {'(' if self.open else '['}{self.low:g}, {self.high:g}]"
+        return f"{'>' if self.open else '>='} {self.low:g}"
 
 
 class Options:
@@ -56,8 +56,8 @@ class Options:
                 example = default if allowed.example is None else allowed.example
                 if isinstance(value, int):
                     check_count(field, value)
-                low, high, above = allowed.low, allowed.high, allowed.above
-                check_range(field, value, low, high, open_low=above, example=example)
+                low, high, open_low = allowed.low, allowed.high, allowed.open
+                check_range(field, value, low, high, open_low=open_low, example=example)
 
     def settle(self, defaults: Mapping[str, Any]) -> None:
         """Gives options that were not given a world's defaults; for ``__post_init__``.

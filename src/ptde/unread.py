@@ -107,7 +107,7 @@ def complaint(run: Run, name: str) -> str:
     """Why an option is not read, and what to type."""
     values = flatten(run)
     option = flag(name, False if values[name] is False else None)
-    way = _way(run, name)
+    way = _depends_on(run, name)
     if way is None:
         return f"{option} is not read by this run: leave it away"
     by, others = way
@@ -120,7 +120,7 @@ def complaint(run: Run, name: str) -> str:
     return f"{option} is not read with {now}: type {instead}, or leave {option} away"
 
 
-def _way(run: Run, name: str) -> tuple[str, dict[Any, frozenset[str]]] | None:
+def _depends_on(run: Run, name: str) -> tuple[str, dict[Any, frozenset[str]]] | None:
     """An option, and its values with which this one would be read: with what else is."""
     if worlds := {w: r for w in WORLDS if name in (r := _read_by_world(w))}:
         return "world", worlds
@@ -159,11 +159,11 @@ def _read_by_learner(run: Run) -> frozenset[str]:
     """The options that the run's learner reads, which are the same in all worlds."""
     elsewhere = _of_worlds() | _ALWAYS - _CHOICES.keys()
     learns = {n: value for n, value in flatten(run).items() if n not in elsewhere}
-    return _look(put(Run(world="probe"), learns))
+    return _read_by_program(put(Run(world="probe"), learns))
 
 
 @lru_cache(maxsize=256)
-def _look(run: Run) -> frozenset[str]:
+def _read_by_program(run: Run) -> frozenset[str]:
     notes: set[str] = set()
     algo = build.training(_noting(run, notes), PROBE, "teacher").algo
 

@@ -118,6 +118,16 @@ def test_a_logger_that_comes_later_is_told_what_it_missed(mine):
     assert [row["joint_steps"] for row in lines(mine)[1:-1]] == [10, 20, 30]
 
 
+@pytest.mark.parametrize("text", ["{", "[3]", '{"my_log:Lines": "much"}'])
+def test_a_damaged_note_of_what_was_told_costs_no_row(mine, capsys, text):
+    add(mine, "teacher", row_at(10, 0.0))
+    (mine / "teacher" / "logged.json").write_text(text)
+    with RunLog(mine, RUN, ["my_log:Lines"]) as log:
+        tell(log, mine, "teacher", row_at(20, 0.0), row_at(30, 0.0))
+    assert [row["joint_steps"] for row in lines(mine)[1:-1]] == [10, 20, 30]
+    assert capsys.readouterr().out.count("logged.json is damaged") == 1
+
+
 def test_a_context_manager_is_entered_and_left(mine):
     with RunLog(mine, RUN, ["my_log:Within"]) as log:
         tell(log, mine, "teacher", row_at(10, 1.0))

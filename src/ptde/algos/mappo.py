@@ -48,7 +48,7 @@ class MappoConfig(Options):
     """Discount per joint step. In [0, 1]."""
     gae_lambda: Annotated[float, In(0, 1)] = 0.95
     """Trace decay of the advantages. In [0, 1]."""
-    lr: Annotated[float, In(0, above=True)] = 5e-4
+    lr: Annotated[float, In(0, open=True)] = 5e-4
     """Adam's learning rate of actor and critic. > 0."""
     epochs: Annotated[int, In(0, example=10)] = 0
     """Passes over each rollout, one gradient step each. >= 0; 0 takes Yu et al.'s: 15 on
@@ -58,9 +58,9 @@ class MappoConfig(Options):
     Yu et al.'s: 0.05 on 3s_vs_5z and 5m_vs_6m, else 0.2."""
     entropy: Annotated[float, In(0)] = 0.01
     """Weight of the policy's entropy. >= 0."""
-    huber: Annotated[float, In(0, above=True)] = 10.0
+    huber: Annotated[float, In(0, open=True)] = 10.0
     """Where the value's loss turns linear, in normalised units. > 0."""
-    max_grad_norm: Annotated[float, In(0, above=True)] = 10.0
+    max_grad_norm: Annotated[float, In(0, open=True)] = 10.0
     """Global norm at which gradients are clipped, actor and critic apart. > 0."""
 
     def on(self, map_name: str) -> "MappoConfig":

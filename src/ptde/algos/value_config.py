@@ -14,7 +14,7 @@ class ValueConfig(Options):
     """Discount per joint step. In [0, 1]; 0, for one-step episodes, needs no targets."""
     td_lambda: Annotated[float, In(0, 1)] = 0.8
     """Trace decay of the TD(lambda) targets: 0 one-step, 1 Monte Carlo. In [0, 1]."""
-    lr: Annotated[float, In(0, above=True)] = 2e-3
+    lr: Annotated[float, In(0, open=True)] = 2e-3
     """Adam's learning rate. > 0."""
     lr_end: Annotated[float, In(0, 1, example=0.0)] = 1.0
     """Share of the learning rate that is left at the end of the run, falling linearly.
@@ -22,7 +22,7 @@ class ValueConfig(Options):
     average: Annotated[float, In(0, 0.99999, example=0.99)] = 0.0
     """Tests and stage 2 use a running average of the networks, which keeps this share of
     itself at each collection; 0 uses the newest networks. In [0, 1)."""
-    max_grad_norm: Annotated[float, In(0, above=True)] = 10.0
+    max_grad_norm: Annotated[float, In(0, open=True)] = 10.0
     """Global norm at which gradients are clipped. > 0."""
     buffer: Annotated[int, In(1)] = 1000
     """Capacity of the replay, in segments. >= batch."""

@@ -49,13 +49,13 @@ class ProcessConfig(Options):
     limit: Annotated[int, In(0, example=200)] = 0
     """For --world processes: joint steps after which an episode is cut, >= 0; 0 takes the
     world's own time limit, and 100 where it names none."""
-    patience: Annotated[float, In(0, above=True)] = 120.0
+    patience: Annotated[float, In(0, open=True)] = 120.0
     """Seconds that a world may take to start, or for one step; then its process is
     restarted. > 0."""
     failures: Annotated[int, In(0)] = 3
     """How often in a row a copy may crash, hang or give invalid data before the run stops.
     >= 0."""
-    quorum: Annotated[float, In(0, 1, above=True)] = 1.0
+    quorum: Annotated[float, In(0, 1, open=True)] = 1.0
     """Share of the copies that must be ready before the team acts in them. In (0, 1]; 1
     waits for all (lock-step), which makes runs reproducible."""
     overlap: bool = False
@@ -124,7 +124,7 @@ class SmaxConfig(Options):
     and targets are in the state alone; moves off the map are illegal, and its edge is
     harmless. ``native``: SMAX's own observation, which shows all of these, and its own
     rule: all moves are legal, and the edge kills."""
-    sight: Annotated[float, In(0, 4, above=True, example=0.6)] = 1.0
+    sight: Annotated[float, In(0, 4, open=True, example=0.6)] = 1.0
     """Sight range of the team's units, as a multiple of SMAX's (8 to 10 map units, by
     type). In (0, 4]; below 1 agents observe less. The enemy keeps SMAX's."""
     enemy_attack: Literal["closest", "random"] = "closest"
@@ -134,7 +134,7 @@ class SmaxConfig(Options):
     time_limit: int = 0
     """Joint steps of half a second after which a battle is cut. In [10, 1000], or 0, which
     takes the map's limit in StarCraft (`ptde list` shows it)."""
-    reward_scale: Annotated[float, In(0, above=True)] = 10.0
+    reward_scale: Annotated[float, In(0, open=True)] = 10.0
     """Factor of SMAX's reward (1 for the enemy's whole health, 1 for the victory); 10 makes
     a won battle worth 20, as in SMAC. > 0."""
 

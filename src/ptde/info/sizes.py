@@ -14,7 +14,7 @@ class InfoSizes(Options):
     """Width of z, the information each agent receives. Units; >= 1."""
     hyper_hidden: Annotated[int, In(1)] = 64
     """Hidden units of the agent-hyper network. Units; >= 1."""
-    variance_floor: Annotated[float, In(0, 1, above=True)] = 0.01
+    variance_floor: Annotated[float, In(0, 1, open=True)] = 0.01
     """Least variance of z. In (0, 1]."""
     stochastic: bool = True
     """GIP, GIU and COPA: draw z in training; False always uses its mean (a control)."""

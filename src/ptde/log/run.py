@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ptde.files import write_whole
+from ptde.files import read_object, write_whole
 from ptde.jobs.job import OnRow
 from ptde.jobs.progress import console
 from ptde.jobs.record import Record, Row
@@ -105,7 +105,7 @@ class RunLog(ExitStack):
         checkpoint repeats rows, and a logger may be new to the run.
         """
         held = self.folder / role / HEARD
-        heard = json.loads(held.read_text()) if held.exists() else {}
+        heard = _heard(held)
         rows = Record(self.folder / role / "record.jsonl").rows()
         for name, logger in list(self.loggers.items()):
             try:
@@ -117,6 +117,18 @@ class RunLog(ExitStack):
                 del self.loggers[name]
                 _say(f"--log {name} failed and is left out from now on: {error!r}")
         write_whole(held, json.dumps(heard))
+
+
+def _heard(path: Path) -> dict[str, int]:
+    """Each logger's last step. Where the file is damaged, none: they get all rows again."""
+    try:
+        heard = read_object(path) if path.exists() else {}
+        if not all(isinstance(step, int) for step in heard.values()):
+            raise ValueError(f"{path} is damaged: it holds more than steps")
+    except ValueError as error:
+        _say(f"{error}; the loggers get all rows again")
+        return {}
+    return heard
 
 
 def _close(name: str, logger: AbstractLogger) -> None:

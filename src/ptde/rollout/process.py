@@ -270,7 +270,7 @@ def episode_seeds(key: Key[Array, ""], count: int) -> list[int]:
     return np.asarray(jax.random.randint(key, (count,), 0, SEEDS)).tolist()
 
 
-def iterate(
+def iterations(
     algo: AbstractAlgorithm, world: ProcessWorld, length: int
 ) -> Callable[[Any, Key[Array, ""], int, int], tuple[Any, dict[str, np.ndarray]]]:
     """A function that collects and learns: from (learner, key, first iteration, times) to

@@ -26,7 +26,7 @@ class ProcessRunner(AbstractRunner):
         return self.world.sizes.pictures
 
     def period(self, algo: AbstractAlgorithm, schedule: Schedule, seeds: int) -> Period:
-        run = process.iterate(algo, self.world, schedule.segment)
+        run = process.iterations(algo, self.world, schedule.segment)
 
         def play(state, count):
             def one(state):
