@@ -185,9 +185,12 @@ def _family(learner: str, **fixed: Any) -> dict[str, Method]:
 
 
 def _ptde(learner: str, **fixed: Any) -> dict[str, Method]:
-    """The whole recipe within one budget: teacher, student, and the student fine-tuned."""
+    """The whole recipe within one budget: teacher, student, and the student fine-tuned.
+    z is its mean from the start: a team learns sooner with it, and a student fits no other.
+    """
     name, low = f"{learner}_PTDE", f"{learner.lower()}_ptde"
-    whole, share = _set(whole=True, info="gip", **fixed), "on its share of --steps"
+    mean, share = {"stochastic": False}, "on its share of --steps"
+    whole = _set(whole=True, info="gip", info_config=mean, **fixed)
     return {
         f"{low}_teacher": Method(f"{name}, teacher", f"GIP {share}", STATE, whole, low),
         f"{low}_student": Method(

@@ -140,6 +140,12 @@ class ValueLearner(AbstractLearner[ValueState]):
         """Share of the learning rate that is left after ``steps`` joint steps."""
         return 1.0 - (1.0 - self.config.lr_end) * jnp.minimum(steps / self.total, 1.0)
 
+    def kept(self, collections: Int[Array, ""]) -> Float[Array, ""]:
+        """Share of itself that the running average keeps: less at first, lest it hold the
+        networks from before they had learnt anything.
+        """
+        return jnp.minimum(self.config.average, (1 + collections) / (10 + collections))
+
     def behave(self, state: ValueState) -> TeacherPolicy:
         """The epsilon-greedy policy, with z drawn, as in the paper's code."""
         teacher = state.learnt.online.model.teacher
@@ -197,8 +203,8 @@ class ValueLearner(AbstractLearner[ValueState]):
         online, average = learnt.online.model, state.average
         target = jax.tree.map(lambda o, t: jnp.where(due, o, t), online, state.target)
         if average is not None:
-            new = 1.0 - self.config.average
-            average = jax.tree.map(lambda a, o: a + new * (o - a), average, online)
+            kept = self.kept(segments // copies)
+            average = jax.tree.map(lambda a, o: o + kept * (a - o), average, online)
         metrics["epsilon"] = self.epsilon(state.steps)
         state = replace(
             state,

@@ -19,9 +19,10 @@ class ValueConfig(Options):
     lr_end: Annotated[float, In(0, 1, example=0.0)] = 1.0
     """Share of the learning rate that is left at the end of the run, falling linearly.
     In [0, 1]."""
-    average: Annotated[float, In(0, 0.99999, example=0.99)] = 0.0
+    average: Annotated[float, In(0, 0.99999)] = 0.95
     """Tests and stage 2 use a running average of the networks, which keeps this share of
-    itself at each collection; 0 uses the newest networks. In [0, 1)."""
+    itself at each collection, and less in the first ones; 0 uses the newest networks, as
+    the paper does. In [0, 1)."""
     max_grad_norm: Annotated[float, In(0, open=True)] = 10.0
     """Global norm at which gradients are clipped. > 0."""
     buffer: Annotated[int, In(1)] = 1000
