@@ -52,7 +52,7 @@ TYPED = {
 }
 
 
-def same_words():
+def each_same_words():
     for world in WORLDS:
         for group, options in TYPED.items():
             names = {f"{group}.{name}".strip("."): v for name, v in options.items()}
@@ -61,6 +61,9 @@ def same_words():
             base = Run(world=world, algo="mappo" if group == "mappo" else "value")
             if all(is_read(base, name) for name in names):
                 yield pytest.param(world, group, names, id=f"{world}-{group or 'run'}")
+
+
+SAME_WORDS = list(each_same_words())  # asks of each whether it is read, which takes time
 
 
 def from_the_command_line(words, monkeypatch):
@@ -102,12 +105,12 @@ def toml(names):
 
 def test_every_group_is_among_the_words():
     assert TYPED.keys() == {"", *GROUPS}
-    seen = {case.values[1] for case in same_words()}
+    seen = {case.values[1] for case in SAME_WORDS}
     assert seen == TYPED.keys()
-    assert {case.values[0] for case in same_words()} == WORLDS.keys()
+    assert {case.values[0] for case in SAME_WORDS} == WORLDS.keys()
 
 
-@pytest.mark.parametrize(("world", "group", "names"), same_words())
+@pytest.mark.parametrize(("world", "group", "names"), SAME_WORDS)
 def test_the_same_words_make_the_same_run(world, group, names, tmp_path, monkeypatch):
     names = {"algo": "mappo", **names} if group == "mappo" else names
     place = "some.module:Game" if world == "processes" else WORLDS[world].default

@@ -70,11 +70,13 @@ def start_small(script, folder):
 
 PARTS = ("my_info.py", "my_mixer.py", "my_student.py", "my_objective.py", "my_logger.py")
 """Their parts have tests of their own: in tests/test_parts.py and tests/log."""
+LATER = (*PARTS, "quickstart.py")
+"""Run by `make slow`. The quickstart is what tests/test_readme.py runs as a command."""
 
 
 @pytest.mark.parametrize(
     "name",
-    [pytest.param(n, marks=[pytest.mark.slow] if n in PARTS else []) for n in RUNS],
+    [pytest.param(n, marks=[pytest.mark.slow] if n in LATER else []) for n in RUNS],
 )
 def test_an_example_runs_to_its_table(tmp_path, name):
     """The example's own code on sizes that compile fast (battles are tested elsewhere)."""

@@ -158,7 +158,9 @@ def wait_for(condition, child, seconds=120):
         time.sleep(0.01)
 
 
-@pytest.mark.parametrize("stage", ["teacher", "student"])
+@pytest.mark.parametrize(
+    "stage", ["teacher", pytest.param("student", marks=pytest.mark.slow)]
+)
 def test_a_killed_run_ends_as_if_it_had_not_been(tmp_path, finished, stage):
     folder = tmp_path / "killed"
     # long enough to be caught in the middle of the stage
@@ -208,7 +210,9 @@ def stop_after(monkeypatch, periods, number=signal.SIGINT):
     monkeypatch.setattr(job.Tracker, "update", pressing)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
+)
 def test_a_signal_saves_and_the_run_goes_on(tmp_path, finished, monkeypatch, number):
     folder = tmp_path / "stopped"
     stop_after(monkeypatch, 3, number)
@@ -228,6 +232,7 @@ def test_nan_stops_the_run_with_what_one_needs_to_know(tmp_path):
         run(dataclasses.replace(TINY, value=wild), tmp_path / "wild")
 
 
+@pytest.mark.slow
 def test_teach_then_distill_is_run(tmp_path, finished):
     folder = tmp_path / "staged"
     taught = run(TINY, folder, goal="teach")

@@ -37,6 +37,7 @@ def test_a_full_disk_loses_nothing(tmp_path):
     assert full_disk.main(options) == 0
 
 
+@pytest.mark.slow
 def test_worlds_that_fail_all_the_time_leave_a_sound_team(tmp_path):
     """The training alone: so few battles teach too little to ask for a win rate."""
     out = tmp_path / "r.json"

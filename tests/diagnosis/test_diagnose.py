@@ -123,6 +123,7 @@ def test_what_no_agent_ever_sees_is_a_matter_of_knowledge(tmp_path, monkeypatch)
     assert rung(found, "O_i, values") < 0.6
 
 
+@pytest.mark.slow
 def test_where_the_teacher_never_was_is_a_matter_of_shift(tmp_path):
     student = known("doors", data="teacher")
     found = diagnose(taught(student, tmp_path / "run").path, quick=True)

@@ -234,7 +234,7 @@ def edge_deaths(env, direction, battles=32):
     return int(jax.jit(jax.vmap(roll))(jax.random.split(jax.random.key(0), battles)).sum())
 
 
-@pytest.mark.parametrize("name", [STALKERS, "25m"])
+@pytest.mark.parametrize("name", [STALKERS, pytest.param("25m", marks=pytest.mark.slow)])
 def test_the_edge_kills_nobody_but_in_native_battles(name):
     for direction in (0, 3):
         assert edge_deaths(Smax(name), direction) == 0

@@ -201,6 +201,7 @@ def test_the_extras_have_the_loggers_names():
         assert need.startswith(kind.package)
 
 
+@pytest.mark.slow
 def test_a_run_is_logged_whole(mine):
     """From the command: teacher and student, as many rows as their records have."""
     assert main([*PROBE, "--log", "my_log:Lines", "--out", "run"]) == 0

@@ -126,6 +126,7 @@ def test_every_mixer_learns_with_gip(tmp_path, mixer):
     assert scores(tmp_path, map="recoverable", info="gip", mixer=mixer)["teacher"] > 0.95
 
 
+@pytest.mark.slow
 def test_csrl_reaches_the_optimum(tmp_path):
     assert scores(tmp_path, map="state", info="csrl")["teacher"] > 0.98
 
@@ -136,6 +137,7 @@ def test_mappo_carries_a_cue_to_the_end(tmp_path):
     assert reached["teacher"] > 0.97
 
 
+@pytest.mark.slow
 def test_mappo_gip_reaches_the_optimum_that_needs_personal_information(tmp_path):
     reached = scores(tmp_path, map="personal", algo="mappo", info="gip", mappo=MAPPO)
     assert reached["teacher"] > 0.97
