@@ -39,6 +39,8 @@ assert ptde.__version__ == version("ptde")
 assert metadata("ptde")["License-Expression"] == "Apache-2.0"
 END
 venv/bin/ptde --version
+# It is to run, not to run fast.
+export XLA_FLAGS="--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
 venv/bin/ptde run --preset quick --out run
 test -s run/result.json
 echo "wheel: $(cd "$here" && ls dist | tr '\n' ' ')"
