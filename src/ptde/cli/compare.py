@@ -10,7 +10,9 @@ from ptde.cli.arguments import PlanWord, Trusting, parse, start_of
 def compare_command(words: Sequence[str]) -> None:
     """`ptde compare PLAN`."""
     from ptde.compare.plan import PLANS, read_plan
-    from ptde.compare.runner import collect, compare, with_data, with_seeds
+    from ptde.compare.runner import collect, finish_runs, with_data, with_seeds
+    from ptde.compare.shard import Shard
+    from ptde.jobs.progress import console
     from ptde.validation import check_range
 
     @dataclass(frozen=True)
@@ -38,6 +40,10 @@ def compare_command(words: Sequence[str]) -> None:
         """Number of runs at once, of one seed each, in processes on cores of their own;
         >= 1. On a CPU as many as there are cores is fastest; 1 runs the seeds of a cell in
         one program."""
+        shard: str | None = None
+        """i/n: run the i-th of n parts of the plan alone, with one seed in each run, and
+        write no table; 1 <= i <= n. For arrays of jobs (docs/howto/cluster.md): all parts
+        write into one folder, and --table-only makes the table in the end."""
         table_only: bool = False
         """Run nothing: write the table of what is finished."""
 
@@ -54,14 +60,26 @@ def compare_command(words: Sequence[str]) -> None:
     if parsed.data:
         plan = with_data(plan, parsed.data)
     check_range("workers", parsed.workers, 1, example=2)
+    shard = None if parsed.shard is None else Shard.parse(parsed.shard)
     plan = with_seeds(plan, parsed.seeds).scaled(parsed.budget_scale)
     name += "-paper" if parsed.paper else ""
     out = parsed.out or Path("runs") / f"compare-{name}"
     if parsed.table_only:
+        if shard:
+            raise ValueError("the table is of all shards: leave out --shard")
         collect(plan, out)
         return
     plan.check_game(parsed.plan)
-    compare(plan, out, parsed.workers)
+    runs = finish_runs(plan, out, workers=parsed.workers, shard=shard)
+    if shard is None:
+        collect(plan, out)
+        return
+    console().print(
+        f"shard {shard} is done, runs: {runs}. When all shards are, type "
+        f"ptde compare {parsed.plan} --out {out} --table-only",
+        soft_wrap=True,
+        markup=False,
+    )
 
 
 def _typed_run(words: Sequence[str]):

@@ -12,6 +12,7 @@ from rich.table import Table
 from ptde import build
 from ptde.compare.outcome import Entries, gather
 from ptde.compare.plan import Cell, Plan
+from ptde.compare.shard import Shard, divided
 from ptde.compare.tables import markdown, write
 from ptde.compare.workers import last_row, run_side_by_side
 from ptde.config import Run, load_run, place_of
@@ -27,7 +28,15 @@ from ptde.rollout.runner import runner_of
 
 
 def compare(plan: Plan, out: Path, workers: int = 1) -> Entries:
-    """Runs the seeds that are missing or unfinished in ``out``, then writes the tables.
+    """Runs what is missing in ``out`` (``finish_runs``), then writes the tables."""
+    finish_runs(plan, out, workers=workers)
+    return collect(plan, out)
+
+
+def finish_runs(
+    plan: Plan, out: Path, *, workers: int = 1, shard: Shard | None = None
+) -> int:
+    """Runs the seeds that are missing or unfinished in ``out``; the number of all runs.
 
     A run folder is ``out/MAP/RUN/SEEDS``: a comparison that was stopped resumes, and one
     that gets more methods, maps or seeds runs the new ones alone.
@@ -37,6 +46,7 @@ def compare(plan: Plan, out: Path, workers: int = 1) -> Entries:
         out: the comparison's folder.
         workers: number of runs at once, of one seed each, in processes on cores of their
             own; 1 runs all seeds of a cell in one program, on all cores.
+        shard: the part of the plan to run, of one seed each; None is the whole plan.
 
     Raises:
         ValueError: a cell cannot be run, no method uses an option of the plan, or ``out``
@@ -46,10 +56,12 @@ def compare(plan: Plan, out: Path, workers: int = 1) -> Entries:
     """
     plan.check_read()
     cells = []
+    division = divided(plan.cells(), shard.count) if shard else {}
     for whole in plan.cells():  # finds all errors before anything long starts
         env = build.world(whole.run)
-        single = workers > 1 or runner_of(env).one_seed
-        for cell in _apart(whole, out, single):
+        single = workers > 1 or shard is not None or runner_of(env).one_seed
+        apart = _apart(whole, out, single)
+        for cell in shard.kept(whole, apart, division) if shard else apart:
             build.check_fits(cell.run, env)
             cells.append(cell)
     if plan.base.seeds < 2:
@@ -64,7 +76,7 @@ def compare(plan: Plan, out: Path, workers: int = 1) -> Entries:
             for folder in folders:
                 console().print(board.show([folder]))
                 resume(folder)
-    return collect(plan, out)
+    return len(cells)
 
 
 def collect(plan: Plan, out: Path) -> Entries:
@@ -107,7 +119,7 @@ def _on(
 
 def _runs(folder: Path) -> list[Path]:
     """The run folders in a folder, in the order of their seeds."""
-    found = [path.parent for path in folder.glob("*/run.json")]
+    found = [path.parent for path in folder.glob("[!.]*/run.json")]  # no half-made one
     return sorted(found, key=lambda path: load_run(path)[0].seed)
 
 
