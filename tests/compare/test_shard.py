@@ -159,7 +159,8 @@ def test_a_folder_is_read_while_another_program_writes_there(tmp_path):
 
 def test_a_shard_runs_its_own_seed_alone_and_writes_no_file_in_common(tmp_path, capsys):
     plan, out = tmp_path / "plan.toml", tmp_path / "out"
-    plan.write_text(PLAN.replace('"qmix", "qmix_gip"', '"qmix"'))
+    alone = PLAN.replace('"qmix", "qmix_gip"', '"qmix"')
+    plan.write_text(alone.replace("z = 4\nhyper_hidden = 4\n", ""))
     words = ["compare", str(plan), "--out", str(out), "--shard", "2/2"]
     assert main(words) == 0
     assert f"type ptde compare {plan} --out {out} --table-only" in capsys.readouterr().out
