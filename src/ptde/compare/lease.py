@@ -4,7 +4,7 @@ The lock in a run folder (``RunFolder.alone``) ends with its process, but on som
 disks it holds on one machine alone, and on others it outlives a machine that is gone. A
 lease needs no more than a file that all machines read and write:
 
-- Who holds it writes a higher count every ``BEAT`` seconds, and stops its run at once if it
+- Who holds it writes a higher count every ``BEAT`` seconds, and ends its run at once if it
   could not for ``LOSE`` seconds, or finds the name of another there.
 - Who wants it watches the count: if that stands still for ``STALE`` seconds, by its own
   clock, the holder is gone. As STALE is longer than LOSE, the holder's run is, too.
@@ -16,6 +16,7 @@ import json
 import os
 import secrets
 import socket
+import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -32,7 +33,7 @@ BEAT, LOSE, STALE = 5.0, 30.0, 90.0
 
 
 class Lost(Exception):
-    """The lease could not be kept: the run must stop, and not be saved."""
+    """The lease could not be kept: the run must end at once, and not be saved."""
 
 
 class Lease:
@@ -44,68 +45,98 @@ class Lease:
         self.path = folder / FILE
         self.lose, self.stale, self.beat = lose, stale, beat
         self.token, self.count = secrets.token_hex(8), 0
+        self.about: dict[str, Any] = {}
+        """What the file says beside the holder's name."""
+        self.before: dict[str, Any] = {}
+        """What the file said of the holder before, if that was gone."""
         self.renewed = time.monotonic()
+        self.other, self.ended = "", threading.Event()
 
     def take(self, wait: Callable[[float], None] = time.sleep) -> None:
-        """Waits until no other program holds the lease, and takes it.
+        """Waits until no other program holds the lease, takes it, and keeps renewing it.
 
         Args:
             wait: called with seconds to wait; what it raises ends the waiting.
         """
         while True:
-            self._outlast(wait)
+            seen = self._outlast(wait)
+            if seen is None:
+                if self._create():
+                    break
+                continue
+            self.before = seen
             self._write()
-            wait(min(1.0, self.beat))  # of several that take it at once the last one stays
-            if self._read().get("token") == self.token:
-                return
+            wait(2 * self.beat)  # of several that take it at once the last one stays
+            if (self._read() or {}).get("token") == self.token:
+                break
+        threading.Thread(target=self._renew, daemon=True).start()
 
-    def _outlast(self, wait: Callable[[float], None]) -> None:
-        """Waits until the holder is gone, or has given the lease back."""
+    def check(self) -> None:
+        """Raises Lost if another program has the lease, or it is renewed no more."""
+        if self.other:
+            raise Lost(f"{self.path} is held by {self.other}")
+        passed = time.monotonic() - self.renewed
+        if passed > self.lose:
+            raise Lost(f"{self.path} was not renewed for {passed:.0f} s")
+
+    def give_back(self) -> None:
+        """Lets others have the lease at once, if it is still this program's."""
+        self.ended.set()
+        with suppress(OSError):
+            if (self._read() or {}).get("token") == self.token:
+                self.path.unlink(missing_ok=True)
+
+    def _renew(self) -> None:
+        """Renews the lease, in a thread of its own, as a network disk may hang for long."""
+        while not self.ended.wait(self.beat):
+            with suppress(OSError):  # a disk that is away for a moment
+                there = self._read()
+                if there is None or there.get("token") != self.token:
+                    self.other = (there or {}).get("host", "another program")
+                    return
+                self._write()
+
+    def _outlast(self, wait: Callable[[float], None]) -> dict[str, Any] | None:
+        """Waits until the holder is gone, or has given the lease back; None if it has."""
         seen, since = self._read(), time.monotonic()
-        while seen and not _dead(seen):
+        while seen is not None and not _dead(seen):
             wait(min(1.0, self.beat))
             now = self._read()
             if now != seen:
                 seen, since = now, time.monotonic()
             elif time.monotonic() - since > self.stale:
-                return
+                break
+        return seen
 
-    def keep(self) -> None:
-        """Renews the lease if it is time to; to be called more often than ``beat``.
-
-        Raises:
-            Lost: another program has it, or it could not be renewed for too long.
-        """
-        now = time.monotonic()
-        if now - self.renewed > self.lose:
-            raise Lost(f"{self.path} was not renewed for {now - self.renewed:.0f} s")
-        if now - self.renewed < self.beat:
-            return
-        with suppress(OSError):  # a disk that is away for a moment
-            there = self._read()
-            if there.get("token") != self.token:
-                raise Lost(f"{self.path} is held by {there.get('host', 'another program')}")
-            self._write()
-
-    def give_back(self) -> None:
-        """Lets others have the lease at once, if it is still this program's."""
-        with suppress(OSError):
-            if self._read().get("token") == self.token:
-                self.path.unlink(missing_ok=True)
-
-    def _read(self) -> dict[str, Any]:
-        """What the file says; nothing if there is none, or if it is damaged."""
-        with suppress(FileNotFoundError, ValueError):
-            data = json.loads(self.path.read_bytes())
+    def _read(self) -> dict[str, Any] | None:
+        """What the file says: None if there is none, nothing if it is damaged."""
+        with suppress(ValueError):
+            try:
+                data = json.loads(self.path.read_bytes())
+            except FileNotFoundError:
+                return None
             return data if isinstance(data, dict) else {}
         return {}
 
+    def _create(self) -> bool:
+        """Makes the file; False if another program was first."""
+        began = time.monotonic()
+        try:
+            with open(self.path, "x") as file:
+                file.write(self._text())
+        except FileExistsError:
+            return False
+        self.renewed = began
+        return True
+
     def _write(self) -> None:
         began = time.monotonic()  # the file may be there long before the disk says so
-        self.count += 1
-        mine = {**_here(), "token": self.token, "count": self.count}
-        write_whole(self.path, json.dumps(mine))
+        write_whole(self.path, self._text())
         self.renewed = began
+
+    def _text(self) -> str:
+        self.count += 1
+        return json.dumps({**self.about, **_here(), "token": self.token, "n": self.count})
 
 
 def _here() -> dict[str, Any]:

@@ -12,6 +12,7 @@ from rich.table import Table
 from ptde import build
 from ptde.compare.outcome import Entries, gather
 from ptde.compare.plan import Cell, Plan
+from ptde.compare.ray_workers import OnRay, run_on_ray
 from ptde.compare.shard import Shard, divided
 from ptde.compare.tables import markdown, write
 from ptde.compare.workers import last_row, run_side_by_side
@@ -34,7 +35,12 @@ def compare(plan: Plan, out: Path, workers: int = 1) -> Entries:
 
 
 def finish_runs(
-    plan: Plan, out: Path, *, workers: int = 1, shard: Shard | None = None
+    plan: Plan,
+    out: Path,
+    *,
+    workers: int = 1,
+    shard: Shard | None = None,
+    on_ray: OnRay | None = None,
 ) -> int:
     """Runs the seeds that are missing or unfinished in ``out``; the number of all runs.
 
@@ -47,21 +53,22 @@ def finish_runs(
         workers: number of runs at once, of one seed each, in processes on cores of their
             own; 1 runs all seeds of a cell in one program, on all cores.
         shard: the part of the plan to run, of one seed each; None is the whole plan.
+        on_ray: the Ray cluster to run on, one seed in each task; None is this machine.
 
     Raises:
         ValueError: a cell cannot be run, no method uses an option of the plan, or ``out``
             holds a run with other options.
         Interrupted: Ctrl-C; the same command goes on.
-        WorkerFailed: a run ended badly in its process.
+        WorkerFailed: a run ended badly in its process, or on its machine.
     """
     plan.check_read()
-    cells = []
+    cells, apart = [], workers > 1 or shard is not None or on_ray is not None
     division = divided(plan.cells(), shard.count) if shard else {}
     for whole in plan.cells():  # finds all errors before anything long starts
         env = build.world(whole.run)
-        single = workers > 1 or shard is not None or runner_of(env).one_seed
-        apart = _apart(whole, out, single)
-        for cell in shard.kept(whole, apart, division) if shard else apart:
+        single = apart or runner_of(env).one_seed
+        runs = _apart(whole, out, single)
+        for cell in shard.kept(whole, runs, division) if shard else runs:
             build.check_fits(cell.run, env)
             cells.append(cell)
     if plan.base.seeds < 2:
@@ -69,7 +76,10 @@ def finish_runs(
     board = _Board(cells, out)
     folders = [_begin(cell, out) for cell in board.todo]
     with resumable("the same command goes on"):
-        if workers > 1:
+        if on_ray is not None:
+            with board.watch() as look:
+                run_on_ray(folders, on_ray, look)
+        elif workers > 1:
             with board.watch() as look:
                 run_side_by_side(folders, workers, look)
         else:
