@@ -29,7 +29,7 @@ from ptde import build
 from ptde.algos.base import Teacher, Team
 from ptde.config import FORMAT, Run, load_run
 from ptde.envs.base import AbstractWorld
-from ptde.files import Held, locked, write_whole
+from ptde.files import LOCK, Held, locked, write_whole
 from ptde.jobs import checkpoint
 from ptde.jobs.checkpoint import DamagedCheckpoint, UnfitCheckpoint
 from ptde.jobs.interrupt import resumable
@@ -37,8 +37,6 @@ from ptde.trust import sign
 from ptde.validation import check_choice
 
 Goal = Literal["teach", "run"]
-LOCK = ".lock"
-"""File in a run folder that is locked by the process that trains there."""
 ROLES = ("teacher", "student", "finetuned", "baseline")
 
 

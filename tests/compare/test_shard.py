@@ -1,21 +1,26 @@
 """A plan in parts: which runs each takes, and what they leave when they run at once."""
 
 import os
+import re
+import socket
 import subprocess
 import sys
 import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.documents import ROOT, fenced
 
 from ptde.cli import main
 from ptde.compare.plan import PLANS, Cell
 from ptde.compare.runner import _apart
-from ptde.compare.shard import Shard, divided, joint_steps
+from ptde.compare.shard import Shard, divided, joint_steps, outwait
 from ptde.config import Run
+from ptde.files import locked
 from ptde.folder import RunFolder
 from ptde.rollout.cache import programs_folder
 from ptde.trust import check_inside
@@ -202,6 +207,61 @@ def test_shards_that_run_at_once_end_with_the_table_of_one_program(tmp_path):
     assert main(["compare", str(plan), "--out", str(whole)]) == 0
     mine, theirs = ((place / "table.csv").read_text() for place in (out, whole))
     assert len(mine.splitlines()) == len(theirs.splitlines()) == 5
+
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from ptde.files import locked
+with locked(Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(600)
+"""
+
+
+def test_a_shard_outwaits_its_former_self(tmp_path, capsys):
+    words = [sys.executable, "-c", HOLD, str(tmp_path / ".lock")]
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "held\n"
+    began = time.monotonic()
+    outwait([tmp_path], seconds=0.5)
+    assert 0.5 < time.monotonic() - began < 20
+    assert f"locked by process {process.pid} on {socket.gethostname()}" in (
+        capsys.readouterr().out
+    )
+    threading.Timer(1.5, process.kill).start()
+    outwait([tmp_path])
+    assert process.wait(1) < 0  # only then
+    with locked(tmp_path / ".lock"):
+        pass
+
+
+def typed(page, language, environ):
+    """The shards that a how-to's script asks for, as a shell reads it."""
+    (script,) = fenced(page, language)
+    (word,) = re.findall(r"--shard (.+?/\d+)", script)
+    count = int(word.rpartition("/")[2])
+    shells = [
+        subprocess.run(
+            ["sh", "-c", f"echo {word}"],
+            env={environ: str(n)},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for n in range(count + 1)
+    ]
+    return shells, count
+
+
+def test_the_how_tos_arrays_are_whole_plans():
+    page = ROOT / "docs" / "howto" / "cluster.md"
+    slurm, count = typed(page, "bash", "SLURM_ARRAY_TASK_ID")  # --array=1-8
+    assert f"--array=1-{count}\n" in fenced(page, "bash")[0]
+    assert [Shard.parse(text).number for text in slurm[1:]] == [*range(1, count + 1)]
+    pods, count = typed(page, "yaml", "JOB_COMPLETION_INDEX")  # from 0 on
+    assert f"completions: {count}\n" in fenced(page, "yaml")[0]
+    assert [Shard.parse(text).number for text in pods[:-1]] == [*range(1, count + 1)]
 
 
 def test_more_shards_than_runs_leave_some_without(tmp_path, capsys):

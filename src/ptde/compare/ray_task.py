@@ -22,7 +22,7 @@ import psutil
 
 from ptde.compare.lease import Lease
 from ptde.compare.workers import end_of_log, one_thread, start
-from ptde.files import Held, locked
+from ptde.files import LOCK, Held, locked
 from ptde.jobs.interrupt import STOPPED
 
 BLIND = -1000
@@ -185,7 +185,7 @@ def _locked_by_another(folder: Path, lease: Lease, wait: Callable[[float], None]
     The lock of a process whose lease has run out is removed: that process was killed, and
     its machine, which should say so to the disk's server, may be gone.
     """
-    path, until = folder / ".lock", time.monotonic() + lease.stale
+    path, until = folder / LOCK, time.monotonic() + lease.stale
     while True:
         try:
             with locked(path):

@@ -13,7 +13,7 @@ from ptde import build
 from ptde.compare.outcome import Entries, gather
 from ptde.compare.plan import Cell, Plan
 from ptde.compare.ray_workers import OnRay, run_on_ray
-from ptde.compare.shard import Shard, divided
+from ptde.compare.shard import Shard, divided, outwait
 from ptde.compare.tables import markdown, write
 from ptde.compare.workers import last_row, run_side_by_side
 from ptde.config import Run, load_run, place_of
@@ -76,6 +76,8 @@ def finish_runs(
     board = _Board(cells, out)
     folders = [_begin(cell, out) for cell in board.todo]
     with resumable("the same command goes on"):
+        if shard is not None:
+            outwait(folders)
         if on_ray is not None:
             with board.watch() as look:
                 run_on_ray(folders, on_ray, look)

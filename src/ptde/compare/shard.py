@@ -6,13 +6,20 @@ take every one.
 """
 
 import re
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from ptde.compare.plan import Cell
+from ptde.files import LOCK, Held, locked
+from ptde.jobs.progress import console
 
 Unit = tuple[str, str, int]
 """A run of one seed: map, name of the run, seed."""
+
+PATIENCE = 120.0
+"""Seconds; a server of NFS keeps a lock of a machine that is gone for 90, mostly."""
 
 
 @dataclass(frozen=True)
@@ -99,3 +106,26 @@ def joint_steps(cell: Cell) -> int:
     run, stages = cell.run, cell.run.stages
     steps = sum(stages) if cell.goal == "run" else stages.teach
     return steps + (stages.teach if run.baseline else 0)
+
+
+def outwait(folders: Iterable[Path], seconds: float = PATIENCE) -> None:
+    """Waits until no process trains in run folders, for at most some seconds in all.
+
+    A queue starts a job again as soon as its machine is gone, while the disk's server may
+    hold its locks for longer, or while the job still saves.
+    """
+    until = time.monotonic() + seconds
+    for folder in folders:
+        said = False
+        while True:
+            try:
+                with locked(folder / LOCK):
+                    break
+            except Held as held:
+                if time.monotonic() > until:
+                    return
+                if not said:
+                    text = f"{folder} is locked by process {held}: waiting for its end"
+                    console().print(text, soft_wrap=True, markup=False)
+                said = True
+                time.sleep(1)
