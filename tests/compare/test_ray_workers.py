@@ -3,6 +3,10 @@
 import re
 import shutil
 import signal
+import socket
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import psutil
@@ -12,14 +16,15 @@ from campaigns.common import equal
 from ptde.cli import main
 from ptde.cli.compare import _with_address
 from ptde.compare import ray_workers
+from ptde.compare.lease import Lease
 from ptde.compare.plan import PLANS
-from ptde.compare.ray_task import Job, cores
+from ptde.compare.ray_task import Job, _locked_by_another, cores
 from ptde.compare.ray_workers import OnRay, _check_machines, run_on_ray
 from ptde.compare.workers import WorkerFailed, run_side_by_side
 from ptde.config import Run
 from ptde.folder import RunFolder
 from ptde.jobs.checkpoint import Checkpoints
-from ptde.jobs.interrupt import Interrupted
+from ptde.jobs.interrupt import HEARD, STOPPED, Interrupted
 from ptde.jobs.record import Record
 from ptde.options import put
 from ptde.rollout.cache import programs_folder
@@ -70,6 +75,20 @@ def at_work(place: Path) -> list[psutil.Process]:
     return found
 
 
+def said_in(place: Path) -> str:
+    return (place / "said").read_text()
+
+
+def lost_node(cluster, folder: Path) -> str:
+    return next(m.node_id for m in cluster.machines if m.node_id[:8] == machines(folder)[0])
+
+
+def alive(node: str) -> bool:
+    import ray
+
+    return any(n["Alive"] for n in ray.nodes() if n["NodeID"] == node)
+
+
 @pytest.fixture
 def cluster(monkeypatch):
     """A head, on which nothing runs, and two machines of one CPU."""
@@ -81,7 +100,9 @@ def cluster(monkeypatch):
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
     monkeypatch.setattr(ray_workers, "LOOK", 0.2)
     little = {"object_store_memory": 100 * 2**20}
-    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, **little})
+    soon = {"health_check_period_ms": 1_000, "health_check_timeout_ms": 2_000}
+    head = {"num_cpus": 0, "_system_config": soon, **little}
+    made = Cluster(initialize_head=True, head_node_args=head)
     try:
         made.machines = [made.add_node(num_cpus=1, **little) for _ in range(2)]
         yield made
@@ -105,7 +126,7 @@ def test_a_lost_machines_run_goes_on_elsewhere_to_the_same_bits(cluster, tmp_pat
         saved = Checkpoints(one / "teacher" / "checkpoints").steps()
         if not saved or not machines(one):
             return
-        lost = next(m for m in cluster.machines if m.node_id.startswith(machines(one)[0]))
+        lost = next(m for m in cluster.machines if m.node_id == lost_node(cluster, one))
         rows = Record(one / "teacher" / "record.jsonl").rows()
         kept.extend(row for row in rows if row["steps"] <= saved[-1])
         cluster.remove_node(lost, allow_graceful=False)
@@ -155,6 +176,70 @@ def test_ctrl_c_saves_the_runs_and_one_that_fails_by_itself_is_not_tried_again(
     assert not at_work(tmp_path)
     assert not list(tmp_path.glob(".ray-*"))
     assert not (one / ".lease").exists()
+
+
+@pytest.mark.slow
+def test_a_machine_that_lives_unseen_has_its_run_until_it_dies(cluster, tmp_path):
+    one, state, most = begun(tmp_path / "0", steps=12_800), [], []
+
+    def look(running):
+        most.append(len(at_work(tmp_path)))
+        if not state and count_rows(one) > 2:
+            lost = next(m for m in cluster.machines if m.node_id == lost_node(cluster, one))
+            raylet = lost.all_processes["raylet"][0].process.pid
+            state.extend([psutil.Process(raylet), time.monotonic(), count_rows(one)])
+            state[0].suspend()  # Ray takes the machine for dead, and its run goes on
+        elif len(state) == 3 and not alive(lost_node(cluster, one)):
+            state.append(time.monotonic())
+        elif len(state) == 4 and time.monotonic() - state[3] > 10:
+            state.append(count_rows(one))
+            assert len(machines(one)) == 1  # the other machine waits for the lease
+            state[0].resume()  # it hears that it is dead, and dies
+
+    run_on_ray([one], OnRay(cluster.address), look)
+    assert len(state) == 5 and state[2] < state[4] < 200  # of 201: it died on its way
+    assert max(most) == 1
+    first, second = machines(one)
+    assert first != second
+    whole = begun(tmp_path / "whole", steps=12_800)
+    run_side_by_side([whole], 1, lambda running: None)
+    assert equal(one, whole)
+
+
+@pytest.mark.slow
+def test_the_command_is_stopped_and_goes_on(cluster, tmp_path):
+    plan, out = tmp_path / "plan.toml", tmp_path / "out"
+    options = "".join(
+        f'"{name.rpartition(".")[2]}" = {value!r}\n'
+        for name, value in LITTLE.items()
+        if name not in ("map", "info", "steps")
+    ).replace("'", '"')
+    plan.write_text(
+        'methods = ["qmix"]\nmaps = ["personal"]\nseeds = 2\n'
+        f"[steps]\npersonal = 4_800\n[run]\n{options}"
+    )
+    words = ["compare", str(plan), "--out", str(out), "--ray", cluster.address]
+    runs = [out / "personal" / "qmix" / f"{seed}" for seed in (0, 1)]
+    with open(tmp_path / "said", "w") as said:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "ptde", *words], stdout=said, stderr=said
+        )
+    until = time.monotonic() + 240
+    while min(map(count_rows, runs)) < 2:
+        assert process.poll() is None and time.monotonic() < until, said_in(tmp_path)
+        time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(120) == STOPPED
+    assert HEARD.strip() in said_in(tmp_path)
+    assert "stopped: the runs are saved; the same command goes on" in said_in(tmp_path)
+    assert "0 of 2 runs done" in said_in(tmp_path)
+    assert not at_work(tmp_path)
+    rows = [Record(run / "teacher" / "record.jsonl").rows() for run in runs]
+    assert main(words) == 0
+    for before, run in zip(rows, runs, strict=True):
+        after = Record(run / "teacher" / "record.jsonl").rows()
+        assert after[: len(before)] == before and len(after) == 76  # one before any step
+    assert (out / "table.md").exists()
 
 
 def test_machines_that_do_not_fit_are_named(cluster, tmp_path):
@@ -249,6 +334,33 @@ def test_a_run_gets_what_was_asked_for(monkeypatch):
     assert not {"XLA_FLAGS", "JAX_PLATFORMS", "XLA_PYTHON_CLIENT_MEM_FRACTION"} & {*many}
     share = Job(Path("/mark"), 1, 0.5).environment()
     assert share["XLA_PYTHON_CLIENT_MEM_FRACTION"] == "0.45"
+
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from ptde.files import locked
+with locked(Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(600)
+"""
+
+
+def test_the_lock_that_a_dead_machine_left_is_removed_and_no_other(tmp_path):
+    path = tmp_path / ".lock"
+    words = [sys.executable, "-c", HOLD, str(path)]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "held\n"
+        lease, here = Lease(tmp_path, stale=1.2), socket.gethostname()
+        lease.before = {"run": process.pid, "host": "another"}
+        began = time.monotonic()
+        wrong = _locked_by_another(tmp_path, lease, time.sleep)
+        assert time.monotonic() - began > lease.stale  # it may have been about to go
+        assert f"is being trained by process {process.pid} on {here}: wait" in wrong
+        assert f"remove {path}" in wrong
+        lease.before = {"run": process.pid, "host": here}
+        assert _locked_by_another(tmp_path, lease, time.sleep) == ""
+        process.kill()
 
 
 def test_no_two_runs_share_a_core(monkeypatch, tmp_path):

@@ -29,6 +29,8 @@ BLIND = -1000
 """Status of a run whose folder the worker's machine does not see."""
 SILENT = 15.0
 """Seconds after which a task that was not heard of is taken for lost."""
+ANSWER = 5.0
+"""Seconds that a task waits for the comparison's answer; much less than a lease lasts."""
 POLL = 1.0
 """Seconds between two looks at the process."""
 
@@ -83,6 +85,10 @@ class Board:
         since = time.monotonic() - SILENT
         return {name: where for name, (last, where) in self.heard.items() if last > since}
 
+    def stopped(self) -> bool:
+        """Whether tasks are to stop, for one that waits."""
+        return self.stopping
+
     def stop(self) -> None:
         """From now on all tasks are told to stop."""
         self.stopping = True
@@ -112,11 +118,17 @@ def finish(name: str, job: Job, board: Any) -> tuple[int, str]:
     folder, node = Path(name), ray.get_runtime_context().get_node_id()[:8]
     where = f"{socket.gethostname()} (Ray node {node})"
 
-    def told() -> bool:
-        return ray.get(board.hear.remote(name, where))
+    def answer(question: Any) -> bool:
+        try:
+            return ray.get(question, timeout=ANSWER)
+        except (ray.exceptions.GetTimeoutError, ray.exceptions.ActorUnavailableError):
+            return False  # out of reach: the lease decides whether the run may go on
 
-    def wait(seconds: float) -> None:
-        if told():
+    def told() -> bool:
+        return answer(board.hear.remote(name, where))
+
+    def wait(seconds: float) -> None:  # unheard: another may still be at work there
+        if answer(board.stopped.remote()):
             raise _Told
         time.sleep(seconds)
 

@@ -100,15 +100,15 @@ def run_on_ray(
                 retry_exceptions=[Lost],
             )
             tasks = {task.remote(name, job, board): name for name in shown}
+            places: dict[str, str] = {}
             try:
                 while tasks:
                     if stop.requested:
                         raise Interrupted(SAVED)
-                    at_work = set(ray.get(board.at_work.remote()))
-                    left = tasks.values()
-                    look(
-                        [path for name, path in shown.items() if name in at_work & {*left}]
-                    )
+                    at_work = ray.get(board.at_work.remote())
+                    _say_moved(places, at_work)
+                    left = set(tasks.values()) & at_work.keys()
+                    look([path for name, path in shown.items() if name in left])
                     done, _ = ray.wait([*tasks], timeout=LOOK)
                     for ref in done:
                         _check_ended(ray, ref, shown[tasks.pop(ref)])
