@@ -99,6 +99,17 @@ def test_a_folder_whose_lock_cannot_be_written_says_what_to_do(tmp_path):
         pass
 
 
+def test_a_disk_without_locks_says_what_to_do(tmp_path, monkeypatch):
+    def flock(*_):
+        raise OSError(errno.ENOSYS, "Function not implemented")  # Lustre with noflock
+
+    folder = RunFolder.create(Run(world="probe"), tmp_path / "run", "run")
+    monkeypatch.setattr("fcntl.flock", flock)
+    with pytest.raises(OSError) as error, folder.alone():
+        raise AssertionError("it is not begun")
+    assert one_line(error.value, ".lock", "no file locks", "-o flock", "another --out")
+
+
 def test_a_folder_that_cannot_be_made_is_not_there(tmp_path):
     with files_of_at_most(10), pytest.raises(OSError, match="type another --out") as error:
         RunFolder.create(Run(world="probe"), tmp_path / "run", "run")

@@ -280,7 +280,7 @@ def test_two_processes_do_not_train_in_one_folder(finished):
     with folder.alone():
         for start in (resume, distill_run):
             with pytest.raises(
-                ValueError, match=f"being trained by process {os.getpid()}:"
+                ValueError, match=f"being trained by process {os.getpid()} on "
             ):
                 start(folder.path)
     del before[folder.path / ".lock"]

@@ -1,13 +1,20 @@
 """Writing files whole or not at all, with errors of a full disk that say what to do."""
 
+import errno
+import fcntl
 import json
 import os
 import shutil
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+LOCK = ".lock"
+"""File in a run folder that is locked by the process that trains there."""
+NO_LOCKS = (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK)
+"""Errors of a disk that has no file locks."""
 PAGE_SIZE = 1_000_000
 """Bytes that a picture or a page takes at most, about."""
 
@@ -96,3 +103,42 @@ def read_object(path: Path, text: bytes | None = None) -> dict[str, Any]:
         kind = type(data).__name__
         raise ValueError(f"{path} is damaged: it holds a {kind}, not names and values")
     return data
+
+
+class Held(Exception):
+    """Another process holds a lock; the message says which, as ``PID on HOST``."""
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """A context in which no other process holds the lock on a file, which is made.
+
+    The system releases the lock when the process ends, however it ends.
+
+    Raises:
+        Held: another process holds it.
+        OSError: the file cannot be written, or its disk has no locks.
+    """
+    size = 80
+    with writing(path, size):
+        file = open(path, "a+")  # noqa: SIM115 - it is closed below
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            raise Held(file.read()) from None
+        except OSError as error:
+            if error.errno not in NO_LOCKS:
+                raise
+            raise OSError(
+                error.errno,
+                f"this disk has no file locks ({os.strerror(error.errno)}), without which "
+                "two programs could train in one folder: have it mounted with them "
+                "(Lustre: -o flock), or type another --out",
+                str(path),
+            ) from None
+        with writing(path, size):
+            file.truncate(0)
+            os.write(file.fileno(), f"{os.getpid()} on {socket.gethostname()}".encode())
+        yield

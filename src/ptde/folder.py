@@ -13,7 +13,6 @@ Every stage finds there the files of the stage before:
 """
 
 import dataclasses
-import fcntl
 import json
 import os
 import shutil
@@ -30,7 +29,7 @@ from ptde import build
 from ptde.algos.base import Teacher, Team
 from ptde.config import FORMAT, Run, load_run
 from ptde.envs.base import AbstractWorld
-from ptde.files import write_whole, writing
+from ptde.files import LOCK, Held, locked, write_whole
 from ptde.jobs import checkpoint
 from ptde.jobs.checkpoint import DamagedCheckpoint, UnfitCheckpoint
 from ptde.jobs.interrupt import resumable
@@ -79,23 +78,17 @@ class RunFolder:
 
         The system releases the lock when the process ends, however it ends.
         """
-        place = self.path / ".lock"
-        with writing(place, size := 20):
-            lock = open(place, "a+")  # noqa: SIM115 - it is closed below
-        with lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                lock.seek(0)
-                raise ValueError(
-                    f"{self.path} is being trained by process {lock.read()}: wait for it, "
-                    "or stop it with Ctrl-C there"
-                ) from None
-            with writing(place, size):
-                lock.truncate(0)
-                os.write(lock.fileno(), str(os.getpid()).encode())
-            with resumable(f"`ptde resume {self.path}` goes on from the last save"):
+        try:
+            with (
+                locked(self.path / LOCK),
+                resumable(f"`ptde resume {self.path}` goes on from the last save"),
+            ):
                 yield
+        except Held as held:
+            raise ValueError(
+                f"{self.path} is being trained by process {held}: wait for it, or stop it "
+                "with Ctrl-C there"
+            ) from None
 
     @staticmethod
     def _write(path: Path, run: Run, meta: dict[str, Any]) -> None:

@@ -244,7 +244,10 @@ def check_inside(folder: Path) -> None:
     for place, folders, files in os.walk(root):
         for name in (*folders, *files):
             path = Path(place) / name
-            kind = path.lstat().st_mode
+            try:
+                kind = path.lstat().st_mode
+            except FileNotFoundError:  # a file in the making, of a run that goes on there
+                continue
             if stat.S_ISLNK(kind) and not path.resolve().is_relative_to(root):
                 raise ValueError(
                     f"{path} is a link that leads out of {folder}, to {path.resolve()}: "

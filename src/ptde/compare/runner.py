@@ -12,6 +12,8 @@ from rich.table import Table
 from ptde import build
 from ptde.compare.outcome import Entries, gather
 from ptde.compare.plan import Cell, Plan
+from ptde.compare.ray_workers import OnRay, run_on_ray
+from ptde.compare.shard import Shard, divided, outwait
 from ptde.compare.tables import markdown, write
 from ptde.compare.workers import last_row, run_side_by_side
 from ptde.config import Run, load_run, place_of
@@ -27,7 +29,20 @@ from ptde.rollout.runner import runner_of
 
 
 def compare(plan: Plan, out: Path, workers: int = 1) -> Entries:
-    """Runs the seeds that are missing or unfinished in ``out``, then writes the tables.
+    """Runs what is missing in ``out`` (``finish_runs``), then writes the tables."""
+    finish_runs(plan, out, workers=workers)
+    return collect(plan, out)
+
+
+def finish_runs(
+    plan: Plan,
+    out: Path,
+    *,
+    workers: int = 1,
+    shard: Shard | None = None,
+    on_ray: OnRay | None = None,
+) -> int:
+    """Runs the seeds that are missing or unfinished in ``out``; the number of all runs.
 
     A run folder is ``out/MAP/RUN/SEEDS``: a comparison that was stopped resumes, and one
     that gets more methods, maps or seeds runs the new ones alone.
@@ -37,19 +52,23 @@ def compare(plan: Plan, out: Path, workers: int = 1) -> Entries:
         out: the comparison's folder.
         workers: number of runs at once, of one seed each, in processes on cores of their
             own; 1 runs all seeds of a cell in one program, on all cores.
+        shard: the part of the plan to run, of one seed each; None is the whole plan.
+        on_ray: the Ray cluster to run on, one seed in each task; None is this machine.
 
     Raises:
         ValueError: a cell cannot be run, no method uses an option of the plan, or ``out``
             holds a run with other options.
         Interrupted: Ctrl-C; the same command goes on.
-        WorkerFailed: a run ended badly in its process.
+        WorkerFailed: a run ended badly in its process, or on its machine.
     """
     plan.check_read()
-    cells = []
+    cells, apart = [], workers > 1 or shard is not None or on_ray is not None
+    division = divided(plan.cells(), shard.count) if shard else {}
     for whole in plan.cells():  # finds all errors before anything long starts
         env = build.world(whole.run)
-        single = workers > 1 or runner_of(env).one_seed
-        for cell in _apart(whole, out, single):
+        single = apart or runner_of(env).one_seed
+        runs = _apart(whole, out, single)
+        for cell in shard.kept(whole, runs, division) if shard else runs:
             build.check_fits(cell.run, env)
             cells.append(cell)
     if plan.base.seeds < 2:
@@ -57,14 +76,19 @@ def compare(plan: Plan, out: Path, workers: int = 1) -> Entries:
     board = _Board(cells, out)
     folders = [_begin(cell, out) for cell in board.todo]
     with resumable("the same command goes on"):
-        if workers > 1:
+        if shard is not None:
+            outwait(folders)
+        if on_ray is not None:
+            with board.watch() as look:
+                run_on_ray(folders, on_ray, look)
+        elif workers > 1:
             with board.watch() as look:
                 run_side_by_side(folders, workers, look)
         else:
             for folder in folders:
                 console().print(board.show([folder]))
                 resume(folder)
-    return collect(plan, out)
+    return len(cells)
 
 
 def collect(plan: Plan, out: Path) -> Entries:
@@ -107,7 +131,7 @@ def _on(
 
 def _runs(folder: Path) -> list[Path]:
     """The run folders in a folder, in the order of their seeds."""
-    found = [path.parent for path in folder.glob("*/run.json")]
+    found = [path.parent for path in folder.glob("[!.]*/run.json")]  # no half-made one
     return sorted(found, key=lambda path: load_run(path)[0].seed)
 
 

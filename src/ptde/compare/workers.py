@@ -19,11 +19,14 @@ from ptde.jobs.record import Record
 from ptde.trust import trusted_words
 
 RESUME = """
-import ctypes, sys
-if sys.platform == "linux":  # SIGTERM, which saves the run, if the parent dies
-    ctypes.CDLL(None).prctl(1, 15)
+import ctypes, os, sys
+number, parent = map(int, sys.argv[1:3])
+if sys.platform == "linux":  # the signal that comes if the parent dies
+    ctypes.CDLL(None).prctl(1, number)
+if os.getppid() != parent:  # it has died before
+    sys.exit(130)
 from ptde.cli import entry
-entry(["resume", *sys.argv[1:]])
+entry(["resume", *sys.argv[3:]])
 """
 LOOK = 2.0
 """Seconds between two polls of the processes."""
@@ -70,23 +73,53 @@ def run_side_by_side(
                 if process.returncode == STOPPED:
                     raise Interrupted(f"{folder} is saved; the same command goes on")
                 if process.returncode:
-                    end = (folder / "log.txt").read_text()[-2000:]
-                    raise WorkerFailed(f"{folder} failed:\n{end}")
+                    raise WorkerFailed(f"{folder} failed:\n{end_of_log(folder)}")
 
 
 def _start(folder: Path, core: int) -> subprocess.Popen:
-    flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_cpu_multi_thread_eigen=false"
-    with open(folder / "log.txt", "a") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-P", "-c", RESUME, str(folder), *trusted_words()],
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, "XLA_FLAGS": flags},
-            start_new_session=True,  # a terminal's Ctrl-C comes once, from here
-        )
+    environ = {**os.environ, "XLA_FLAGS": one_thread(os.environ.get("XLA_FLAGS", ""))}
+    process = start(folder, trusted_words(), environ, signal.SIGTERM)
     if core >= 0:
         psutil.Process(process.pid).cpu_affinity([core])
     return process
+
+
+def start(
+    folder: Path,
+    words: Sequence[str],
+    environ: dict[str, str],
+    deadly: int,
+    cwd: Path | None = None,
+) -> subprocess.Popen:
+    """Starts `ptde resume` in a process of its own, which adds to ``log.txt``.
+
+    Args:
+        folder: the run folder.
+        words: more words of the command.
+        environ: the process's environment.
+        deadly: the signal that it gets if this thread ends: SIGTERM saves the run.
+        cwd: the folder to start it in; None is this process's.
+    """
+    parent = [str(int(deadly)), str(os.getpid())]
+    with open(folder / "log.txt", "a") as log:
+        return subprocess.Popen(
+            [sys.executable, "-P", "-c", RESUME, *parent, str(folder), *words],
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env=environ,
+            cwd=cwd,
+            start_new_session=True,  # a terminal's Ctrl-C comes once, from here
+        )
+
+
+def one_thread(flags: str) -> str:
+    """XLA's flags with the one that keeps its matrix products on a single thread."""
+    return f"{flags} --xla_cpu_multi_thread_eigen=false".strip()
+
+
+def end_of_log(folder: Path) -> str:
+    """The last 2,000 characters of a run's ``log.txt``."""
+    return (folder / "log.txt").read_text(errors="replace")[-2000:]
 
 
 @contextmanager
