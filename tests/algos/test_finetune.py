@@ -45,7 +45,9 @@ TINY = Run(
         hidden=8,
         tests=2,
     ),
-    finetune=FinetuneConfig(share=0.8, lr=1e-2, updates=4, tests=4, test_episodes=16),
+    finetune=FinetuneConfig(
+        share=0.8, lr=1e-2, updates=4, tests=4, test_episodes=16, leash=0.0
+    ),
 )
 MAPPO = dataclasses.replace(
     TINY,

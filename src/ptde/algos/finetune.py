@@ -44,9 +44,10 @@ class FinetuneConfig(Options):
     warm_up: Annotated[float, In(0, 0.99)] = 0.2
     """Share of the collections, at the start, that only fill the replay (mappo: that only
     the critic learns from). In [0, 1)."""
-    leash: Annotated[float | None, In(0, example=0.1)] = None
+    leash: Annotated[float | None, In(0, example=1.0)] = None
     """Weight of the divergence of the student's policy from its teacher's, on the episodes
-    that the student plays. >= 0; None: 0.1 for mappo, else 0."""
+    that the student plays: without it a value learner falls back to what rewards alone
+    teach in so many steps. >= 0; None: 0.1 for mappo, 1 for value."""
     tests: Annotated[int, In(1)] = 10
     """How often the team is tested. >= 1."""
     test_episodes: Annotated[int, In(0, example=64)] = 0

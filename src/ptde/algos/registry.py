@@ -150,6 +150,7 @@ ALGOS: dict[str, Algo] = {
         _tune_value,
         replay=True,
         mixes=True,
+        leash=1.0,
     ),
     "mappo": Algo(
         _mappo,
