@@ -51,6 +51,7 @@ class Lease:
         """What the file said of the holder before, if that was gone."""
         self.renewed = time.monotonic()
         self.other, self.ended = "", threading.Event()
+        self.thread = threading.Thread(target=self._renew, daemon=True)
 
     def take(self, wait: Callable[[float], None] = time.sleep) -> None:
         """Waits until no other program holds the lease, takes it, and keeps renewing it.
@@ -69,7 +70,7 @@ class Lease:
             wait(2 * self.beat)  # of several that take it at once the last one stays
             if (self._read() or {}).get("token") == self.token:
                 break
-        threading.Thread(target=self._renew, daemon=True).start()
+        self.thread.start()
 
     def check(self) -> None:
         """Raises Lost if another program has the lease, or it is renewed no more."""
@@ -82,6 +83,8 @@ class Lease:
     def give_back(self) -> None:
         """Lets others have the lease at once, if it is still this program's."""
         self.ended.set()
+        if self.thread.is_alive():
+            self.thread.join(self.lose)  # or it might write once more
         with suppress(OSError):
             if (self._read() or {}).get("token") == self.token:
                 self.path.unlink(missing_ok=True)

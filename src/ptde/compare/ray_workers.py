@@ -192,10 +192,10 @@ def _connected(address: str) -> Iterator[Any]:
             address or None, log_to_driver=False, logging_level="ERROR", namespace="ptde"
         )
     except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
-        why = (str(error).strip() or type(error).__name__).splitlines()[0]
+        why = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
         raise ValueError(
-            f"--ray {address}: no cluster answers ({why}). `ray start --head` starts one, "
-            "and --ray local one for this command alone"
+            f"{f'--ray {address}'.strip()}: no cluster answers ({why}). `ray start --head` "
+            "starts one, and --ray local one for this command alone"
         ) from None
     finally:
         for number, handler in before.items():  # Ray takes SIGTERM for itself
