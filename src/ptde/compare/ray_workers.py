@@ -3,6 +3,7 @@
 import os
 import secrets
 import signal
+import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -21,6 +22,8 @@ from ptde.validation import check_range
 
 RETRIES = 100
 """How many machines a run may lose before the comparison gives it up."""
+REACH = 10.0
+"""Seconds that a cluster's address has to answer."""
 NO_PROBE = 60.0
 """Seconds that a machine has to say what it sees and what is installed there."""
 SAVED = "the runs are saved; the same command goes on"
@@ -60,6 +63,19 @@ class OnRay:
         except PackageNotFoundError:
             raise ValueError(
                 "--ray needs Ray, on all machines: pip install 'ptde[ray]'"
+            ) from None
+        if not known:
+            self._reach()
+
+    def _reach(self) -> None:
+        """Raises ValueError if nothing listens at the address, for which Ray waits long."""
+        host, _, port = self.address.rpartition(":")
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), REACH).close()
+        except (OSError, OverflowError) as error:
+            raise ValueError(
+                f"--ray {self.address}: no cluster answers ({error}); `ray start --head` "
+                "starts one, and shows its address"
             ) from None
 
 
