@@ -325,7 +325,7 @@ def test_the_average_follows_the_networks_and_is_what_is_tested():
         jax.tree.leaves(m)[0]
         for m in (state.average, after.learnt.online.model, after.average)
     ]
-    assert [learner.kept(n) for n in (26, 1_000)] == [0.75, 0.75]
+    assert [float(learner.kept(jnp.asarray(n))) for n in (26, 1_000)] == [0.75, 0.75]
     kept = 2 / 11  # after the first collection
     wanted = kept * leaves[0] + (1 - kept) * leaves[1]
     np.testing.assert_allclose(leaves[2], wanted, rtol=1e-5)
