@@ -52,7 +52,7 @@ class Command(Trusting):
 def compare_command(words: Sequence[str]) -> None:
     """`ptde compare PLAN`."""
     from ptde.compare.plan import PLANS
-    from ptde.compare.runner import collect, finish_runs
+    from ptde.compare.runner import collect, compare, finish_runs
     from ptde.compare.shard import Shard
     from ptde.jobs.progress import console
     from ptde.validation import check_range
@@ -69,6 +69,9 @@ def compare_command(words: Sequence[str]) -> None:
         collect(plan, out)
         return
     plan.check_game(parsed.plan)
+    if shard is None and on_ray is None:
+        compare(plan, out, parsed.workers)
+        return
     runs = finish_runs(plan, out, workers=parsed.workers, shard=shard, on_ray=on_ray)
     if shard is None:
         collect(plan, out)
