@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 from campaigns.common import equal
+from tests.compare.test_shard import refusal
 
 from ptde.cli import main
 from ptde.cli.compare import _with_address
@@ -257,19 +258,11 @@ def test_machines_that_do_not_fit_are_named(cluster, tmp_path):
 def test_where_no_cluster_answers(capsys):
     pytest.importorskip("ray", reason="Ray is not installed: pip install 'ptde[ray]'")
     assert "--ray 127.0.0.1:9: no cluster answers" in (
-        refusal(capsys, "table2", "--ray", "127.0.0.1:9")
+        refusal(capsys, "--ray", "127.0.0.1:9")
     )
 
 
 # -- without
-
-
-def refusal(capsys, *words):
-    """The one line that refuses a command."""
-    assert main(["compare", *words]) == 2
-    said = capsys.readouterr().err
-    assert said.count("\n") == 1
-    return said
 
 
 @pytest.mark.parametrize(
@@ -287,7 +280,7 @@ def refusal(capsys, *words):
     ],
 )
 def test_what_does_not_go_together_is_refused(capsys, words, advice):
-    assert advice in refusal(capsys, "table2", *words.split())
+    assert advice in refusal(capsys, *words.split())
 
 
 def test_without_ray_it_says_what_to_install(capsys, monkeypatch):
@@ -295,7 +288,7 @@ def test_without_ray_it_says_what_to_install(capsys, monkeypatch):
         raise ray_workers.PackageNotFoundError(name)
 
     monkeypatch.setattr(ray_workers, "version", version)
-    assert "pip install 'ptde[ray]'" in refusal(capsys, "table2", "--ray")
+    assert "pip install 'ptde[ray]'" in refusal(capsys, "--ray")
 
 
 @pytest.mark.parametrize(

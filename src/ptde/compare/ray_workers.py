@@ -14,7 +14,7 @@ from typing import Any
 
 from ptde.compare.lease import Lost
 from ptde.compare.ray_task import BLIND, Board, Job, finish
-from ptde.compare.workers import LOOK, WorkerFailed
+from ptde.compare.workers import LOOK, SAVED, WorkerFailed
 from ptde.jobs.interrupt import STOPPED, Interrupted, patient_interrupt
 from ptde.jobs.progress import console
 from ptde.trust import trusted_words
@@ -26,7 +26,6 @@ REACH = 10.0
 """Seconds that a cluster's address has to answer."""
 NO_PROBE = 60.0
 """Seconds that a machine has to say what it sees and what is installed there."""
-SAVED = "the runs are saved; the same command goes on"
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,7 @@ entry(["resume", *sys.argv[3:]])
 """
 LOOK = 2.0
 """Seconds between two polls of the processes."""
+SAVED = "the runs are saved; the same command goes on"
 
 
 class WorkerFailed(Exception):
@@ -59,7 +60,7 @@ def run_side_by_side(
     with patient_interrupt() as stop, _stopped_at_the_end(running):
         while waiting or running:
             if stop.requested:
-                raise Interrupted("the runs are saved; the same command goes on")
+                raise Interrupted(SAVED)
             while waiting and free:
                 core, folder = free.pop(0), waiting.pop(0)
                 running[folder] = _start(folder, core), core
@@ -130,7 +131,7 @@ def _stopped_at_the_end(
     try:
         yield
     except KeyboardInterrupt:
-        raise Interrupted("the runs are saved; the same command goes on") from None
+        raise Interrupted(SAVED) from None
     finally:
         for process, _ in running.values():
             process.send_signal(signal.SIGTERM)  # SIGINT may be ignored at first
