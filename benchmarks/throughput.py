@@ -21,12 +21,14 @@ import tyro
 from rich.table import Table
 
 from ptde import Run, build
+from ptde.cli.devices import prepare_devices
 from ptde.config import SmaxConfig
 from ptde.jobs.progress import console
 from ptde.ops.keys import new_key
 from ptde.rollout.base import initial
 from ptde.rollout.collect import collect, start
-from ptde.rollout.jax_runner import compiled_period
+from ptde.rollout.devices import Division
+from ptde.rollout.jax_runner import compiled_period, state_axes
 
 CONFIGURATIONS = {
     "qmix": {"info": "none"},
@@ -57,6 +59,8 @@ class Bench:
     """Configurations to measure."""
     rounds: int = 5
     """Times that each configuration is measured; the median counts."""
+    devices: int = 1
+    """Devices over which each configuration is divided: cores, where there is no GPU."""
     json: Path = Path("benchmarks/throughput.json")
     """File to write."""
 
@@ -117,7 +121,9 @@ class Case:
         state = begin(new_key(0))
         self.state = jax.tree.map(lambda x: x[None], state)
         began = time.perf_counter()
-        program = compiled_period(self.algo, self.env, schedule, 1)
+        division = Division.of(1, self.algo.parts(self.run.envs))
+        program = compiled_period(self.algo, self.env, schedule, 1, division)
+        self.state = division.place(self.state, state_axes(self.algo, self.state))
         self.period = program.lower(self.state, self.iterations).compile()
         self.compile_seconds = time.perf_counter() - began
         memory = self.period.memory_analysis()
@@ -145,7 +151,7 @@ class Case:
 
     def _learn(self, learner):
         key = new_key(1)
-        batch = self.algo.replay.sample(learner.replay, key).experience
+        batch = learner.replay.sample(key=key)
         return self.algo.learn(learner.learnt, learner.target, batch, key=key)
 
     def measure(self) -> None:
@@ -186,6 +192,7 @@ def matmul_rate(size: int = 1024, times: int = 10) -> float:
 def main() -> None:
     """Measures all configurations, prints the table and writes JSON."""
     bench = tyro.cli(Bench)
+    prepare_devices(bench.devices)
     cases = []
     for name in bench.only:
         print(f"compiling {name}", flush=True)
@@ -200,7 +207,8 @@ def main() -> None:
     for row in rows:
         row["relative"] = row["steps_per_second"] / rows[0]["steps_per_second"]
     what = bench.data or f"{bench.map}, {bench.observation}"
-    table = Table(title=f"{what}, {bench.updates} update(s)")
+    title = f"{what}, {bench.updates} update(s), {bench.devices} device(s)"
+    table = Table(title=title)
     columns = (
         ("configuration", "{}"),
         ("steps_per_second", "{:,.0f}"),
@@ -221,6 +229,7 @@ def main() -> None:
         "map": bench.map,
         "observation": bench.observation,
         "updates": bench.updates,
+        "devices": bench.devices,
         "machine": platform.processor() or platform.machine(),
         "device": jax.devices()[0].device_kind,
         "jax": jax.__version__,

@@ -102,7 +102,7 @@ def training(run: Run, world: ProcessWorld, times: int = 3) -> Callable[[], floa
     algo = build.learner(run, world.spec)
     example = rollout_shapes(world, run.envs, build.segment_of(run, world.spec))
     learner = jax.jit(lambda key: algo.init(example, key=key))(new_key(0))
-    iterate = process.iterate(algo, world, build.segment_of(run, world.spec))
+    iterate = process.iterations(algo, world, build.segment_of(run, world.spec))
     state = {"learner": learner}
 
     def measure() -> float:

@@ -15,6 +15,7 @@ import pytest
 from ptde.paths import cache_folder
 from ptde.rollout.cache import use_compilation_cache
 
+jax.config.update("jax_num_cpu_devices", 2)  # for the tests of programs that are divided
 os.environ["XDG_CONFIG_HOME"] = tempfile.mkdtemp()  # no key of the user's
 use_compilation_cache(cache_folder() / "tests")  # not the user's
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.05)

@@ -1,4 +1,5 @@
 import json
+import shutil
 import subprocess
 import sys
 
@@ -6,6 +7,7 @@ import pytest
 
 from ptde.cli import COMMANDS, main
 from ptde.jobs.record import Record
+from ptde.rollout import devices
 
 OPTIONS = """
     --world probe --map personal --steps 64 --envs 4 --segment 8 --hidden 8 --z 4
@@ -36,6 +38,15 @@ def test_the_commands_in_a_row(folder, capsys):
     assert len(result["teacher"]["seeds"]) == 3
     assert main(["resume", str(folder)]) == 0
     assert "teacher" in capsys.readouterr().out
+
+
+def test_a_run_goes_on_on_another_number_of_devices(folder, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(devices, "_usable", 1)  # back to it, at the end
+    words = [*TINY, "--out", str(tmp_path / "run")]
+    assert main(["teach", *words, "--devices", "2"]) == 0
+    assert "2 devices, each with its share of the copies" in capsys.readouterr().out
+    shutil.rmtree(tmp_path / "run" / "teacher" / "model")
+    assert main(["resume", str(tmp_path / "run"), "--devices", "1"]) == 0
 
 
 def test_list_names_everything(capsys):
@@ -104,6 +115,8 @@ def test_a_misspelt_option_suggests_the_right_one(capsys):
             "the run's data, does not exist",
         ),
         ("run --sight 0", "--sight must lie in (0, 4]"),
+        ("run --devices 3", "--devices 3: JAX has 2 here; type a number from 1 to 2"),
+        ("resume x --devices two", "--devices two: type a number, e.g. --devices 1"),
         ("distill nowhere", "nowhere is not a run folder"),
         ("evaluate nowhere", "nowhere is not a run folder"),
         ("resume nowhere", "nowhere is not a run folder"),

@@ -237,7 +237,7 @@ def _distil(
         assert team is not None
         return team
     state = last_state(build.training(config, env, "teacher"), folder.path / "teacher")
-    replay = replayed(state, config.envs)
+    replay = replayed(state)
     if beside is None:
         return distill(task, teacher, path, replay=replay, on_row=hears)
     made = optax.tree_utils.tree_get(state.learner.learnt.student.optimiser, "count")

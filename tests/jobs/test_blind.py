@@ -66,7 +66,7 @@ def trained(run) -> tuple[Teacher, Team]:
 
     @jax.jit
     def once(key):
-        return iterate(algo, env, SCHEDULE, initial(algo, env, SCHEDULE, key=key))
+        return iterate(algo, env, 4, 8, initial(algo, env, SCHEDULE, key=key))
 
     state, metrics = once(jax.random.key(0))
     assert metrics["grad_norm"] > 0

@@ -92,7 +92,7 @@ def test_a_stage_2_on_the_replay_takes_every_segment_with_the_teachers_z_of_now(
     folder = RunFolder(run(TINY, tmp_path / "run").folder)
     env, config = build.world(folder.run), folder.run
     state = last_state(build.training(config, env, "teacher"), folder.path / "teacher")
-    segments = replayed(state, config.envs)
+    segments = replayed(state)
     assert segments.action.shape[:2] == (1, 24)  # 40 were collected: the buffer is full
     teacher = folder.teacher("teacher", config, env)
     rows = build.distillation(config, env).data(teacher, segments).seen

@@ -12,6 +12,7 @@ from jaxtyping import Array, Float, Int, Key
 from ptde.agents.base import AbstractNetwork
 from ptde.agents.policy import FullPolicy, LocalPolicy
 from ptde.info.base import AbstractRecurrentInfo, AbstractStudent, Carry
+from ptde.ops.keys import row_keys
 from ptde.ops.local import Sight, information, local_information
 from ptde.ops.select import epsilon_greedy, masked
 from ptde.types import Info, LocalView, PolicyOutput, TimeStep
@@ -136,7 +137,8 @@ class SamplingPolicy(FullPolicy):
         noise = self.teacher.draw(step, key=key_z)
         carry, logits, _ = self.teacher.step(carry, step, noise=noise)
         logits = masked(logits, step.local.legal)
-        action = jax.random.categorical(key_action, logits).astype(jnp.int32)
+        keys = row_keys(key_action, len(logits))
+        action = jax.vmap(jax.random.categorical)(keys, logits).astype(jnp.int32)
         return carry, PolicyOutput(action, noise)
 
 

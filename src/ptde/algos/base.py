@@ -71,6 +71,16 @@ class AbstractAlgorithm(ABC, Generic[State]):
         """The decentralised team, if this algorithm learns one."""
         return None
 
+    def parts(self, copies: int) -> int:
+        """The number of like parts in which a rollout of ``copies`` can be learnt from, on
+        as many devices. More than 1 only for learners that average their gradients.
+        """
+        return 1
+
+    def divided(self, state: State) -> State:
+        """Whether each leaf of the state has a leading axis of parts, a tree of bools."""
+        return jax.tree.map(lambda _: False, state)
+
 
 class AbstractLearner(AbstractAlgorithm[State]):
     """An algorithm that learns from rewards, in stage 1 and, going on, in stage 3."""

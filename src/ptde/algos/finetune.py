@@ -90,6 +90,12 @@ class Finetuner(AbstractAlgorithm[eqx.Module]):
         handed = self.learner.adopt(given.team, given.central, given.teacher, self.leash)
         return self.learner.init(example, handed, key=key)
 
+    def parts(self, copies: int) -> int:
+        return self.learner.parts(copies)
+
+    def divided(self, state: eqx.Module) -> eqx.Module:
+        return self.learner.divided(state)
+
     def behave(self, state: eqx.Module) -> FullPolicy:
         return self.learner.behave(state)
 

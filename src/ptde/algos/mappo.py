@@ -22,6 +22,7 @@ from ptde.agents.team import SamplingPolicy, Teacher, Team
 from ptde.algos.base import AbstractLearner, Metrics, ModelState
 from ptde.algos.leash import Leash, only
 from ptde.distill.students import StudentInfo
+from ptde.ops.devices import averaged
 from ptde.ops.losses import clipped_surrogate, clipped_value_loss
 from ptde.ops.masks import last_steps, masked_mean, valid_transitions, without_last
 from ptde.ops.returns import lambda_returns
@@ -187,6 +188,9 @@ class MappoLearner(AbstractLearner[MappoState]):
             collections=jnp.zeros((), jnp.int32),
         )
 
+    def parts(self, copies: int) -> int:
+        return copies
+
     def behave(self, state: MappoState) -> SamplingPolicy:
         return SamplingPolicy(state.actor.model)
 
@@ -213,7 +217,7 @@ class MappoLearner(AbstractLearner[MappoState]):
             actor, critic = learnt
             loss = jax.value_and_grad(self.actor_loss, has_aux=True)
             (_, metrics), gradient = loss(actor.model, advantages)
-            gradient = only(self.trains(actor.model), gradient)
+            gradient = only(self.trains(actor.model), averaged(gradient))
             metrics["grad_norm"] = optax.global_norm(gradient)
             moved = actor.step(gradient, self.optimiser)
             if self.warm_up:
@@ -222,7 +226,7 @@ class MappoLearner(AbstractLearner[MappoState]):
                 moved = replace(moved, model=model)
             loss = jax.value_and_grad(self.critic_loss)
             metrics["critic_loss"], gradient = loss(critic.model, advantages)
-            critic = critic.step(gradient, self.optimiser)
+            critic = critic.step(averaged(gradient), self.optimiser)
             return (moved, critic), metrics
 
         learnt, epochs = (state.actor, state.critic), self.config.epochs

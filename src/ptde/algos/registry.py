@@ -31,7 +31,7 @@ if TYPE_CHECKING:  # a run's config names its learner, and so knows this module
 class Tuning:
     """The length of stage 3, for the learner that goes on in it."""
 
-    total: int
+    steps: int
     """Joint steps of the stage."""
     collections: int
     """Number of collections, each a rollout of all copies of the world."""
@@ -95,7 +95,7 @@ def _value(run: Run, spec: EnvSpec) -> ValueLearner:
         lambda key: value_model(run, spec, key=key),
         run.value,
         _online_student(run, spec),
-        total=run.stages.teach,
+        steps=run.stages.teach,
     )
 
 
@@ -127,7 +127,7 @@ def _tune_value(run: Run, tuning: Tuning) -> ValueLearner:
     return ValueLearner(
         _given,
         value,
-        total=tuning.total,
+        steps=tuning.steps,
         warm_up=min(warm_up, value.buffer),
         trains=f.parts,
     )

@@ -8,10 +8,8 @@ teacher's z.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
 
 import equinox as eqx
-import flashbax
 import jax
 import jax.numpy as jnp
 import optax
@@ -21,8 +19,10 @@ from ptde.agents.base import AbstractNetwork
 from ptde.agents.policy import FullPolicy
 from ptde.agents.team import Teacher, Team
 from ptde.algos.base import AbstractAlgorithm, Metrics, ModelState
+from ptde.algos.replay import Replay, lanes
 from ptde.distill.objectives import AbstractObjective, Labelled, average
 from ptde.info.base import AbstractStudent, Carry
+from ptde.ops.devices import averaged, row_numbers
 from ptde.ops.local import local_information
 from ptde.ops.losses import distillation_loss
 from ptde.ops.select import epsilon_greedy
@@ -51,7 +51,7 @@ class SharedPolicy(FullPolicy):
         memory, student = carry
         memory, _, info = self.teacher.step(memory, step)
         student, z = self.student.step(student, local_information(step.local))
-        copies = jnp.arange(len(z))[:, None, None]
+        copies = row_numbers(len(z))[:, None, None]
         z = jnp.where(copies < self.teachers, info.z, z)
         q = self.teacher.network.values(memory.h, z)
         action = epsilon_greedy(q, step.local.legal, self.epsilon, key=key)
@@ -73,7 +73,7 @@ class StudentState(eqx.Module):
     teacher: Teacher
     """The teacher, frozen."""
     learnt: ModelState[AbstractStudent]
-    store: Any
+    store: Replay
     """All segments so far, with the teacher's z."""
     collections: Int[Array, ""]
 
@@ -105,16 +105,6 @@ class StudentLearner(AbstractAlgorithm[StudentState]):
         rate = optax.cosine_decay_schedule(self.lr, self.collections * self.updates)
         return optax.chain(optax.clip_by_global_norm(self.max_grad_norm), optax.adam(rate))
 
-    @property
-    def store(self):
-        """The buffer of all segments: never full."""
-        return flashbax.make_item_buffer(
-            max_length=self.envs * self.collections,
-            min_length=1,
-            sample_batch_size=self.batch,
-            add_batches=True,
-        )
-
     def init(
         self, example: Rollout, given: Teacher | None = None, *, key: Key[Array, ""]
     ) -> StudentState:
@@ -123,9 +113,14 @@ class StudentLearner(AbstractAlgorithm[StudentState]):
         student = self.make_student(key)
         learnt = ModelState(student, self.optimiser.init(student))
         shapes = jax.eval_shape(label, given, example)
-        item = jax.tree.map(lambda x: jnp.zeros(x.shape[1:], x.dtype), shapes)
-        zero = jnp.zeros((), jnp.int32)
-        return StudentState(given, learnt, self.store.init(item), zero)
+        store = Replay.new(shapes, self.envs * self.collections, self.batch)
+        return StudentState(given, learnt, store, jnp.zeros((), jnp.int32))
+
+    def parts(self, copies: int) -> int:
+        return lanes(copies, self.batch)
+
+    def divided(self, state: StudentState) -> StudentState:
+        return replace(super().divided(state), store=state.store.divided())
 
     def behave(self, state: StudentState) -> SharedPolicy:
         few = jnp.asarray(round(self.share * self.envs))
@@ -144,16 +139,16 @@ class StudentLearner(AbstractAlgorithm[StudentState]):
         new = label(state.teacher, rollout)
         network = state.teacher.network
         metrics = quality(state.learnt.model, new, self.objective, network)
-        store = self.store.add(state.store, new)
+        store = state.store.add(new)
 
         def loss(student, seen):
             z = student.unroll(seen.local, seen.first)
             return self.objective(z, seen, network)
 
         def one(learnt, key):
-            seen = self.store.sample(store, key).experience
+            seen = store.sample(key=key)
             value, gradient = jax.value_and_grad(loss)(learnt.model, seen)
-            return learnt.step(gradient, self.optimiser), value
+            return learnt.step(averaged(gradient), self.optimiser), value
 
         keys = jax.random.split(key, self.updates)
         learnt, losses = jax.lax.scan(one, state.learnt, keys)

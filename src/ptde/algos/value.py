@@ -11,7 +11,6 @@ from dataclasses import replace
 from typing import Any
 
 import equinox as eqx
-import flashbax
 import jax
 import jax.numpy as jnp
 import optax
@@ -21,9 +20,11 @@ from ptde.agents.team import Teacher, TeacherPolicy, Team
 from ptde.algos.base import AbstractLearner, Metrics, ModelState
 from ptde.algos.leash import Leash, only
 from ptde.algos.online import AbstractOnlineStudent
+from ptde.algos.replay import Replay, lanes
 from ptde.algos.value_config import ValueConfig
 from ptde.distill.students import StudentInfo
 from ptde.mixers.base import AbstractMixer
+from ptde.ops.devices import averaged, total
 from ptde.ops.losses import td_loss
 from ptde.ops.masks import last_steps, masked_mean, valid_transitions, without_last
 from ptde.ops.returns import lambda_returns
@@ -59,7 +60,7 @@ class ValueState(eqx.Module):
     average: ValueModel | None
     """The running average of the online networks, if one is kept."""
     leash: Leash | None
-    replay: Any
+    replay: Replay
     steps: Int[Array, ""]
     """Joint steps collected."""
     segments: Int[Array, ""]
@@ -76,7 +77,7 @@ class ValueLearner(AbstractLearner[ValueState]):
         make_model: Callable[[Key[Array, ""]], ValueModel],
         config: ValueConfig,
         online_student: AbstractOnlineStudent | None = None,
-        total: int = 1,
+        steps: int = 1,
         warm_up: int = 0,
         trains: Callable[[Teacher], Any] = lambda teacher: True,
     ):
@@ -86,11 +87,11 @@ class ValueLearner(AbstractLearner[ValueState]):
             make_model: the untrained networks.
             config: the hyperparameters.
             online_student: how a student learns beside it, if one does.
-            total: joint steps of the whole training: the learning rate falls over them.
+            steps: joint steps of the whole training: the learning rate falls over them.
             warm_up: segments that are collected before the first update.
             trains: the parts of a teacher that learn, as ``leash.only`` takes them.
         """
-        self.total = total
+        self.steps = steps
         self.make_model = make_model
         self.config = config
         self.online_student = online_student
@@ -98,12 +99,7 @@ class ValueLearner(AbstractLearner[ValueState]):
             optax.clip_by_global_norm(config.max_grad_norm), optax.adam(config.lr)
         )
         self.trains = trains
-        self.replay = flashbax.make_item_buffer(
-            max_length=config.buffer,
-            min_length=max(config.batch, warm_up),
-            sample_batch_size=config.batch,
-            add_batches=True,
-        )
+        self.first_update = max(config.batch, warm_up)
 
     def init(
         self,
@@ -112,7 +108,6 @@ class ValueLearner(AbstractLearner[ValueState]):
         *,
         key: Key[Array, ""],
     ) -> ValueState:
-        item = jax.tree.map(lambda x: jnp.zeros(x.shape[1:], x.dtype), example)
         zero = jnp.zeros((), jnp.int32)
         model, leash = (self.make_model(key), None) if given is None else given
         student = None
@@ -124,11 +119,17 @@ class ValueLearner(AbstractLearner[ValueState]):
             target=jax.tree.map(jnp.copy, model),
             average=jax.tree.map(jnp.copy, model) if self.config.average else None,
             leash=leash,
-            replay=self.replay.init(item),
+            replay=Replay.new(example, self.config.buffer, self.config.batch),
             steps=zero,
             segments=zero,
             copied=zero,
         )
+
+    def parts(self, copies: int) -> int:
+        return lanes(copies, self.config.batch)
+
+    def divided(self, state: ValueState) -> ValueState:
+        return replace(super().divided(state), replay=state.replay.divided())
 
     def epsilon(self, steps: Int[Array, ""]) -> Float[Array, ""]:
         """Probability of a random action after ``steps`` joint steps."""
@@ -138,7 +139,7 @@ class ValueLearner(AbstractLearner[ValueState]):
 
     def rate(self, steps: Int[Array, ""]) -> Float[Array, ""]:
         """Share of the learning rate that is left after ``steps`` joint steps."""
-        return 1.0 - (1.0 - self.config.lr_end) * jnp.minimum(steps / self.total, 1.0)
+        return 1.0 - (1.0 - self.config.lr_end) * jnp.minimum(steps / self.steps, 1.0)
 
     def kept(self, collections: Int[Array, ""]) -> Float[Array, ""]:
         """Share of itself that the running average keeps: less at first, lest it hold the
@@ -174,13 +175,13 @@ class ValueLearner(AbstractLearner[ValueState]):
     def update(
         self, state: ValueState, rollout: Rollout, *, key: Key[Array, ""]
     ) -> tuple[ValueState, Metrics]:
-        copies, length, _ = rollout.action.shape
-        replay = self.replay.add(state.replay, rollout)
+        copies, length = total(len(rollout.action)), rollout.action.shape[1]
+        replay = state.replay.add(rollout)
         keys = jax.random.split(key, self.config.updates)
 
         def one(learnt, key):
             key_sample, key_z = jax.random.split(key)
-            batch = self.replay.sample(replay, key_sample).experience
+            batch = replay.sample(key=key_sample)
             rate = self.rate(state.steps)
             return self.learn(
                 learnt, state.target, batch, rate, leash=state.leash, key=key_z
@@ -194,9 +195,9 @@ class ValueLearner(AbstractLearner[ValueState]):
             shapes = jax.eval_shape(learn, learnt)[1]
             return learnt, jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
 
-        can = self.replay.can_sample(replay)
-        learnt, metrics = jax.lax.cond(can, learn, wait, state.learnt)
         segments = state.segments + copies
+        begun = segments >= self.first_update
+        learnt, metrics = jax.lax.cond(begun, learn, wait, state.learnt)
         due = jnp.zeros((), bool)
         if self.config.gamma > 0:  # else the targets are unused
             due = segments - state.copied >= self.config.target_period
@@ -232,6 +233,7 @@ class ValueLearner(AbstractLearner[ValueState]):
         model = learnt.online.model
         loss = jax.value_and_grad(self.loss, has_aux=True)
         (_, (metrics, q, info)), gradient = loss(model, target, batch, leash, key=key)
+        gradient = averaged(gradient)
         learning = only(self.trains(model.teacher), gradient.teacher)
         gradient = replace(gradient, teacher=learning)
         metrics["grad_norm"] = optax.global_norm(gradient)
@@ -242,7 +244,7 @@ class ValueLearner(AbstractLearner[ValueState]):
             teachers = jax.lax.stop_gradient((model.teacher.network, q, info))
             value, gradient = loss(student.model, batch, *teachers)
             metrics["student_loss"] = value
-            student = student.step(gradient, self.optimiser, rate)
+            student = student.step(averaged(gradient), self.optimiser, rate)
         return Learnables(online, student), metrics
 
     def loss(
@@ -280,7 +282,7 @@ class ValueLearner(AbstractLearner[ValueState]):
             "q_tot": masked_mean(q_tot, valid),
             "target": masked_mean(returns, valid),
             "reward": masked_mean(steps.reward[:, 1:], valid),
-            "valid": jnp.mean(valid, dtype=jnp.float32),
+            "valid": masked_mean(valid.astype(jnp.float32), jnp.ones_like(valid)),
         }
         return loss, (metrics, q, info)
 

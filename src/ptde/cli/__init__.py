@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 
 from ptde.cli.compare import compare_command
+from ptde.cli.devices import COMMANDS as DIVIDED
+from ptde.cli.devices import prepare_devices, take_devices
 from ptde.cli.diagnose import diagnose_command
 from ptde.cli.export import export_command
 from ptde.cli.listing import list_command
@@ -38,13 +40,18 @@ USAGE = """usage: ptde COMMAND [OPTIONS]      (ptde COMMAND --help says more)
   doctor            what the real games need, and what to do about what is missing
   list              worlds, maps, methods with their sizes, info modules, mixers, presets
 
-ptde --version says which ptde this is.
+Commands that train or test take --devices N: GPUs, or cores of a CPU, over which one run is
+divided; all of them by default. ptde --version says which ptde this is.
 """
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, *, all_devices: bool = False) -> int:
     """Runs one command; the exit status: 0 done, 1 failed, 2 bad input, 130 stopped by
     Ctrl-C or SIGTERM.
+
+    Args:
+        arguments: the words; None takes those of this process.
+        all_devices: whether a run is divided over all devices where no number is typed.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     if not words or words[0] in ("-h", "--help"):
@@ -66,6 +73,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if command not in COMMANDS:
             check_choice("command", command, COMMANDS)
+        if command in DIVIDED:
+            rest, number = take_devices(rest)
+            if number or (all_devices and not {"-h", "--help"} & {*rest}):
+                prepare_devices(number)
         if command in READERS:
             rest, targets = split_words(rest)
             with nullcontext() if targets is None else trusting(*targets):
@@ -118,4 +129,4 @@ def entry(arguments: Sequence[str] | None = None) -> None:
     from ptde.jobs.interrupt import hearing
 
     hearing()
-    sys.exit(main(arguments))
+    sys.exit(main(arguments, all_devices=True))

@@ -21,7 +21,7 @@ from typing import Any
 import psutil
 
 from ptde.compare.lease import Lease
-from ptde.compare.workers import end_of_log, one_thread, start
+from ptde.compare.workers import end_of_log, start
 from ptde.files import LOCK, Held, locked
 from ptde.jobs.interrupt import STOPPED
 
@@ -50,14 +50,17 @@ class Job:
     cwd: Path = Path("/")
     """The folder where the comparison was started, in which the user's modules may be."""
 
+    @property
+    def devices(self) -> int:
+        """JAX's devices over which each run is divided: its GPUs, or else its cores."""
+        return max(1, int(self.gpus)) if self.gpus else self.cpus
+
     def environment(self) -> dict[str, str]:
         """The environment of a run on this machine, in one of Ray's workers."""
         here = {**os.environ, **self.environ}
         paths = [self.environ.get("PYTHONPATH"), os.environ.get("PYTHONPATH")]
         if any(paths):
             here["PYTHONPATH"] = os.pathsep.join(filter(None, dict.fromkeys(paths)))
-        if self.cpus == 1:
-            here["XLA_FLAGS"] = one_thread(here.get("XLA_FLAGS", ""))
         if not self.gpus:
             here["JAX_PLATFORMS"] = "cpu"
         elif self.gpus < 1:  # several runs share one, and JAX takes most of it at once
@@ -156,7 +159,8 @@ def _run(
     with cores(job.cpus) as mine:
         _note(folder, job, mine, where)
         cwd = job.cwd if job.cwd.is_dir() else None
-        process = start(folder, job.words, job.environment(), signal.SIGKILL, cwd)
+        words = (*job.words, "--devices", str(job.devices))
+        process = start(folder, words, job.environment(), signal.SIGKILL, cwd)
         try:
             if mine:
                 psutil.Process(process.pid).cpu_affinity(mine)

@@ -79,7 +79,8 @@ def run_side_by_side(
 
 def _start(folder: Path, core: int) -> subprocess.Popen:
     environ = {**os.environ, "XLA_FLAGS": one_thread(os.environ.get("XLA_FLAGS", ""))}
-    process = start(folder, trusted_words(), environ, signal.SIGTERM)
+    words = (*trusted_words(), "--devices", "1")
+    process = start(folder, words, environ, signal.SIGTERM)
     if core >= 0:
         psutil.Process(process.pid).cpu_affinity([core])
     return process

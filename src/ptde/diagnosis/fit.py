@@ -108,7 +108,7 @@ class Fitter:
         """The segments in the replay that stage 1 left."""
         run = self.folder.run
         training = build.training(run, self.env, "teacher")
-        return replayed(last_state(training, self.folder.path / "teacher"), run.envs)
+        return replayed(last_state(training, self.folder.path / "teacher"))
 
     def _place(self, name: str, config: DistillConfig) -> Path:
         """The student's folder; one that was fitted otherwise is removed from it."""

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Int, Key, PyTree
 
-from ptde.ops.keys import new_key
+from ptde.ops.keys import new_key, row_keys
 from ptde.types import EnvSpec, TimeStep
 
 EnvState: TypeAlias = PyTree[Array]
@@ -87,7 +87,7 @@ class AbstractEnv(AbstractWorld):
 
     def resets(self, copies: int, *, key: Key[Array, ""]) -> tuple[EnvState, TimeStep]:
         """``copies`` new episodes."""
-        return jax.vmap(lambda k: self.reset(key=k))(jax.random.split(key, copies))
+        return jax.vmap(lambda k: self.reset(key=k))(row_keys(key, copies))
 
     def reset(self, *, key: Key[Array, ""]) -> tuple[EnvState, TimeStep]:
         """A new episode, with the state in the form that ``step`` takes."""

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
 from ptde.nn.linear import MLP
+from ptde.ops.keys import row_keys
 from ptde.types import Info, Rollout
 
 Carry: TypeAlias = PyTree[Array]
@@ -54,7 +55,10 @@ class AbstractRecurrentInfo(eqx.Module):
         self, shape: tuple[int, ...], *, key: Key[Array, ""]
     ) -> Float[Array, "..."] | None:
         """Noise for agents in an array of ``shape`` (``(B, n)``, say); None if unused."""
-        return jax.random.normal(key, (*shape, self.z_dim)) if self.stochastic else None
+        if not self.stochastic:
+            return None
+        each = (*shape[1:], self.z_dim)
+        return jax.vmap(lambda k: jax.random.normal(k, each))(row_keys(key, shape[0]))
 
     def sent(
         self, before: Carry, after: Carry, alike: Int[Array, " B"]

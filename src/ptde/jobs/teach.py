@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Key
 
@@ -14,12 +15,13 @@ from ptde.algos.base import AbstractAlgorithm, AbstractLearner, Teacher, Team
 from ptde.envs.base import AbstractWorld
 from ptde.jobs.checkpoint import Checkpoints
 from ptde.jobs.job import Job, OnRow, run_job
+from ptde.jobs.progress import console
 from ptde.jobs.record import Row
 from ptde.rollout.base import TrainState, initial
 from ptde.rollout.evaluate import Returns
 from ptde.rollout.runner import runner_of
 from ptde.rollout.schedule import Schedule
-from ptde.rollout.seeds import Stream, fold_in_all, over_seeds, stream_keys
+from ptde.rollout.seeds import Stream, fold_in_all, of_seed, over_seeds, stream_keys
 from ptde.types import Rollout
 
 
@@ -100,6 +102,9 @@ def teach(training: Training, folder: Path, on_row: Iterable[OnRow] = ()) -> Tau
         Diverged: a loss or a gradient was not finite.
     """
     t, runner = training, runner_of(training.env)
+    division = runner.division(t.algo, t.schedule, t.seeds)
+    if division.devices > 1:
+        console().print(f"{t.name}: {division}")
     run = runner.period(t.algo, t.schedule, t.seeds)
     test = runner.test(t.test_episodes, t.seeds, sample_z=t.sample_z)
 
@@ -146,15 +151,11 @@ def last_state(training: Training, folder: Path) -> TrainState:
     return found[1]
 
 
-def replayed(state: TrainState, envs: int) -> Rollout:
-    """All segments in a training's replay, [seeds, segments, T + 1, ...]; their number is
-    a multiple of ``envs``.
-    """
-    buffer = state.learner.replay
-    full, index = bool(buffer.is_full.all()), int(buffer.current_index[0])
-    experience = jax.tree.map(lambda x: x[:, 0], buffer.experience)
-    count = experience.action.shape[1] if full else index
-    return jax.tree.map(lambda x: x[:, : count - count % envs], experience)
+def replayed(state: TrainState) -> Rollout:
+    """All segments in a training's replay, [seeds, segments, T + 1, ...]."""
+    seeds = len(state.iteration)
+    kept = [of_seed(state.learner.replay, seed).all() for seed in range(seeds)]
+    return jax.tree.map(lambda *x: jnp.stack(x), *kept)
 
 
 def _seen(outcome: Returns) -> dict[str, Array]:

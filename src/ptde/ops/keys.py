@@ -11,6 +11,8 @@ import jax.numpy as jnp
 from jax.extend.random import define_prng_impl
 from jaxtyping import Array, Key, UInt32
 
+from ptde.ops.devices import row_numbers
+
 _ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 
 
@@ -72,3 +74,10 @@ _FUSED = define_prng_impl(
 def new_key(seed: int) -> Key[Array, ""]:
     """The key of a seed; all other keys are split from it or folded into it."""
     return jax.random.key(seed, impl=_FUSED)
+
+
+def row_keys(key: Key[Array, ""], rows: int) -> Key[Array, " rows"]:
+    """A key for each row of a batch. It depends on the row's number alone, so that a row is
+    drawn alike however many others there are, and whatever device it is on.
+    """
+    return jax.vmap(jax.random.fold_in, (None, 0))(key, row_numbers(rows))

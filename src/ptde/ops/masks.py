@@ -6,12 +6,17 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
+from ptde.ops.devices import total
+
 T = TypeVar("T")
 
 
 def masked_mean(x: Float[Array, "*b"], where: Bool[Array, "*b"]) -> Float[Array, ""]:
-    """The mean of ``x`` over the true entries of ``where``; 0 where there are none."""
-    return jnp.sum(jnp.where(where, x, 0.0)) / jnp.maximum(jnp.sum(where), 1)
+    """The mean of ``x``, of all devices, over the true entries of ``where``; 0 where there
+    are none.
+    """
+    count = total(jnp.sum(where))
+    return total(jnp.sum(jnp.where(where, x, 0.0))) / jnp.maximum(count, 1)
 
 
 def valid_transitions(first: Bool[Array, "*b T1"]) -> Bool[Array, "*b T"]:

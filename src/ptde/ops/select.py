@@ -4,6 +4,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key
 
+from ptde.ops.keys import row_keys
+
 
 def masked(q: Float[Array, "*b u"], legal: Bool[Array, "*b u"]) -> Float[Array, "*b u"]:
     """The action values, with the lowest finite float for illegal actions."""
@@ -23,10 +25,11 @@ def epsilon_greedy(
     key: Key[Array, ""],
 ) -> Int[Array, "*b"]:
     """The greedy action or, with probability epsilon for each agent, a random legal one."""
-    key_explore, key_action = jax.random.split(key)
-    noise = jax.random.uniform(key_action, q.shape)
+    # One draw for both: the first number says whether to explore, the others which action.
+    each = (*q.shape[1:-1], 1 + q.shape[-1])
+    noise = jax.vmap(lambda k: jax.random.uniform(k, each))(row_keys(key, len(q)))
+    explore, noise = noise[..., 0] < epsilon, noise[..., 1:]
     uniform = jnp.argmax(jnp.where(legal, noise, -1.0), axis=-1).astype(jnp.int32)
-    explore = jax.random.uniform(key_explore, q.shape[:-1]) < epsilon
     return jnp.where(explore, uniform, greedy(q, legal))
 
 

@@ -21,6 +21,7 @@ from ptde.agents.policy import FullPolicy, localise
 from ptde.algos.base import AbstractAlgorithm, Teacher, Team
 from ptde.envs.base import AbstractWorld
 from ptde.rollout.collect import rollout_shapes
+from ptde.rollout.devices import Division
 from ptde.rollout.evaluate import Returns
 from ptde.rollout.schedule import Schedule
 from ptde.types import Rollout
@@ -67,6 +68,10 @@ class AbstractRunner(ABC):
     @abstractmethod
     def period(self, algo: AbstractAlgorithm, schedule: Schedule, seeds: int) -> Period:
         """A period of at most ``schedule.iterations``; it may consume the state it gets."""
+
+    def division(self, algo: AbstractAlgorithm, schedule: Schedule, seeds: int) -> Division:
+        """How ``period`` is divided over devices."""
+        return Division("copies", 1)
 
     @abstractmethod
     def test(self, episodes: int, seeds: int, *, sample_z: bool = False) -> Test:

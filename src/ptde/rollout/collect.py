@@ -8,6 +8,7 @@ from jaxtyping import Array, Bool, Float, Key, PyTree
 from ptde.agents.policy import FullPolicy
 from ptde.envs.base import AbstractEnv, AbstractWorld, EnvState
 from ptde.info.base import Carry
+from ptde.ops.keys import row_keys
 from ptde.ops.masks import masked_mean
 from ptde.types import PolicyOutput, Rollout, TimeStep
 
@@ -33,7 +34,7 @@ def advance(
 ) -> tuple[RolloutState, PolicyOutput]:
     """Takes one joint step in every copy; also returns the policy's output."""
     key_policy, key_env = jax.random.split(key)
-    keys = jax.random.split(key_env, len(state.step.first))
+    keys = row_keys(key_env, len(state.step.first))
     memory, output = policy(forget(state), state.step, key=key_policy)
     env_state, step = jax.vmap(lambda s, a, k: env.step(s, a, key=k))(
         state.env_state, output.action, keys

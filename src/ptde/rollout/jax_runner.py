@@ -11,6 +11,7 @@ from ptde.algos.base import AbstractAlgorithm
 from ptde.envs.base import AbstractEnv
 from ptde.rollout.base import AbstractRunner, Period, TrainState, as_tested
 from ptde.rollout.collect import collect, start, train_performance
+from ptde.rollout.devices import Division
 from ptde.rollout.evaluate import evaluate
 from ptde.rollout.schedule import Schedule
 from ptde.rollout.seeds import over_seeds
@@ -24,10 +25,15 @@ class JaxRunner(AbstractRunner):
     def __init__(self, env: AbstractEnv):
         self.env = env
 
+    def division(self, algo: AbstractAlgorithm, schedule: Schedule, seeds: int) -> Division:
+        return Division.of(seeds, algo.parts(schedule.envs))
+
     def period(self, algo: AbstractAlgorithm, schedule: Schedule, seeds: int) -> Period:
-        program = compiled_period(algo, self.env, schedule, seeds)
+        division = self.division(algo, schedule, seeds)
+        program = compiled_period(algo, self.env, schedule, seeds, division)
 
         def play(state, count):
+            state = division.place(state, state_axes(algo, state))
             state, metrics = program(state, count)
             return state, jax.tree.map(lambda x: x[:, :count], metrics)
 
@@ -36,11 +42,14 @@ class JaxRunner(AbstractRunner):
     def test(self, episodes, seeds, *, sample_z=False):
         env = self.env.held_out()
         count = env.episodes(episodes)
+        division = Division.of(seeds, count)
+        copies = division.copies(count)
 
         def play(model, key):
-            return evaluate(as_tested(model, sample_z=sample_z), env, count, key=key)
+            return evaluate(as_tested(model, sample_z=sample_z), env, copies, key=key)
 
-        return jax.jit(over_seeds(play, seeds))
+        played = over_seeds(play, division.seeds(seeds))
+        return jax.jit(division.program(played, (False, False), True))
 
     def rollouts(self, policy, each, *, times, copies, length, seeds):
         def run(model, key):
@@ -61,14 +70,14 @@ class JaxRunner(AbstractRunner):
 
 
 def iterate(
-    algo: AbstractAlgorithm, env: AbstractEnv, schedule: Schedule, state: TrainState
+    algo: AbstractAlgorithm, env: AbstractEnv, copies: int, length: int, state: TrainState
 ) -> tuple[TrainState, dict[str, Array]]:
     """Collects one rollout, from a reset of all copies on, and learns from it."""
     key = jax.random.fold_in(state.key, state.iteration)
     key_start, key_collect, key_update = jax.random.split(key, 3)
     policy = algo.behave(state.learner)
-    begun = start(policy, env, schedule.envs, key=key_start)
-    _, rollout = collect(policy, env, begun, schedule.segment, key=key_collect)
+    begun = start(policy, env, copies, key=key_start)
+    _, rollout = collect(policy, env, begun, length, key=key_collect)
     learner, metrics = algo.update(state.learner, rollout, key=key_update)
     reached = train_performance(rollout, env.spec.time_limit)
     metrics = {**metrics, "train_win_rate": reached}
@@ -76,13 +85,17 @@ def iterate(
 
 
 def compiled_period(
-    algo: AbstractAlgorithm, env: AbstractEnv, schedule: Schedule, seeds: int
+    algo: AbstractAlgorithm,
+    env: AbstractEnv,
+    schedule: Schedule,
+    seeds: int,
+    division: Division,
 ) -> Any:
     """The compiled period; its metrics have room for ``schedule.iterations``."""
-    most = schedule.iterations
+    most, copies = schedule.iterations, division.copies(schedule.envs)
+    step = partial(iterate, algo, env, copies, schedule.segment)
 
     def run(state, *, count):
-        step = partial(iterate, algo, env, schedule)
         empty = jax.tree.map(
             lambda x: jnp.zeros((most, *x.shape), x.dtype), jax.eval_shape(step, state)[1]
         )
@@ -94,8 +107,17 @@ def compiled_period(
 
         return jax.lax.fori_loop(0, count, one, (state, empty))
 
+    def of_seeds(state, count):  # one count for all: else each step would copy states
+        return over_seeds(partial(run, count=count), division.seeds(seeds))(state)
+
     @partial(jax.jit, donate_argnums=0)
-    def program(state, count):  # one count for all seeds: else each step would copy states
-        return over_seeds(partial(run, count=count), seeds)(state)
+    def program(state, count):
+        axes = state_axes(algo, state)
+        return division.program(of_seeds, (axes, None), (axes, False))(state, count)
 
     return program
+
+
+def state_axes(algo: AbstractAlgorithm, state: TrainState) -> TrainState:
+    """The axes of a training's state, for its division."""
+    return TrainState(algo.divided(state.learner), False, False)

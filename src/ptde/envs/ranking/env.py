@@ -21,6 +21,8 @@ from ptde.envs.ranking.lists import LIMIT, Lists, Preparation, RankingData, make
 from ptde.envs.ranking.synthetic import synthetic
 from ptde.envs.settings import RankingConfig
 from ptde.files import read_object, write_whole
+from ptde.ops.devices import row_numbers
+from ptde.ops.keys import row_keys
 from ptde.ops.ranking import drawn_ndcg, expected_ndcg
 from ptde.types import EnvSpec, LocalView, TimeStep
 from ptde.validation import check_choice
@@ -128,8 +130,8 @@ class Ranking(AbstractEnv):
     def resets(self, copies: int, *, key: Key[Array, ""]) -> tuple[EnvState, TimeStep]:
         if not self.test:
             return super().resets(copies, key=key)
-        keys = jax.random.split(key, copies)
-        which = jnp.arange(copies) % len(self.features)
+        keys = row_keys(key, copies)
+        which = row_numbers(copies) % len(self.features)
         begin = lambda i, k: self._restartable(self._open(i, key=k))
         return jax.vmap(begin)(which, keys)
 

@@ -1,0 +1,87 @@
+"""The replay: segments of the last collections, kept by the copies that played them.
+
+It stands in *lanes*: each keeps the segments of some copies of the world, and gives as many
+segments to every batch. So a program on several devices (``ops/devices``) keeps some of the
+lanes on each, and no segment ever moves.
+"""
+
+from math import gcd
+from typing import TypeVar
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Int, Key, PyTree
+
+from ptde.ops.keys import row_keys
+
+R = TypeVar("R", bound="Replay")
+
+
+def lanes(copies: int, batch: int) -> int:
+    """The number of lanes: as many as give each as many copies, and rows of a batch."""
+    return gcd(copies, batch)
+
+
+class Replay(eqx.Module):
+    """Segments of the last collections; the oldest give way to new ones."""
+
+    segments: PyTree[Array, " lanes slots ..."]
+    at: Int[Array, ""]
+    """The slot that is written next, in every lane."""
+    filled: Int[Array, ""]
+    """The number of slots with segments."""
+    each: int = eqx.field(static=True)
+    """Segments of every lane in a batch."""
+
+    @classmethod
+    def new(cls: type[R], example: PyTree, capacity: int, batch: int) -> R:
+        """An empty replay.
+
+        Args:
+            example: a rollout, or its shapes: leaves [copies, ...].
+            capacity: segments; rounded up to whole collections.
+            batch: segments of a sample.
+        """
+        copies = len(jax.tree.leaves(example)[0])
+        number = lanes(copies, batch)
+        slots = -(-capacity // copies) * (copies // number)
+        room = lambda x: jnp.zeros((number, slots, *x.shape[1:]), x.dtype)
+        zero = jnp.zeros((), jnp.int32)
+        return cls(jax.tree.map(room, example), zero, zero, batch // number)
+
+    @property
+    def slots(self) -> int:
+        """Slots of a lane."""
+        return jax.tree.leaves(self.segments)[0].shape[1]
+
+    def add(self: R, rollout: PyTree) -> R:
+        """The replay with one more collection, [copies, ...]."""
+
+        def write(old, new):
+            new = new.reshape(len(old), -1, *new.shape[1:])
+            return jax.lax.dynamic_update_slice_in_dim(old, new, self.at, axis=1)
+
+        segments = jax.tree.map(write, self.segments, rollout)
+        number = len(jax.tree.leaves(segments)[0])
+        more = len(jax.tree.leaves(rollout)[0]) // number
+        at, filled = (self.at + more) % self.slots, self.filled + more
+        return type(self)(segments, at, jnp.minimum(filled, self.slots), self.each)
+
+    def sample(self, *, key: Key[Array, ""]) -> PyTree:
+        """A batch, [batch, ...], drawn with replacement from what there is."""
+        number = len(jax.tree.leaves(self.segments)[0])
+        draw = lambda k: jax.random.randint(k, (self.each,), 0, self.filled)
+        slot = jax.vmap(draw)(row_keys(key, number)).reshape(-1)
+        lane = jnp.repeat(jnp.arange(number), self.each)
+        return jax.tree.map(lambda x: x[lane, slot], self.segments)
+
+    def all(self) -> PyTree:
+        """Every segment that there is, [segments, ...]; not to be traced."""
+        flat = lambda x: x[:, : int(self.filled)].reshape(-1, *x.shape[2:])
+        return jax.tree.map(flat, self.segments)
+
+    def divided(self: R) -> R:
+        """Whether each leaf has a leading axis of lanes, a tree of bools."""
+        yes = jax.tree.map(lambda _: True, self.segments)
+        return type(self)(yes, False, False, self.each)

@@ -1,0 +1,52 @@
+"""The option ``--devices``, of all commands that train or test.
+
+It belongs to the machine and not to the run: a run may go on with another number.
+"""
+
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+
+COMMANDS = frozenset(
+    {"run", "teach", "distill", "finetune", "resume", "evaluate", "diagnose", "compare"}
+)
+"""The commands that have the option."""
+
+
+def take_devices(words: Sequence[str]) -> tuple[list[str], int | None]:
+    """The words without ``--devices N``, and the number if it was typed.
+
+    Raises:
+        ValueError: it is not a number of at least 1.
+    """
+    from ptde.cli.arguments import take
+
+    words, typed = take("devices", words, None)
+    if typed is None:
+        return words, None
+    if not (typed.isascii() and typed.isdecimal() and int(typed)):
+        raise ValueError(f"--devices {typed}: type a number, e.g. --devices 1")
+    return words, int(typed)
+
+
+def prepare_devices(number: int | None) -> None:
+    """Lets JAX see a CPU's cores as devices, before it starts, and divides over them.
+
+    Args:
+        number: devices to use; None takes all GPUs, or as many as there are cores.
+
+    Raises:
+        ValueError: there are not as many.
+    """
+    import jax
+
+    from ptde.compare.workers import one_thread
+    from ptde.rollout.devices import use_devices
+
+    cores = number or len(os.sched_getaffinity(0))
+    if cores > 1 or number:
+        # Each device's products on a thread of its own: the others are at work themselves.
+        os.environ["XLA_FLAGS"] = one_thread(os.environ.get("XLA_FLAGS", ""))
+    with suppress(RuntimeError):  # JAX has started: the devices are those that it has
+        jax.config.update("jax_num_cpu_devices", cores)
+    use_devices(number or jax.local_device_count())

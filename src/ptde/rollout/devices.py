@@ -1,0 +1,119 @@
+"""Programs that are divided over devices: GPUs, or the cores of a CPU.
+
+Several seeds are learnt apart, each on a device of its own. One seed is divided by the
+copies of its world: each device plays some of them and learns from their share of every
+batch, and they average their gradients (``ops/devices``). A CPU counts as one device unless
+``use_devices`` makes its cores so many.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+import jax
+import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jaxtyping import PyTree
+
+from ptde.ops.devices import COPIES
+
+SEEDS = "seeds"
+_usable = 1
+
+Axes: TypeAlias = PyTree[bool] | None
+"""Whether an argument's leaves are [seeds, copies, ...] rather than [seeds, ...]; a bool
+stands for all leaves below it. None: it has no seeds, and is the same on all devices."""
+
+
+def use_devices(number: int) -> None:
+    """Divides programs over up to ``number`` of JAX's devices.
+
+    Raises:
+        ValueError: there are not as many.
+    """
+    global _usable
+    there = jax.local_device_count()
+    if not 1 <= number <= there:
+        raise ValueError(
+            f"--devices {number}: JAX has {there} here; type a number from 1 to {there}"
+        )
+    _usable = number
+
+
+@dataclass(frozen=True)
+class Division:
+    """How a program is divided."""
+
+    by: Literal["seeds", "copies"]
+    devices: int
+
+    @classmethod
+    def of(cls, seeds: int, parts: int) -> "Division":
+        """The division over as many devices as there are to use.
+
+        Args:
+            seeds: number of seeds.
+            parts: number of like parts in which the work of one seed can be done.
+        """
+        by_seeds, by_copies = _most(seeds), _most(parts)
+        if by_seeds >= by_copies:
+            return cls("seeds", by_seeds)
+        return cls("copies", by_copies)
+
+    def __str__(self) -> str:
+        share = "the seeds" if self.by == "seeds" else "the copies of the world"
+        return f"{self.devices} devices, each with its share of {share}"
+
+    def seeds(self, seeds: int) -> int:
+        """The seeds of each device, of so many."""
+        return seeds // self.devices if self.by == "seeds" else seeds
+
+    def copies(self, copies: int) -> int:
+        """The copies of each device, of so many."""
+        return copies // self.devices if self.by == "copies" else copies
+
+    def program(self, function: Callable, takes: tuple[Axes, ...], gives: Any) -> Callable:
+        """``function``, which each device applies to its share of the arguments.
+
+        Args:
+            function: takes and returns trees with leading axes of seeds.
+            takes: the axes of each argument.
+            gives: the axes of the result, or of each of its parts.
+        """
+        if self.devices == 1:
+            return function
+        inside, outside = (self._specs(axes) for axes in (takes, gives))
+        return jax.shard_map(
+            function,
+            mesh=self._mesh,
+            in_specs=inside,
+            out_specs=outside,
+            check_vma=False,
+        )
+
+    def place(self, tree: PyTree, axes: Axes) -> PyTree:
+        """The tree, each part of it on the device that works on it."""
+        if self.devices == 1:
+            return tree
+        put = lambda spec: NamedSharding(self._mesh, spec)
+        return jax.device_put(tree, jax.tree.map(put, self._specs(axes)))
+
+    @property
+    def _mesh(self) -> Mesh:
+        axis = SEEDS if self.by == "seeds" else COPIES
+        return Mesh(np.array(jax.local_devices()[: self.devices]), (axis,))
+
+    def _specs(self, axes: Any) -> PyTree[PartitionSpec]:
+        def spec(by_copies: bool | None) -> PartitionSpec:
+            if by_copies is None:
+                return PartitionSpec()
+            if self.by == "seeds":
+                return PartitionSpec(SEEDS)
+            return PartitionSpec(None, COPIES) if by_copies else PartitionSpec()
+
+        return jax.tree.map(spec, axes, is_leaf=lambda x: x is None)
+
+
+def _most(parts: int) -> int:
+    """The largest number of devices over which so many parts can be divided evenly."""
+    return max(n for n in range(1, _usable + 1) if parts % n == 0)
