@@ -4,14 +4,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from ptde.mixers.sizes import MixerSizes
 
 from ptde import Run, build
 from ptde.algos.base import AbstractAlgorithm
 from ptde.algos.value_config import ValueConfig
 from ptde.distill.config import DistillConfig
-from ptde.info.sizes import InfoSizes
+from ptde.info import InfoSizes
 from ptde.jobs.checkpoint import load, save
+from ptde.mixers import MixerSizes
 from ptde.rollout import devices
 from ptde.rollout.devices import Division, use_devices
 from ptde.rollout.runner import runner_of

@@ -1,12 +1,12 @@
 """Interfaces of the algorithms, which learn teams from rollouts."""
 
 from abc import ABC, abstractmethod
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, final
 
 import equinox as eqx
 import jax
 import optax
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Float, Key, PyTree
 
 from ptde.agents.policy import FullPolicy
 from ptde.agents.team import Teacher, Team
@@ -77,9 +77,16 @@ class AbstractAlgorithm(ABC, Generic[State]):
         """
         return 1
 
+    def in_parts(self, state: State) -> PyTree:
+        """What of the state has a leading axis of parts; the rest is the same on all."""
+        return ()
+
+    @final
     def divided(self, state: State) -> State:
         """Whether each leaf of the state has a leading axis of parts, a tree of bools."""
-        return jax.tree.map(lambda _: False, state)
+        whole = jax.tree.map(lambda _: False, state)
+        parts = jax.tree.map(lambda _: True, self.in_parts(state))
+        return eqx.tree_at(self.in_parts, whole, parts) if parts else whole
 
 
 class AbstractLearner(AbstractAlgorithm[State]):

@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import equinox as eqx
 import jax
-from jaxtyping import Array, Key
+from jaxtyping import Array, Key, PyTree
 
 from ptde.agents.policy import FullPolicy
 from ptde.algos.base import AbstractAlgorithm, AbstractLearner, Metrics, Teacher, Team
@@ -93,8 +93,8 @@ class Finetuner(AbstractAlgorithm[eqx.Module]):
     def parts(self, copies: int) -> int:
         return self.learner.parts(copies)
 
-    def divided(self, state: eqx.Module) -> eqx.Module:
-        return self.learner.divided(state)
+    def in_parts(self, state: eqx.Module) -> PyTree:
+        return self.learner.in_parts(state)
 
     def behave(self, state: eqx.Module) -> FullPolicy:
         return self.learner.behave(state)

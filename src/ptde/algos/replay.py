@@ -26,7 +26,8 @@ def lanes(copies: int, batch: int) -> int:
 class Replay(eqx.Module):
     """Segments of the last collections; the oldest give way to new ones."""
 
-    segments: PyTree[Array, " lanes slots ..."]
+    segments: PyTree[Array]
+    """Leaves [lanes, slots, ...]."""
     at: Int[Array, ""]
     """The slot that is written next, in every lane."""
     filled: Int[Array, ""]
@@ -80,8 +81,3 @@ class Replay(eqx.Module):
         """Every segment that there is, [segments, ...]; not to be traced."""
         flat = lambda x: x[:, : int(self.filled)].reshape(-1, *x.shape[2:])
         return jax.tree.map(flat, self.segments)
-
-    def divided(self: R) -> R:
-        """Whether each leaf has a leading axis of lanes, a tree of bools."""
-        yes = jax.tree.map(lambda _: True, self.segments)
-        return type(self)(yes, False, False, self.each)

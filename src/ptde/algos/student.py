@@ -13,7 +13,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Float, Int, Key
+from jaxtyping import Array, Float, Int, Key, PyTree
 
 from ptde.agents.base import AbstractNetwork
 from ptde.agents.policy import FullPolicy
@@ -119,8 +119,8 @@ class StudentLearner(AbstractAlgorithm[StudentState]):
     def parts(self, copies: int) -> int:
         return lanes(copies, self.batch)
 
-    def divided(self, state: StudentState) -> StudentState:
-        return replace(super().divided(state), store=state.store.divided())
+    def in_parts(self, state: StudentState) -> PyTree:
+        return state.store.segments
 
     def behave(self, state: StudentState) -> SharedPolicy:
         few = jnp.asarray(round(self.share * self.envs))

@@ -14,7 +14,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Float, Int, Key
+from jaxtyping import Array, Float, Int, Key, PyTree
 
 from ptde.agents.team import Teacher, TeacherPolicy, Team
 from ptde.algos.base import AbstractLearner, Metrics, ModelState
@@ -128,8 +128,8 @@ class ValueLearner(AbstractLearner[ValueState]):
     def parts(self, copies: int) -> int:
         return lanes(copies, self.config.batch)
 
-    def divided(self, state: ValueState) -> ValueState:
-        return replace(super().divided(state), replay=state.replay.divided())
+    def in_parts(self, state: ValueState) -> PyTree:
+        return state.replay.segments
 
     def epsilon(self, steps: Int[Array, ""]) -> Float[Array, ""]:
         """Probability of a random action after ``steps`` joint steps."""

@@ -3,6 +3,7 @@
 from functools import partial
 from typing import Any
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array
@@ -120,4 +121,5 @@ def compiled_period(
 
 def state_axes(algo: AbstractAlgorithm, state: TrainState) -> TrainState:
     """The axes of a training's state, for its division."""
-    return TrainState(algo.divided(state.learner), False, False)
+    whole = jax.tree.map(lambda _: False, state)
+    return eqx.tree_at(lambda s: s.learner, whole, algo.divided(state.learner))
