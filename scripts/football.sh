@@ -59,7 +59,14 @@ else
     "$tools/bin/pip" install --quiet --disable-pip-version-check \
         'setuptools<70' wheel psutil
     mkdir -p "$wheels"
-    # The build runs the first python3 there is.
+    # Few large compilations, without what only a debugger reads.
+    cat > "$tools/bin/cmake" << END
+#!/bin/sh
+exec $(command -v cmake) "\$@" -DCMAKE_UNITY_BUILD=ON -DCMAKE_UNITY_BUILD_BATCH_SIZE=8 \\
+    -DCMAKE_BUILD_TYPE=Ptde -DCMAKE_CXX_FLAGS_PTDE=-g0
+END
+    chmod +x "$tools/bin/cmake"
+    # The build runs the first python3 and the first cmake there are.
     PATH="$tools/bin:$PATH" "$tools/bin/pip" wheel --quiet --disable-pip-version-check \
         --no-build-isolation --no-deps --wheel-dir "$wheels" "$engine"
     wheel

@@ -41,12 +41,14 @@ def test_the_commands_in_a_row(folder, capsys):
 
 
 def test_a_run_goes_on_on_another_number_of_devices(folder, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(devices, "_usable", 1)  # back to it, at the end
+    monkeypatch.setattr(devices, "_usable", 1)  # back to these, at the end
+    monkeypatch.setattr(devices, "_firm", False)
     words = [*TINY, "--out", str(tmp_path / "run")]
     assert main(["teach", *words, "--devices", "2"]) == 0
     assert "2 devices, each with its share of the copies" in capsys.readouterr().out
     shutil.rmtree(tmp_path / "run" / "teacher" / "model")
     assert main(["resume", str(tmp_path / "run"), "--devices", "1"]) == 0
+    assert "began on 2 device(s), and goes on on 1" in capsys.readouterr().out
 
 
 def test_list_names_everything(capsys):

@@ -20,6 +20,7 @@ READ = [
     ('{"format": 3, "goal": "party"}', "field 'goal' is 'party': it must be run or teach"),
     ('{"format": 3, "goal": ["run"]}', "field 'goal' is ['run']"),
     ('{"format": 3, "goal": "run"}', "field 'run' is None, not names and values"),
+    ('{"format": 3, "goal": "run", "devices": "2"}', "field 'devices' is '2': it must"),
     ('{"format": 3, "goal": "run", "run": []}', "field 'run' is [], not names"),
 ]
 FIELDS = [

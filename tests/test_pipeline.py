@@ -136,7 +136,9 @@ def equal(a, b):
 
 CHILD = """
 import pickle, sys
+import jax
 from ptde.pipeline import run
+jax.config.update("jax_num_cpu_devices", 2)  # as here: it decides how sums are parted
 config, folder = pickle.loads(bytes.fromhex(sys.argv[1]))
 run(config, folder)
 """

@@ -314,6 +314,9 @@ def load_run(folder: Path, *, reads_data: bool = True) -> tuple[Run, dict[str, A
     try:
         if (goal := data.get("goal")) not in GOALS:
             raise ValueError(f"field 'goal' is {goal!r:.40}: it must be run or teach")
+        devices = data.setdefault("devices", 1)
+        if type(devices) is not int or devices < 1:
+            raise ValueError(f"field 'devices' is {devices!r:.40}: it must be 1 or more")
         run = Run.from_json(data.get("run"))
     except (ValueError, TypeError, OverflowError) as error:
         raise ValueError(

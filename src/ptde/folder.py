@@ -33,6 +33,7 @@ from ptde.files import LOCK, Held, locked, write_whole
 from ptde.jobs import checkpoint
 from ptde.jobs.checkpoint import DamagedCheckpoint, UnfitCheckpoint
 from ptde.jobs.interrupt import resumable
+from ptde.rollout.devices import usable
 from ptde.trust import sign
 from ptde.validation import check_choice
 
@@ -96,6 +97,7 @@ class RunFolder:
             "format": FORMAT,
             "ptde": version("ptde"),
             "jax": version("jax"),
+            "devices": usable(),
             **meta,
             "run": run.to_json(),
         }

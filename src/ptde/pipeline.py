@@ -34,6 +34,7 @@ from ptde.report.registry import draws, film, report_of
 from ptde.report.result import Result, Score
 from ptde.rollout.base import as_tested
 from ptde.rollout.cache import use_compilation_cache
+from ptde.rollout.devices import as_before, usable
 from ptde.rollout.runner import runner_of
 from ptde.rollout.seeds import Stream, of_seed, stream_key, stream_keys
 from ptde.unread import check_read
@@ -189,9 +190,16 @@ def _check_budget(folder: RunFolder, new: Run) -> None:
 def _continue(folder: RunFolder, env: AbstractWorld, asked: Sequence[str]) -> Outcome:
     config = folder.run
     env.keep(folder.path)
-    with RunLog(folder.path, config.to_json(), asked) as log:
-        for role in folder.expected:
-            if folder.has(role):
+    missing = [role for role in folder.expected if not folder.has(role)]
+    before = folder.meta["devices"]
+    with RunLog(folder.path, config.to_json(), asked) as log, as_before(before) as same:
+        if missing and not same:
+            _say(
+                f"{folder.path} began on {before} device(s), and goes on on {usable()}: "
+                "its end is the same up to the order of sums"
+            )
+        for role in missing:
+            if folder.has(role):  # a student that learnt beside its teacher
                 continue
             if role == "student" and config.distils:
                 folder.finish(role, _distil(folder, env, log))

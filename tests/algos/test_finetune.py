@@ -192,4 +192,4 @@ def test_a_warm_up_waits_no_longer_than_the_replay_is_large():
     """Else it would never begin."""
     value = dataclasses.replace(TINY.value, buffer=16)
     longer = dataclasses.replace(TINY, value=value, steps=320_000)
-    assert build.finetuning(longer, ENV, None).algo.learner.replay is not None
+    assert build.finetuning(longer, ENV, None).algo.learner.first_update == 16

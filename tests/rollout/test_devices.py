@@ -117,6 +117,17 @@ def test_as_many_devices_are_taken_as_have_equal_shares(on):
     assert Division.of(seeds=3, parts=8) == Division("copies", 2)
 
 
+@pytest.mark.parametrize(
+    ("before", "firm", "taken"), [(1, False, 1), (1, True, 2), (2, False, 2), (4, False, 2)]
+)
+def test_a_run_takes_as_many_devices_as_it_began_with(on, monkeypatch, before, firm, taken):
+    on(2)
+    monkeypatch.setattr(devices, "_firm", firm)
+    with devices.as_before(before) as same:
+        assert (devices.usable(), same) == (taken, taken == before)
+    assert devices.usable() == 2
+
+
 def test_a_learner_that_does_not_say_so_is_not_divided():
     assert AbstractAlgorithm.parts(None, 8) == 1
 

@@ -6,7 +6,7 @@ from contextlib import nullcontext
 
 from ptde.cli.compare import compare_command
 from ptde.cli.devices import COMMANDS as DIVIDED
-from ptde.cli.devices import prepare_devices, take_devices
+from ptde.cli.devices import began_on, prepare_devices, take_devices
 from ptde.cli.diagnose import diagnose_command
 from ptde.cli.export import export_command
 from ptde.cli.listing import list_command
@@ -76,7 +76,7 @@ def main(arguments: Sequence[str] | None = None, *, all_devices: bool = False) -
         if command in DIVIDED:
             rest, number = take_devices(rest)
             if number or (all_devices and not {"-h", "--help"} & {*rest}):
-                prepare_devices(number)
+                prepare_devices(number, began_on(rest))
         if command in READERS:
             rest, targets = split_words(rest)
             with nullcontext() if targets is None else trusting(*targets):

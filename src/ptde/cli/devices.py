@@ -3,9 +3,11 @@
 It belongs to the machine and not to the run: a run may go on with another number.
 """
 
+import json
 import os
 from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 
 COMMANDS = frozenset(
     {"run", "teach", "distill", "finetune", "resume", "evaluate", "diagnose", "compare"}
@@ -29,11 +31,28 @@ def take_devices(words: Sequence[str]) -> tuple[list[str], int | None]:
     return words, int(typed)
 
 
-def prepare_devices(number: int | None) -> None:
+def began_on(words: Sequence[str]) -> int | None:
+    """The devices of the run that the words name, which it needs to end in the same bits."""
+    for word in words:
+        try:
+            devices = json.loads((Path(word) / "run.json").read_bytes()).get("devices")
+        except (
+            OSError,
+            ValueError,
+            AttributeError,
+        ):  # whoever reads it in earnest says why
+            continue
+        if type(devices) is int and devices >= 1:
+            return devices
+    return None
+
+
+def prepare_devices(number: int | None, began: int | None = None) -> None:
     """Lets JAX see a CPU's cores as devices, before it starts, and divides over them.
 
     Args:
         number: devices to use; None takes all GPUs, or as many as there are cores.
+        began: the devices that a run began with, which are taken if there are so many.
 
     Raises:
         ValueError: there are not as many.
@@ -43,10 +62,11 @@ def prepare_devices(number: int | None) -> None:
     from ptde.compare.workers import one_thread
     from ptde.rollout.devices import use_devices
 
-    cores = number or len(os.sched_getaffinity(0))
+    there = len(os.sched_getaffinity(0))
+    cores = number or min(began or there, there)
     if cores > 1 or number:
         # Each device's products on a thread of its own: the others are at work themselves.
         os.environ["XLA_FLAGS"] = one_thread(os.environ.get("XLA_FLAGS", ""))
     with suppress(RuntimeError):  # JAX has started: the devices are those that it has
         jax.config.update("jax_num_cpu_devices", cores)
-    use_devices(number or jax.local_device_count())
+    use_devices(number or jax.local_device_count(), firm=number is not None)

@@ -6,7 +6,8 @@ batch, and they average their gradients (``ops/devices``). A CPU counts as one d
 ``use_devices`` makes its cores so many.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -18,26 +19,50 @@ from jaxtyping import PyTree
 from ptde.ops.devices import COPIES
 
 SEEDS = "seeds"
-_usable = 1
+_usable, _firm = 1, False
 
 Axes: TypeAlias = PyTree[bool] | None
 """Whether an argument's leaves are [seeds, copies, ...] rather than [seeds, ...]; a bool
 stands for all leaves below it. None: it has no seeds, and is the same on all devices."""
 
 
-def use_devices(number: int) -> None:
+def use_devices(number: int, *, firm: bool = True) -> None:
     """Divides programs over up to ``number`` of JAX's devices.
+
+    Args:
+        number: the devices to use.
+        firm: whether also for runs that began with others.
 
     Raises:
         ValueError: there are not as many.
     """
-    global _usable
+    global _usable, _firm
     there = jax.local_device_count()
     if not 1 <= number <= there:
         raise ValueError(
             f"--devices {number}: JAX has {there} here; type a number from 1 to {there}"
         )
-    _usable = number
+    _usable, _firm = number, firm
+
+
+def usable() -> int:
+    """The number of devices over which programs are divided."""
+    return _usable
+
+
+@contextmanager
+def as_before(number: int) -> Iterator[bool]:
+    """A context with the devices that a run began with, so that it ends in the same bits:
+    false where there are fewer, or the user wants another number.
+    """
+    global _usable
+    mine = _usable
+    if number < mine and not _firm:
+        _usable = number
+    try:
+        yield _usable == number
+    finally:
+        _usable = mine
 
 
 @dataclass(frozen=True)
