@@ -32,7 +32,7 @@ def take_devices(words: Sequence[str]) -> tuple[list[str], int | None]:
 
 
 def began_on(words: Sequence[str]) -> int | None:
-    """The devices of the run that the words name, which it needs to end in the same bits."""
+    """The devices on which the run that the words name began, to end in the same bits."""
     for word in words:
         try:
             devices = json.loads((Path(word) / "run.json").read_bytes()).get("devices")
