@@ -79,6 +79,7 @@ def typed(command, *more):
     return main([*words, *more])
 
 
+@pytest.mark.slow
 def test_a_battle_is_taught_distilled_tested_drawn_and_resumed(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     teach, distill, papers, tune, evaluate, replay, report, export, resume = ON_A_FOLDER

@@ -104,6 +104,7 @@ def test_it_is_drawn_and_stands_on_the_page_of_the_run(remembered, forgetful):
     assert "<th>overruled above</th>" in html
 
 
+@pytest.mark.slow
 def test_what_no_agent_ever_sees_is_a_matter_of_knowledge(tmp_path, monkeypatch):
     """And it may be found out in two goes."""
     path = taught(known("hidden"), tmp_path / "run").path

@@ -77,7 +77,11 @@ def alike(one, two, tolerance=2e-4):
     [
         pytest.param(first_stage, RUN, "copies", id="value"),
         pytest.param(
-            first_stage, dataclasses.replace(RUN, algo="mappo"), "copies", id="mappo"
+            first_stage,
+            dataclasses.replace(RUN, algo="mappo"),
+            "copies",
+            id="mappo",
+            marks=pytest.mark.slow,
         ),
         pytest.param(own, RUN, "copies", id="student"),
         pytest.param(first_stage, dataclasses.replace(RUN, seeds=2), "seeds", id="seeds"),
