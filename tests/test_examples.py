@@ -71,7 +71,7 @@ def start_small(script, folder):
 PARTS = ("my_info.py", "my_mixer.py", "my_student.py", "my_objective.py", "my_logger.py")
 """Their parts have tests of their own: in tests/test_parts.py and tests/log."""
 LATER = (*PARTS, "quickstart.py", "my_game.py")
-"""Run by `make slow`. The quickstart is what tests/test_readme.py runs as a command, and the
+"""Run by `make slow`. The quickstart is what tests/test_readme.py runs as a command; the
 game is run below, as the docs say."""
 
 
