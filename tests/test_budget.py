@@ -50,6 +50,16 @@ def test_every_stage_is_tested_with_as_many_episodes_unless_it_is_told(env):
     assert found["fine-tuning"] == (800, 9)
 
 
+def test_the_students_gradient_steps_are_counted_apart(env):
+    count = lambda **kw: (
+        stages(dataclasses.replace(RUN, student=DistillConfig(**kw)), env, ROLES)[
+            1
+        ].gradient_steps
+    )
+    assert count(updates=3) == 3 * 20
+    assert count(data="teacher", steps=7) == 7
+
+
 def test_the_stages_are_those_of_the_goal(env):
     assert list(of(RUN, env, ["teacher"])) == ["teaching", "the evaluation"]
     with_baseline = of(
@@ -64,15 +74,16 @@ def test_a_slow_world_is_told_what_its_tests_take():
     line = tell(
         [
             Stage("teaching", 1_000, 10),
-            Stage("the student", 100, 200),
+            Stage("the student", 100, 200, 960),
             Stage("the evaluation", 0, 30),
         ],
         Pace(step=0.05, episode=4.0),
     )
     assert line == (
         "about 90 s of teaching (40 s of it tests), 13 min of the student (13 min of it "
-        "tests), 2 min of the evaluation, at the pace so far, compiling apart: for shorter "
-        "tests --test-episodes, for fewer --student.tests and --finetune.tests"
+        "tests, without its 960 gradient steps), 2 min of the evaluation, at the pace so "
+        "far, compiling apart: for shorter tests --test-episodes, for fewer "
+        "--student.tests and --finetune.tests"
     )
     quick = tell([Stage("teaching", 10, 1), Stage("the evaluation", 0, 1)], Pace(1.0, 1.0))
     assert quick == (

@@ -27,6 +27,8 @@ class Stage:
     """Joint steps, without those of tests."""
     tested: int = 0
     """Number of test episodes."""
+    gradient_steps: int = 0
+    """Gradient steps that nothing in stage 1 tells the cost of."""
 
 
 @dataclass(frozen=True)
@@ -56,9 +58,11 @@ def stages(run: Run, env: AbstractWorld, roles: list[str]) -> list[Stage]:
     if "student" in roles and run.distils:
         task = build.distillation(run, env)
         own = run.student.data == "own"
-        ends = task.own_schedule.ends if own else task.ends
+        schedule_2, updates = task.own_schedule, run.student.updates
+        ends = schedule_2.ends if own else task.ends
+        fits = updates * schedule_2.collections if own else run.student.gradient_steps
         tests = len(ends) * held.episodes(task.tested)
-        found.append(Stage("the student", task.joint_steps, tests))
+        found.append(Stage("the student", task.joint_steps, tests, fits))
     if "finetuned" in roles:
         tuning = build.finetuning(run, env, None)
         tests = len(tuning.schedule.ends) * held.episodes(tuning.test_episodes)
@@ -75,8 +79,11 @@ def tell(stages: list[Stage], pace: Pace) -> str:
     parts = []
     for stage in stages:
         testing = pace.testing(stage) if stage.steps else 0.0
-        share = f" ({span(testing)} of it tests)" if testing >= 1 else ""
-        parts.append(f"{span(pace.seconds(stage))} of {stage.name}{share}")
+        notes = [f"{span(testing)} of it tests"] if testing >= 1 else []
+        if stage.gradient_steps:
+            notes.append(f"without its {stage.gradient_steps:,} gradient steps")
+        note = f" ({', '.join(notes)})" if notes else ""
+        parts.append(f"{span(pace.seconds(stage))} of {stage.name}{note}")
     line = f"about {', '.join(parts)}, at the pace so far, compiling apart"
     later = stages[1:-1]
     tests = sum(pace.testing(stage) for stage in later)
