@@ -35,7 +35,7 @@ class Memory:
     """Joint steps after which it ends, if there is time."""
     tests: int = 20_000
     """Joint steps between tests; every fifth is saved."""
-    envs: int = 64
+    envs: int = 1024
     """Copies of the world."""
     picture: Path | None = None
     out: Path = Path("runs/campaigns/memory.json")

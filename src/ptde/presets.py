@@ -79,11 +79,13 @@ def as_paper(run: Run) -> Run:
 
 PRESETS: dict[str, tuple[str, Run]] = {
     "demo": (
-        "the main job in a few minutes: GIP, its student and plain QMIX on 6h_vs_8z",
+        "the main job in a few minutes: GIP, its student and plain QMIX on 3s_vs_5z",
         Run(
-            map="6h_vs_8z",
-            steps=200_000,
+            map="3s_vs_5z",
+            steps=550_000,
+            episodes=512,
             info_config=InfoSizes(stochastic=False),
+            student=DistillConfig(share=0.06, updates=20),
             finetune=FinetuneConfig(share=0.0),
             baseline=True,
         ),
