@@ -47,7 +47,7 @@ def hear(event, words):
 sys.addaudithook(hear)
 """
 EVENTS = ("open", "os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.listdir")
-MOST = 200
+MOST = 100
 """File operations of some ten saves: at one of so many the process is killed."""
 
 

@@ -138,7 +138,7 @@ def test_bad_input_says_what_to_type_and_writes_nothing(
 
 def test_the_installed_command_answers_without_loading_a_world():
     """Nor what draws, saves or boosts. JAX it loads: ``import ptde`` offers ``run``."""
-    late = ["jaxmarl", "pettingzoo", "gfootball", "matplotlib", "PIL", "orbax", "lightgbm"]
+    late = ["jaxmarl", "pettingzoo", "gfootball", "matplotlib", "PIL", "lightgbm"]
     code = (
         "import sys; from ptde.cli import main; status = main([]); "
         f"print([name for name in {late} if name in sys.modules], status)"

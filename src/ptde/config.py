@@ -32,7 +32,7 @@ from ptde.parts import check_part, label_of
 from ptde.trust import check_inside, check_run
 from ptde.validation import check_choice
 
-FORMAT = 3
+FORMAT = 4
 """Version of the format of run folders."""
 
 GOALS = ("run", "teach")

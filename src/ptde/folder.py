@@ -123,6 +123,11 @@ class RunFolder:
         }
         return [role for role, wanted in asked.items() if wanted]
 
+    @property
+    def begun(self) -> bool:
+        """Whether any role has been at work."""
+        return any((self.path / role).exists() for role in ROLES)
+
     def has(self, role: str) -> bool:
         """Whether the role's networks are finished."""
         return (self.path / role / "model").is_dir()

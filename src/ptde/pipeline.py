@@ -193,7 +193,9 @@ def _continue(folder: RunFolder, env: AbstractWorld, asked: Sequence[str]) -> Ou
     missing = [role for role in folder.expected if not folder.has(role)]
     before = folder.meta["devices"]
     with RunLog(folder.path, config.to_json(), asked) as log, as_before(before) as same:
-        if missing and not same:
+        if not same and not folder.begun:
+            folder.rewrite(config)  # which notes the devices of now
+        elif missing and not same:
             _say(
                 f"{folder.path} began on {before} device(s), and goes on on {usable()}: "
                 "its end is the same up to the order of sums"

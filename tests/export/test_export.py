@@ -137,9 +137,9 @@ def test_words_that_mean_nothing(folder, tmp_path, capsys):
 
 def test_a_folder_of_an_older_ptde(folder, capsys):
     file = folder.path / "run.json"
-    file.write_text(file.read_text().replace('"format": 3', '"format": 2'))
+    file.write_text(file.read_text().replace('"format": 4', '"format": 3'))
     assert main(["export", str(folder.path)]) == 2
-    assert "has format 2, this ptde reads format 3: use the" in capsys.readouterr().err
+    assert "has format 3, this ptde reads format 4: use the" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

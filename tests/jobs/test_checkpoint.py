@@ -61,7 +61,7 @@ def damage_by_change(folder: Path):
 
 
 def damage_by_loss(folder: Path):
-    next(p for p in (folder / "arrays").rglob("*") if p.is_file()).unlink()
+    (folder / checkpoint.ARRAYS).unlink()
 
 
 def damage_by_cut(folder: Path):

@@ -36,11 +36,7 @@ def began_on(words: Sequence[str]) -> int | None:
     for word in words:
         try:
             devices = json.loads((Path(word) / "run.json").read_bytes()).get("devices")
-        except (
-            OSError,
-            ValueError,
-            AttributeError,
-        ):  # whoever reads it in earnest says why
+        except Exception:  # whoever reads it in earnest says why
             continue
         if type(devices) is int and devices >= 1:
             return devices

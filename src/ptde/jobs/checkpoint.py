@@ -1,11 +1,11 @@
 """Checkpoints: written whole or not at all, and checked when they are read.
 
-A checkpoint is a folder named after the joint steps it was taken at: the arrays (orbax) and
-a digest of every file. It is written under another name and then renamed, so a checkpoint
-that exists is complete; a digest that does not fit means damage after the writing.
+A checkpoint is a folder named after the joint steps it was taken at: a file of NumPy's with
+the arrays by their names in the state, and a digest of that file. It is written under
+another name and then renamed, so a checkpoint that exists is complete; a digest that does
+not fit means damage after the writing.
 """
 
-import errno
 import hashlib
 import json
 import math
@@ -23,9 +23,8 @@ from jaxtyping import PyTree
 from ptde.files import writing
 
 T = TypeVar("T", bound=PyTree)
+ARRAYS = "arrays.npz"
 DIGEST = "digest.json"
-ROOM = 1_000_000
-"""Bytes that are left free beside a checkpoint, for its own notes and the record."""
 
 
 class DamagedCheckpoint(Exception):
@@ -47,26 +46,14 @@ def save(path: Path, tree: PyTree) -> None:
     part = path.with_name(f".{path.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     try:
-        with writing(path, size := size_of(tree)):
+        with writing(path, size_of(tree)):
             part.mkdir(parents=True)
-            _check_room(part, size)
-            _write(part / "arrays", tree)
-            (part / DIGEST).write_text(json.dumps(_digest(part / "arrays"), indent=1))
+            with open(part / ARRAYS, "wb") as file:
+                np.savez(file, allow_pickle=False, **_to_dict(tree))
+            (part / DIGEST).write_text(json.dumps({ARRAYS: _digest(part / ARRAYS)}))
             os.rename(part, path)
     finally:  # a part that is not whole takes up the space that is lacking
         shutil.rmtree(part, ignore_errors=True)
-
-
-def _write(path: Path, tree: PyTree) -> None:
-    import orbax.checkpoint as ocp
-
-    try:
-        with ocp.PyTreeCheckpointer() as checkpointer:
-            checkpointer.save(path, _to_dict(tree))
-    except OSError:
-        raise
-    except Exception as error:  # orbax has many ways to say that it could not write
-        raise OSError(errno.EIO, str(error).partition("\n")[0]) from error
 
 
 def load(path: Path, like: T) -> T:
@@ -76,15 +63,12 @@ def load(path: Path, like: T) -> T:
         DamagedCheckpoint: a file is missing or changed.
         UnfitCheckpoint: it does not hold such a tree.
     """
-    import orbax.checkpoint as ocp
-
-    path = path.absolute()
     try:
         digest = json.loads((path / DIGEST).read_text())
-        if _digest(path / "arrays") != digest:
-            raise ValueError("its files are not those that were written")
-        with ocp.PyTreeCheckpointer() as checkpointer:
-            arrays = checkpointer.restore(path / "arrays")
+        if {ARRAYS: _digest(path / ARRAYS)} != digest:
+            raise ValueError("its arrays are not those that were written")
+        with np.load(path / ARRAYS, allow_pickle=False) as file:
+            arrays = dict(file)
     except Exception as error:
         raise DamagedCheckpoint(f"{path}: {error}") from error
     try:
@@ -139,12 +123,6 @@ def size_of(tree: PyTree) -> int:
     return sum(math.prod(x.shape) * x.dtype.itemsize for x in leaves)
 
 
-def _check_room(folder: Path, size: int) -> None:
-    """Raises OSError before orbax begins, whose error for a full disk is hard to read."""
-    if shutil.disk_usage(folder).free < size + ROOM:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-
 def _raw(tree: PyTree) -> PyTree:
     """The tree with its typed random keys as plain integers."""
 
@@ -168,25 +146,20 @@ def _names(tree: PyTree) -> list[str]:
 
 def _to_dict(tree: PyTree) -> dict[str, np.ndarray]:
     leaves = [np.asarray(x) for x in jax.tree.leaves(_raw(tree))]
-    named = zip(_names(tree), leaves, strict=True)
-    return {name: x for name, x in named if x.size}  # orbax refuses empty arrays
+    return dict(zip(_names(tree), leaves, strict=True))
 
 
 def _from_dict(arrays: dict[str, np.ndarray], like: T) -> T:
     leaves, structure = jax.tree.flatten(like)
     named = dict(zip(_names(like), leaves, strict=True))
-    full = {name for name, leaf in named.items() if leaf.size}
-    if full != set(arrays):
-        odd = sorted(full ^ set(arrays))
+    if named.keys() != arrays.keys():
+        odd = sorted(named.keys() ^ arrays.keys())
         raise ValueError(
             f"it holds another kind of run (differs in {odd[0]!r}). Nothing was "
             "overwritten; use the version of ptde that wrote it (run.json names it)"
         )
     restored = []
     for name, leaf in named.items():
-        if not leaf.size:
-            restored.append(jnp.zeros(leaf.shape, leaf.dtype))
-            continue
         value = jnp.asarray(arrays[name])
         if _is_key(leaf):
             # ``leaf`` may be a shape, which has no generator that JAX could give.
@@ -201,11 +174,6 @@ def _from_dict(arrays: dict[str, np.ndarray], like: T) -> T:
     return jax.tree.unflatten(structure, restored)
 
 
-def _digest(folder: Path) -> dict[str, str]:
-    if not folder.is_dir():
-        raise ValueError("its arrays are missing")
-    files = sorted(p for p in folder.rglob("*") if p.is_file())
-    return {
-        str(p.relative_to(folder)): hashlib.blake2b(p.read_bytes()).hexdigest()
-        for p in files
-    }
+def _digest(file: Path) -> str:
+    with open(file, "rb") as data:
+        return hashlib.file_digest(data, "blake2b").hexdigest()
