@@ -59,20 +59,7 @@ else
     "$tools/bin/pip" install --quiet --disable-pip-version-check \
         'setuptools<70' wheel psutil
     mkdir -p "$wheels"
-    # Few large compilations, without what only a debugger reads. Two files stay apart: their
-    # names and macros are others' as well.
-    cat > "$tools/apart.cmake" << 'END'
-set_source_files_properties(src/onthepitch/player/humanoid/humanoid.cpp
-    src/misc/perlin.cpp PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
-END
-    cat > "$tools/bin/cmake" << END
-#!/bin/sh
-exec $(command -v cmake) "\$@" -DCMAKE_UNITY_BUILD=ON -DCMAKE_UNITY_BUILD_BATCH_SIZE=8 \\
-    -DCMAKE_PROJECT_INCLUDE="$tools/apart.cmake" \\
-    -DCMAKE_BUILD_TYPE=Ptde -DCMAKE_CXX_FLAGS_PTDE=-g0
-END
-    chmod +x "$tools/bin/cmake"
-    # The build runs the first python3 and the first cmake there are.
+    # The build runs the first python3 there is.
     PATH="$tools/bin:$PATH" "$tools/bin/pip" wheel --quiet --disable-pip-version-check \
         --no-build-isolation --no-deps --wheel-dir "$wheels" "$engine"
     wheel
