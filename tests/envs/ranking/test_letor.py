@@ -101,6 +101,8 @@ def test_a_bad_row_is_named_by_file_and_line(tmp_path, case):
 def test_an_empty_file_and_a_truncated_gzip(tmp_path):
     with pytest.raises(ValueError, match="holds no row"):
         read(tmp_path, b"\n# nothing\n")
+    with pytest.raises(ValueError, match="holds no feature"):
+        read(tmp_path, b"0 qid:0\n1 qid:0\n")
     file = write(tmp_path, GOOD * 1000, "cut.txt.gz")
     file.write_bytes(file.read_bytes()[:60])
     with pytest.raises(

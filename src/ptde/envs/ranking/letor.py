@@ -169,6 +169,8 @@ def _convert(
             width = error.args[0]
     if not rows:
         raise ValueError(f"{path} holds no row: `label qid:Q 1:v 2:v ...` is one")
+    if not width:
+        raise ValueError(f"{path} holds no feature: a row is `label qid:Q 1:v 2:v ...`")
     np.save(folder / "ids.npy", np.array([name for name, _ in table]))
     np.save(folder / "starts.npy", np.array([first for _, first in table], np.int64))
     about = {
