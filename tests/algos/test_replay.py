@@ -35,7 +35,7 @@ def test_the_oldest_collection_gives_way():
 def test_its_capacity_is_rounded_up_to_whole_collections():
     replay = filled(4, capacity=5)
     assert len(replay.all()["x"]) == 8
-    assert replay.slots == 2
+    assert replay.shape == (4, 2)
 
 
 @pytest.mark.parametrize(("copies", "batch"), [(4, 8), (8, 4), (4, 6)])

@@ -98,15 +98,14 @@ def test_two_devices_learn_what_one_does_up_to_the_order_of_sums(on, make, run, 
 
 
 def test_a_training_goes_on_on_another_number_of_devices(on, tmp_path):
-    training, runner = first_stage(RUN), None
-    states = []
-    for first, then in ((1, 1), (2, 1)):
+    training = first_stage(RUN)
+    runner, states = runner_of(training.env), []
+    for first in (1, 2):
         on(first)
-        runner = runner_of(training.env)
         run = runner.period(training.algo, training.schedule, 1)
         state, _ = run(training.start(), 3)
         save(tmp_path / f"{first}", state)
-        on(then)
+        on(1)
         state = load(tmp_path / f"{first}", training.shapes())
         run = runner.period(training.algo, training.schedule, 1)
         states.append(run(state, 3))

@@ -91,7 +91,7 @@ def test_the_command_line_imports_nothing_heavy_at_the_top():
         for node in ast.parse(file.read_text()).body:
             if isinstance(node, ast.Import):
                 names = {alias.name for alias in node.names}
-                assert names <= {"dataclasses", "json", "os", "shlex", "sys", "tyro"}, file
+                assert names <= {"dataclasses", "os", "shlex", "sys", "tyro"}, file
             if isinstance(node, ast.ImportFrom) and node.module.startswith("ptde"):
                 assert node.module.startswith("ptde.cli"), file
 

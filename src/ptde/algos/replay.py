@@ -5,8 +5,8 @@ segments to every batch. So a program on several devices (``ops/devices``) keeps
 lanes on each, and no segment ever moves.
 """
 
+from dataclasses import replace
 from math import gcd
-from typing import TypeVar
 
 import equinox as eqx
 import jax
@@ -14,8 +14,6 @@ import jax.numpy as jnp
 from jaxtyping import Array, Int, Key, PyTree
 
 from ptde.ops.keys import row_keys
-
-R = TypeVar("R", bound="Replay")
 
 
 def lanes(copies: int, batch: int) -> int:
@@ -36,7 +34,7 @@ class Replay(eqx.Module):
     """Segments of every lane in a batch."""
 
     @classmethod
-    def new(cls: type[R], example: PyTree, capacity: int, batch: int) -> R:
+    def new(cls, example: PyTree, capacity: int, batch: int) -> "Replay":
         """An empty replay.
 
         Args:
@@ -52,26 +50,30 @@ class Replay(eqx.Module):
         return cls(jax.tree.map(room, example), zero, zero, batch // number)
 
     @property
-    def slots(self) -> int:
-        """Slots of a lane."""
-        return jax.tree.leaves(self.segments)[0].shape[1]
+    def shape(self) -> tuple[int, int]:
+        """Lanes, and slots of each."""
+        number, slots = jax.tree.leaves(self.segments)[0].shape[:2]
+        return number, slots
 
-    def add(self: R, rollout: PyTree) -> R:
+    def add(self, rollout: PyTree) -> "Replay":
         """The replay with one more collection, [copies, ...]."""
+        number, slots = self.shape
+        more = len(jax.tree.leaves(rollout)[0]) // number
 
         def write(old, new):
-            new = new.reshape(len(old), -1, *new.shape[1:])
+            new = new.reshape(number, more, *new.shape[1:])
             return jax.lax.dynamic_update_slice_in_dim(old, new, self.at, axis=1)
 
-        segments = jax.tree.map(write, self.segments, rollout)
-        number = len(jax.tree.leaves(segments)[0])
-        more = len(jax.tree.leaves(rollout)[0]) // number
-        at, filled = (self.at + more) % self.slots, self.filled + more
-        return type(self)(segments, at, jnp.minimum(filled, self.slots), self.each)
+        return replace(
+            self,
+            segments=jax.tree.map(write, self.segments, rollout),
+            at=(self.at + more) % slots,
+            filled=jnp.minimum(self.filled + more, slots),
+        )
 
     def sample(self, *, key: Key[Array, ""]) -> PyTree:
         """A batch, [batch, ...], drawn with replacement from what there is."""
-        number = len(jax.tree.leaves(self.segments)[0])
+        number, _ = self.shape
         draw = lambda k: jax.random.randint(k, (self.each,), 0, self.filled)
         slot = jax.vmap(draw)(row_keys(key, number)).reshape(-1)
         lane = jnp.repeat(jnp.arange(number), self.each)

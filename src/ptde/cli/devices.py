@@ -3,7 +3,6 @@
 It belongs to the machine and not to the run: a run may go on with another number.
 """
 
-import json
 import os
 from collections.abc import Sequence
 from contextlib import suppress
@@ -33,10 +32,12 @@ def take_devices(words: Sequence[str]) -> tuple[list[str], int | None]:
 
 def began_on(words: Sequence[str]) -> int | None:
     """The devices on which the run that the words name began, to end in the same bits."""
+    from ptde.files import read_object
+
     for word in words:
         try:
-            devices = json.loads((Path(word) / "run.json").read_bytes()).get("devices")
-        except Exception:  # whoever reads it in earnest says why
+            devices = read_object(Path(word) / "run.json").get("devices")
+        except (ValueError, OSError):  # whoever reads it in earnest says why
             continue
         if type(devices) is int and devices >= 1:
             return devices
