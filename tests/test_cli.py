@@ -1,4 +1,5 @@
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -18,6 +19,14 @@ OPTIONS = """
     --student.data teacher --student.share 0 --finetune.share 0
 """
 TINY = OPTIONS.split()
+
+
+@pytest.fixture(autouse=True)
+def machine(monkeypatch):
+    """Puts back what `--devices` changes: the processes of later tests inherit it."""
+    monkeypatch.setenv("XLA_FLAGS", os.environ["XLA_FLAGS"])
+    monkeypatch.setattr(devices, "_usable", 1)
+    monkeypatch.setattr(devices, "_firm", False)
 
 
 @pytest.fixture(scope="module")
@@ -40,9 +49,7 @@ def test_the_commands_in_a_row(folder, capsys):
     assert "teacher" in capsys.readouterr().out
 
 
-def test_a_run_goes_on_on_another_number_of_devices(folder, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(devices, "_usable", 1)  # back to these, at the end
-    monkeypatch.setattr(devices, "_firm", False)
+def test_a_run_goes_on_on_another_number_of_devices(folder, tmp_path, capsys):
     words = [*TINY, "--out", str(tmp_path / "run")]
     assert main(["teach", *words, "--devices", "2"]) == 0
     assert "2 devices, each with its share of the copies" in capsys.readouterr().out

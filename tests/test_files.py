@@ -82,14 +82,6 @@ def test_a_checkpoint_keeps_the_one_before(tmp_path, capfd):
     assert len(capfd.readouterr().err.splitlines()) < 3
 
 
-def test_no_room_is_seen_before_anything_is_written(tmp_path, monkeypatch):
-    kept = Checkpoints(tmp_path)
-    monkeypatch.setattr("shutil.disk_usage", lambda _: Room)
-    with pytest.raises(OSError, match=r"No space left on device.*resume"):
-        kept.save(2, {"x": jnp.ones(10)})
-    assert not kept.steps()
-
-
 def test_a_folder_whose_lock_cannot_be_written_says_what_to_do(tmp_path):
     folder = RunFolder.create(Run(world="probe"), tmp_path / "run", "run")
     with files_of_at_most(0), pytest.raises(OSError) as error, folder.alone():
@@ -127,10 +119,6 @@ def test_a_note_of_origin_that_was_cut_off_spoils_no_later_one(tmp_path):
     assert is_own(tmp_path, b"old")
     assert is_own(tmp_path, b"new")
     assert not is_own(tmp_path, b"never")
-
-
-class Room:
-    free = 10
 
 
 def test_an_error_of_another_kind_keeps_its_number(tmp_path):
