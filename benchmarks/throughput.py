@@ -9,26 +9,20 @@ machine hits all of them: read the ratios. Prints a table and writes JSON.
 
 import json
 import platform
-import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import tyro
+from cases import Case, matmul_rate
 from rich.table import Table
 
-from ptde import Run, build
+from ptde import Run
 from ptde.cli.devices import prepare_devices
 from ptde.config import SmaxConfig
 from ptde.jobs.progress import console
-from ptde.ops.keys import new_key
-from ptde.rollout.base import initial
-from ptde.rollout.collect import collect, start
-from ptde.rollout.devices import Division
-from ptde.rollout.jax_runner import compiled_period, state_axes
 
 CONFIGURATIONS = {
     "qmix": {"info": "none"},
@@ -65,128 +59,39 @@ class Bench:
     """File to write."""
 
 
-def dot_flops(jaxpr) -> float:
-    """Floating-point operations of a program's matrix products, all passes of loops."""
-    total = 0.0
-    for equation in jaxpr.eqns:
-        if equation.primitive.name == "dot_general":
-            (contract, _), _ = equation.params["dimension_numbers"]
-            shape = equation.invars[0].aval.shape
-            inner = np.prod([shape[i] for i in contract])
-            total += 2 * inner * np.prod(equation.outvars[0].aval.shape)
-            continue
-        times = equation.params.get("length", 1)
-        for value in equation.params.values():
-            inner = getattr(value, "jaxpr", value)
-            if hasattr(inner, "eqns"):
-                total += times * dot_flops(inner)
-    return float(total)
+def run_of(name: str, bench: Bench) -> Run:
+    """The run of a configuration."""
+    options = dict(CONFIGURATIONS[name])
+    encoder = bench.encoder if options.pop("encoder", False) else 0
+    # The clock and the segments of JaxMARL's script, whatever a map's own are.
+    smax = SmaxConfig(observation=bench.observation, time_limit=100)
+    run = Run(map=bench.map, segment=128, smax=smax)
+    if bench.data:
+        run = Run(world="ranking")
+        run = replace(run, ranking=replace(run.ranking, data=bench.data))
+    return replace(
+        run,
+        info_config=replace(run.info_config, state_encoder=encoder),
+        value=replace(run.value, updates=bench.updates),
+        test_every=4 * run.envs * run.segment,
+        steps=10**9,
+        **options,
+    )
 
 
-def seconds(function, *args) -> float:
-    """Wall time of one call, in seconds."""
-    began = time.perf_counter()
-    jax.block_until_ready(function(*args))
-    return time.perf_counter() - began
-
-
-class Case:
-    """One configuration, compiled."""
-
-    def __init__(self, name: str, bench: Bench):
-        options = dict(CONFIGURATIONS[name])
-        encoder = bench.encoder if options.pop("encoder", False) else 0
-        # The clock and the segments of JaxMARL's script, whatever a map's own are.
-        smax = SmaxConfig(observation=bench.observation, time_limit=100)
-        run = Run(map=bench.map, segment=128, smax=smax)
-        if bench.data:
-            run = Run(world="ranking")
-            run = replace(run, ranking=replace(run.ranking, data=bench.data))
-        self.run = replace(
-            run,
-            info_config=replace(run.info_config, state_encoder=encoder),
-            value=replace(run.value, updates=bench.updates),
-            test_every=4 * run.envs * run.segment,
-            steps=10**9,
-            **options,
-        )
-        self.name, self.env = name, build.world(self.run)
-        self.algo, schedule = (
-            build.learner(self.run, self.env.spec),
-            build.schedule(self.run, self.env.spec),
-        )
-        self.iterations = schedule.iterations
-        self.per_period = schedule.iterations * schedule.per_iteration
-        begin = jax.jit(lambda key: initial(self.algo, self.env, schedule, key=key))
-        state = begin(new_key(0))
-        self.state = jax.tree.map(lambda x: x[None], state)
-        began = time.perf_counter()
-        division = Division.of(1, self.algo.parts(self.run.envs))
-        program = compiled_period(self.algo, self.env, schedule, 1, division)
-        self.state = division.place(self.state, state_axes(self.algo, self.state))
-        self.period = program.lower(self.state, self.iterations).compile()
-        self.compile_seconds = time.perf_counter() - began
-        memory = self.period.memory_analysis()
-        self.memory = (
-            memory.temp_size_in_bytes
-            + memory.argument_size_in_bytes
-            + memory.output_size_in_bytes
-            - memory.alias_size_in_bytes
-        )
-        for _ in range(3):  # until the replay holds a batch
-            self.state, _ = self.period(self.state, self.iterations)
-        self.collect = jax.jit(self._collect).lower(self._learner()).compile()
-        self.learn = jax.jit(self._learn).lower(self._learner()).compile()
-        self.flops = dot_flops(jax.make_jaxpr(self._learn)(self._learner()).jaxpr)
-        self.times: dict[str, list[float]] = {"period": [], "collect": [], "update": []}
-
-    def _learner(self):
-        return jax.tree.map(lambda x: x[0], self.state.learner)
-
-    def _collect(self, learner):
-        policy = self.algo.behave(learner)
-        key = new_key(1)
-        begun = start(policy, self.env, self.run.envs, key=key)
-        return collect(policy, self.env, begun, self.run.segment, key=key)[1]
-
-    def _learn(self, learner):
-        key = new_key(1)
-        batch = learner.replay.sample(key=key)
-        return self.algo.learn(learner.learnt, learner.target, batch, key=key)
-
-    def measure(self) -> None:
-        """Times one period, one collection and one update."""
-        began = time.perf_counter()
-        self.state, metrics = self.period(self.state, self.iterations)
-        jax.block_until_ready(metrics)
-        self.times["period"].append(time.perf_counter() - began)
-        learner = self._learner()
-        self.times["collect"].append(seconds(self.collect, learner))
-        self.times["update"].append(seconds(self.learn, learner))
-
-    def report(self, matmul_rate: float) -> dict[str, float | str]:
-        """The medians, in the units of the table."""
-        median = {name: float(np.median(t)) for name, t in self.times.items()}
-        steps = self.run.envs * self.run.segment
-        return {
-            "configuration": self.name,
-            "steps_per_second": self.per_period / median["period"],
-            "collect_steps_per_second": steps / median["collect"],
-            "update_ms": 1e3 * median["update"],
-            "compile_seconds": self.compile_seconds,
-            "memory_gb": self.memory / 1e9,
-            "update_gflop": self.flops / 1e9,
-            "share_of_matmul_rate": self.flops / median["update"] / matmul_rate,
-        }
-
-
-def matmul_rate(size: int = 1024, times: int = 10) -> float:
-    """The machine's rate in a large float32 matrix product, in operations per second."""
-    a = jnp.ones((size, size))
-    product = jax.jit(jnp.matmul)
-    product(a, a).block_until_ready()
-    best = min(seconds(product, a, a) for _ in range(times))
-    return 2 * size**3 / best
+def report(case: Case, matmul_rate: float) -> dict[str, float | str]:
+    """The medians, in the units of the table."""
+    steps = case.run.envs * case.run.segment
+    return {
+        "configuration": case.name,
+        "steps_per_second": case.steps_per_second,
+        "collect_steps_per_second": steps / case.median("collect"),
+        "update_ms": 1e3 * case.median("update"),
+        "compile_seconds": case.compile_seconds,
+        "memory_gb": case.memory / 1e9,
+        "update_gflop": case.flops / 1e9,
+        "share_of_matmul_rate": case.flops / case.median("update") / matmul_rate,
+    }
 
 
 def main() -> None:
@@ -196,14 +101,14 @@ def main() -> None:
     cases = []
     for name in bench.only:
         print(f"compiling {name}", flush=True)
-        cases.append(Case(name, bench))
+        cases.append(Case(name, run_of(name, bench)))
     rates = []
     for _ in range(bench.rounds):
         rates.append(matmul_rate())
         for case in cases:
             case.measure()
     rate = float(np.median(rates))
-    rows = [case.report(rate) for case in cases]
+    rows = [report(case, rate) for case in cases]
     for row in rows:
         row["relative"] = row["steps_per_second"] / rows[0]["steps_per_second"]
     what = bench.data or f"{bench.map}, {bench.observation}"

@@ -1,0 +1,238 @@
+"""How speed, memory and compilation grow with the size of the work.
+
+    python benchmarks/growth.py [--method qmix_gip]
+    python benchmarks/growth.py --only agents copies state seeds documents
+
+One axis at a time, all else at its usual size: agents (maps of marines), copies of the
+world, width of the state (a battle's, repeated), seeds in one program, documents of a list.
+For each axis the exponent of what grows: the slope of its logarithm over that of the axis,
+in the upper half. The arithmetic is that of the matrix products of a collection and an
+update. At the end a training is started twice, with an empty and with a filled cache of
+programs. Prints tables, writes JSON and a picture.
+"""
+
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import tyro
+from cases import Case, matmul_rate
+from rich.table import Table
+
+from ptde import Run, build
+from ptde.cli.devices import prepare_devices
+from ptde.envs.smax import Smax
+from ptde.jobs.progress import console
+from ptde.jobs.record import Record
+from ptde.methods import run_of
+
+MARINES = {3: "3m", 8: "8m", 10: "10m_vs_11m", 25: "25m", 27: "27m_vs_30m"}
+"""Maps by their agents."""
+SHOWN = {
+    "seconds": "seconds per iteration",
+    "update": "seconds per update",
+    "collect": "seconds per collection",
+    "gflop": "GFLOP per iteration",
+    "memory": "memory, GB",
+    "compile": "compilation, s",
+}
+"""What is measured at each point, with the name on the picture."""
+
+
+@dataclass(frozen=True)
+class Growth:
+    """Options."""
+
+    method: str = "qmix_gip"
+    """The method, by the name that `ptde run --method` takes."""
+    only: tuple[str, ...] = ("agents", "copies", "state", "seeds", "documents")
+    """The axes."""
+    copies: tuple[int, ...] = (8, 32, 128, 512)
+    widths: tuple[int, ...] = (1, 4, 16, 64)
+    """How often the state is repeated."""
+    seeds: tuple[int, ...] = (1, 2, 4, 8, 16)
+    documents: tuple[int, ...] = (5, 10, 20, 40, 80)
+    rounds: int = 5
+    """Times that each point is measured; the median counts."""
+    devices: int = 1
+    json: Path = Path("benchmarks/growth.json")
+    picture: Path = Path("benchmarks/growth.png")
+    start: bool = True
+    """Also time the start of a training."""
+
+
+class WideState(Smax):
+    """A battle whose state is repeated, so that it is wider and tells nothing more."""
+
+    def __init__(self, map_name: str, times: int):
+        super().__init__(map_name)
+        self.times = times
+        self.spec = replace(self.spec, state_dim=times * self.spec.state_dim, entities=())
+
+    def _state(self, units, last_action):
+        return jnp.tile(super()._state(units, last_action), self.times)
+
+
+def points(axis: str, growth: Growth) -> Iterator[tuple[int, Case]]:
+    """The points of an axis, each compiled: its value and the case."""
+
+    def case(name: str, run: Run, env=None) -> Case:
+        base = replace(run, steps=2**31 - 1)
+        base = replace(base, value=replace(base.value, updates=1))
+        segment = build.segment_of(base, (env or build.world(base)).spec)
+        base = replace(base, test_every=2 * base.envs * segment)
+        print(f"compiling {axis} {name}", flush=True)
+        return Case(name, run_of(growth.method, base), env)
+
+    usual = Run(map="3s_vs_5z")
+    if axis == "agents":
+        for n, name in MARINES.items():
+            yield n, case(name, Run(map=name))
+    elif axis == "copies":
+        for n in growth.copies:
+            yield n, case(str(n), replace(usual, envs=n))
+    elif axis == "state":
+        for times in growth.widths:
+            env = WideState(usual.map, times)
+            yield env.spec.state_dim, case(str(env.spec.state_dim), usual, env)
+    elif axis == "seeds":
+        for n in growth.seeds:
+            yield n, case(str(n), replace(usual, seeds=n))
+    elif axis == "documents":
+        for n in growth.documents:
+            run = Run(world="ranking", map="synthetic")
+            yield n, case(str(n), replace(run, ranking=replace(run.ranking, docs=n)))
+    else:
+        raise SystemExit(f"--only {axis}: type agents, copies, state, seeds or documents")
+
+
+def measured(axis: str, growth: Growth) -> list[dict[str, float]]:
+    """The rows of an axis, whose points were measured in turns."""
+    held = list(points(axis, growth))
+    for _ in range(growth.rounds):
+        for _, case in held:
+            case.measure()
+    return [
+        {
+            axis: value,
+            "steps_per_second": case.steps_per_second,
+            "seconds": case.median("period") / case.iterations,
+            "update": case.median("update"),
+            "collect": case.median("collect"),
+            "gflop": case.run.seeds * (case.flops + case.collect_flops) / 1e9,
+            "memory": case.memory / 1e9,
+            "compile": case.compile_seconds,
+        }
+        for value, case in held
+    ]
+
+
+def exponent(axis: str, rows: list[dict[str, float]], what: str) -> float:
+    """The slope of what grows, over the upper half of the axis, in logarithms."""
+    upper = rows[(len(rows) - 1) // 2 :]
+    x, y = (np.log([row[name] for row in upper]) for name in (axis, what))
+    return float(np.polyfit(x, y, 1)[0])
+
+
+def started(growth: Growth) -> dict[str, float]:
+    """Seconds from the command to a training's first test, without and with programs kept
+    from before.
+    """
+    with tempfile.TemporaryDirectory() as place:
+        environ = {**os.environ, "XDG_CACHE_HOME": place}
+        times = {}
+        for name in ("first", "again"):
+            out = Path(place) / name
+            words = f"-m ptde teach --method {growth.method} --map 3s_vs_5z --steps 20480"
+            words += f" --test-every 8192 --devices {growth.devices} --out {out}"
+            began = time.perf_counter()
+            process = subprocess.Popen([sys.executable, *words.split()], env=environ)
+            record = Record(out / "teacher" / "record.jsonl")
+            while process.poll() is None and not (record.path.exists() and record.rows()):
+                time.sleep(0.05)
+            times[name] = time.perf_counter() - began
+            if process.wait():
+                raise SystemExit(f"ptde {words} failed")
+        return times
+
+
+def draw(found: dict[str, list[dict[str, float]]], path: Path) -> None:
+    """A panel for each axis: everything in multiples of its first point."""
+    import matplotlib.pyplot as plt
+
+    figure, panels = plt.subplots(
+        1, len(found), figsize=(3.6 * len(found), 3.6), layout="constrained", squeeze=False
+    )
+    for panel, (axis, rows) in zip(panels[0], found.items(), strict=True):
+        x = [row[axis] for row in rows]
+        for what, label in SHOWN.items():
+            y = [row[what] / rows[0][what] for row in rows]
+            slope = exponent(axis, rows, what)
+            dash = "--" if what == "gflop" else "-"
+            panel.loglog(x, y, dash, marker="o", ms=3, label=f"{label}: {slope:.2f}")
+        panel.set(xlabel=axis, xticks=x, xticklabels=[f"{n:g}" for n in x])
+        panel.minorticks_off()
+        panel.legend(fontsize=7, title="exponent", title_fontsize=7)
+    panels[0, 0].set_ylabel("multiple of the first point")
+    figure.savefig(path, dpi=120)
+
+
+def table(axis: str, rows: list[dict[str, float]]) -> Table:
+    """An axis, with the exponents in the last row."""
+    shown = Table(title=axis)
+    columns = {
+        axis: "{:g}",
+        "steps_per_second": "{:,.0f}",
+        "seconds": "{:.3f}",
+        "update": "{:.3f}",
+        "collect": "{:.3f}",
+        "gflop": "{:.1f}",
+        "memory": "{:.2f}",
+        "compile": "{:.0f}",
+    }
+    for name in columns:
+        shown.add_column(SHOWN.get(name, name).replace("_", " "), justify="right")
+    for row in rows:
+        shown.add_row(*(form.format(row[name]) for name, form in columns.items()))
+    last = [f"{exponent(axis, rows, name):.2f}" for name in list(columns)[1:]]
+    shown.add_row("exponent", *last)
+    return shown
+
+
+def main() -> None:
+    """Measures all axes, prints the tables, writes JSON and the picture."""
+    growth = tyro.cli(Growth)
+    prepare_devices(growth.devices)
+    found = {}
+    for axis in growth.only:
+        found[axis] = measured(axis, growth)
+        console().print(table(axis, found[axis]))
+    about = {
+        "method": growth.method,
+        "devices": growth.devices,
+        "machine": platform.processor() or platform.machine(),
+        "device": jax.devices()[0].device_kind,
+        "jax": jax.__version__,
+        "matmul_gflops": matmul_rate() / 1e9,
+    }
+    start = started(growth) if growth.start else {}
+    if start:
+        first, again = start["first"], start["again"]
+        print(f"start to the first test: {first:.1f} s, again {again:.1f} s")
+    growth.json.write_text(json.dumps({**about, "start": start, **found}, indent=1))
+    draw(found, growth.picture)
+    print(growth.json, growth.picture)
+
+
+if __name__ == "__main__":
+    main()
