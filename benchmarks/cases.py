@@ -1,5 +1,6 @@
 """What the benchmarks of speed measure: a run's programs, compiled and timed apart."""
 
+import platform
 import time
 from typing import Any
 
@@ -115,6 +116,15 @@ class Case:
     def steps_per_second(self) -> float:
         """Joint steps of all seeds per second of a period."""
         return self.per_period / self.median("period")
+
+
+def machine() -> dict[str, str]:
+    """What it was measured on."""
+    return {
+        "machine": platform.processor() or platform.machine(),
+        "device": jax.devices()[0].device_kind,
+        "jax": jax.__version__,
+    }
 
 
 def matmul_rate(size: int = 1024, times: int = 10) -> float:

@@ -13,7 +13,6 @@ programs. Prints tables, writes JSON and a picture.
 
 import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
@@ -22,11 +21,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import tyro
-from cases import Case, matmul_rate
+from cases import Case, machine, matmul_rate
 from rich.table import Table
 
 from ptde import Run, build
@@ -39,14 +37,14 @@ from ptde.methods import run_of
 MARINES = {3: "3m", 8: "8m", 10: "10m_vs_11m", 25: "25m", 27: "27m_vs_30m"}
 """Maps by their agents."""
 SHOWN = {
-    "seconds": "seconds per iteration",
-    "update": "seconds per update",
-    "collect": "seconds per collection",
-    "gflop": "GFLOP per iteration",
-    "memory": "memory, GB",
-    "compile": "compilation, s",
+    "seconds": ("seconds per iteration", "{:.3f}"),
+    "update": ("seconds per update", "{:.3f}"),
+    "collect": ("seconds per collection", "{:.3f}"),
+    "gflop": ("GFLOP per iteration", "{:.1f}"),
+    "memory": ("memory, GB", "{:.2f}"),
+    "compile": ("compilation, s", "{:.0f}"),
 }
-"""What is measured at each point, with the name on the picture."""
+"""What is measured at each point: its name in tables and the picture, and its form."""
 
 
 @dataclass(frozen=True)
@@ -58,15 +56,21 @@ class Growth:
     only: tuple[str, ...] = ("agents", "copies", "state", "seeds", "documents")
     """The axes."""
     copies: tuple[int, ...] = (8, 32, 128, 512)
+    """Copies of the world."""
     widths: tuple[int, ...] = (1, 4, 16, 64)
     """How often the state is repeated."""
     seeds: tuple[int, ...] = (1, 2, 4, 8, 16)
+    """Seeds in one program."""
     documents: tuple[int, ...] = (5, 10, 20, 40, 80)
+    """Documents of a list."""
     rounds: int = 5
     """Times that each point is measured; the median counts."""
     devices: int = 1
+    """Devices over which each point is divided: cores, where there is no GPU."""
     json: Path = Path("benchmarks/growth.json")
+    """File to write."""
     picture: Path = Path("benchmarks/growth.png")
+    """Picture to write."""
     start: bool = True
     """Also time the start of a training."""
 
@@ -87,12 +91,12 @@ def points(axis: str, growth: Growth) -> Iterator[tuple[int, Case]]:
     """The points of an axis, each compiled: its value and the case."""
 
     def case(name: str, run: Run, env=None) -> Case:
-        base = replace(run, steps=2**31 - 1)
-        base = replace(base, value=replace(base.value, updates=1))
-        segment = build.segment_of(base, (env or build.world(base)).spec)
-        base = replace(base, test_every=2 * base.envs * segment)
         print(f"compiling {axis} {name}", flush=True)
-        return Case(name, run_of(growth.method, base), env)
+        value = replace(run.value, updates=1)
+        run = run_of(growth.method, replace(run, steps=2**31 - 1, value=value))
+        env = env or build.world(run)
+        collection = run.envs * build.segment_of(run, env.spec)
+        return Case(name, replace(run, test_every=2 * collection), env)
 
     usual = Run(map="3s_vs_5z")
     if axis == "agents":
@@ -158,7 +162,7 @@ def started(growth: Growth) -> dict[str, float]:
             began = time.perf_counter()
             process = subprocess.Popen([sys.executable, *words.split()], env=environ)
             record = Record(out / "teacher" / "record.jsonl")
-            while process.poll() is None and not (record.path.exists() and record.rows()):
+            while process.poll() is None and not record.rows():
                 time.sleep(0.05)
             times[name] = time.perf_counter() - began
             if process.wait():
@@ -175,7 +179,7 @@ def draw(found: dict[str, list[dict[str, float]]], path: Path) -> None:
     )
     for panel, (axis, rows) in zip(panels[0], found.items(), strict=True):
         x = [row[axis] for row in rows]
-        for what, label in SHOWN.items():
+        for what, (label, _) in SHOWN.items():
             y = [row[what] / rows[0][what] for row in rows]
             slope = exponent(axis, rows, what)
             dash = "--" if what == "gflop" else "-"
@@ -190,22 +194,14 @@ def draw(found: dict[str, list[dict[str, float]]], path: Path) -> None:
 def table(axis: str, rows: list[dict[str, float]]) -> Table:
     """An axis, with the exponents in the last row."""
     shown = Table(title=axis)
-    columns = {
-        axis: "{:g}",
-        "steps_per_second": "{:,.0f}",
-        "seconds": "{:.3f}",
-        "update": "{:.3f}",
-        "collect": "{:.3f}",
-        "gflop": "{:.1f}",
-        "memory": "{:.2f}",
-        "compile": "{:.0f}",
-    }
-    for name in columns:
-        shown.add_column(SHOWN.get(name, name).replace("_", " "), justify="right")
+    forms = {axis: "{:g}", "steps_per_second": "{:,.0f}"}
+    forms |= {what: form for what, (_, form) in SHOWN.items()}
+    for name in (axis, "steps/s", *(label for label, _ in SHOWN.values())):
+        shown.add_column(name, justify="right")
     for row in rows:
-        shown.add_row(*(form.format(row[name]) for name, form in columns.items()))
-    last = [f"{exponent(axis, rows, name):.2f}" for name in list(columns)[1:]]
-    shown.add_row("exponent", *last)
+        shown.add_row(*(form.format(row[what]) for what, form in forms.items()))
+    grown = [what for what in forms if what != axis]
+    shown.add_row("exponent", *(f"{exponent(axis, rows, what):.2f}" for what in grown))
     return shown
 
 
@@ -220,9 +216,7 @@ def main() -> None:
     about = {
         "method": growth.method,
         "devices": growth.devices,
-        "machine": platform.processor() or platform.machine(),
-        "device": jax.devices()[0].device_kind,
-        "jax": jax.__version__,
+        **machine(),
         "matmul_gflops": matmul_rate() / 1e9,
     }
     start = started(growth) if growth.start else {}

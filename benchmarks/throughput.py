@@ -8,15 +8,13 @@ machine hits all of them: read the ratios. Prints a table and writes JSON.
 """
 
 import json
-import platform
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-import jax
 import numpy as np
 import tyro
-from cases import Case, matmul_rate
+from cases import Case, machine, matmul_rate
 from rich.table import Table
 
 from ptde import Run
@@ -135,9 +133,7 @@ def main() -> None:
         "observation": bench.observation,
         "updates": bench.updates,
         "devices": bench.devices,
-        "machine": platform.processor() or platform.machine(),
-        "device": jax.devices()[0].device_kind,
-        "jax": jax.__version__,
+        **machine(),
         "matmul_gflops": rate / 1e9,
     }
     bench.json.write_text(json.dumps({**about, "rows": rows}, indent=1))
