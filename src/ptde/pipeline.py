@@ -288,7 +288,9 @@ def _evaluate(
     keys = stream_keys(Stream.EVALUATION, config.seed, config.seeds)
     models = {role: folder.model(role, env) for role in ROLES if folder.has(role)}
     sample = config.z_test == "sample"
-    test = runner_of(env).test(episodes, config.seeds, sample_z=sample)
+    test = runner_of(env).test(
+        episodes, config.seeds, at_once=config.test_episodes, sample_z=sample
+    )
     n = env.spec.n_agents
     scores = {role: Score.of(test(model, keys), n) for role, model in models.items()}
     if not scores:

@@ -1,4 +1,4 @@
-"""The option ``--devices``, of all commands that train or test.
+"""The option ``--devices``, of all commands that train, test or film.
 
 It belongs to the machine and not to the run: a run may go on with another number.
 """
@@ -9,9 +9,13 @@ from contextlib import suppress
 from pathlib import Path
 
 COMMANDS = frozenset(
-    {"run", "teach", "distill", "finetune", "resume", "evaluate", "diagnose", "compare"}
+    {
+        *("run", "teach", "distill", "finetune", "resume", "compare"),
+        *("evaluate", "diagnose", "replay", "report"),
+    }
 )
-"""The commands that have the option."""
+"""The commands that have the option. Films are not divided, but JAX keeps compiled programs
+for one number of devices: a report finds those of its run."""
 
 
 def take_devices(words: Sequence[str]) -> tuple[list[str], int | None]:

@@ -29,7 +29,9 @@ class Tested:
         self.env = env
         self.keys = stream_keys(Stream.EVALUATION, run.seed, run.seeds)
         sample = run.z_test == "sample"
-        self.test = runner_of(env).test(episodes, run.seeds, sample_z=sample)
+        self.test = runner_of(env).test(
+            episodes, run.seeds, at_once=run.test_episodes, sample_z=sample
+        )
         self.ladder: list[Rung] = []
         self.reached: dict[str, Reached] = {}
 

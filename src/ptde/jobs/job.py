@@ -20,6 +20,7 @@ from ptde.jobs.checkpoint import Checkpoints
 from ptde.jobs.interrupt import Interrupted, patient_interrupt
 from ptde.jobs.progress import Tracker
 from ptde.jobs.record import Record, Row
+from ptde.rollout.ahead import Ahead, compile_all
 
 S = TypeVar("S", bound=PyTree)
 
@@ -52,6 +53,8 @@ class Job(Generic[S]):
     """Units between checkpoints."""
     joint: Callable[[int], int]
     """Joint steps of all stages so far, at a count."""
+    ahead: Callable[[], Ahead] = tuple
+    """What to compile before the job begins."""
     one_program: bool = True
     """``advance`` compiles one program, and returns as soon as that is at work."""
 
@@ -74,13 +77,19 @@ def run_job(job: Job[S], folder: Path, on_row: Iterable[OnRow] = ()) -> S:
     record = Record(folder / "record.jsonl")
     like = jax.eval_shape(job.start) if checkpoints.steps() else None
     found = checkpoints.newest(like) if like is not None else None
-    count, state = found or (0, job.start())
+    count = found[0] if found else 0
     rows = record.cut(count)
     if count and not rows:
         print(f"{record.path} is gone: the curve begins at {count:,}", file=sys.stderr)
     seconds = rows[-1].get("seconds", 0.0) if rows else 0.0
     first, saved, total = count, count, job.ends[-1]
     with patient_interrupt() as stop, Tracker(job.name, total, job.unit) as tracker:
+        stop.nothing_to_lose, began = True, time.monotonic()
+        if count < total:
+            compile_all(job.ahead())
+        state = found[1] if found else job.start()
+        stop.nothing_to_lose = False
+        seconds += time.monotonic() - began
         for end in [end for end in job.ends if end > count]:
             began = time.monotonic()
             stop.nothing_to_lose = job.one_program and count == first

@@ -17,6 +17,7 @@ from ptde.jobs.checkpoint import Checkpoints
 from ptde.jobs.job import Job, OnRow, run_job
 from ptde.jobs.progress import console
 from ptde.jobs.record import Row
+from ptde.rollout.ahead import Ahead
 from ptde.rollout.base import TrainState, initial
 from ptde.rollout.evaluate import Returns
 from ptde.rollout.runner import runner_of
@@ -63,14 +64,18 @@ class Training:
         """The seeds' keys of one stream of randomness."""
         return stream_keys(stream, self.seed, self.seeds)
 
-    def start(self) -> TrainState:
-        """The states before the first iteration, with a leading axis of seeds."""
+    @cached_property
+    def begin(self) -> Any:
+        """The compiled function from keys and ``given`` to states, [seeds]."""
 
         def begin(key, given):
             return initial(self.algo, self.env, self.schedule, given, key=key)
 
-        keys = self.keys(self.streams[0])
-        return jax.jit(over_seeds(begin, self.seeds))(keys, self.given)
+        return jax.jit(over_seeds(begin, self.seeds))
+
+    def start(self) -> TrainState:
+        """The states before the first iteration, with a leading axis of seeds."""
+        return self.begin(self.keys(self.streams[0]), self.given)
 
     def shapes(self) -> TrainState:
         """The shapes of ``start()``, for which nothing is computed."""
@@ -121,10 +126,18 @@ def teach(training: Training, folder: Path, on_row: Iterable[OnRow] = ()) -> Tau
             seen["student_return"] = outcome.reward.mean(1)
         return seen
 
+    def ahead() -> Ahead:
+        keys, taught = t.keys(t.streams[0]), t.taught_shapes()
+        yield from run.ahead(t.shapes(), 1)
+        model = taught.team if t.tested == "student" else taught.teacher
+        yield from test.ahead(model, keys)
+        yield t.begin.lower(keys, t.given)
+
     job = Job(
         name=t.name,
         unit="steps",
         ends=t.schedule.ends,
+        ahead=ahead,
         start=t.start,
         advance=lambda state, steps: run(state, steps // t.schedule.per_iteration),
         test=look,

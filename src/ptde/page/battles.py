@@ -1,10 +1,10 @@
 """Recordings of SMAX battles for the page."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-from jaxtyping import Array, Key
+from jaxtyping import PyTree
 
 from ptde.agents.watch import watched
 from ptde.envs.smax import STEP_SECONDS, Smax
@@ -21,7 +21,9 @@ CROWD = 24
 
 def record_battles(env: Smax, sides: Sequence[Side], battles: int) -> Iterator[Scenes]:
     """Records each battle with all teams, from the same initial state."""
-    play = [_player(env, side) for side in sides]
+    play, n_actions = player(env), env.spec.n_actions
+    teams = [team_policy(side.folder, env, side.role, side.seed) for side in sides]
+    teams = [watched(team, n_actions) for team in teams]
     thin = 2 if env.units > CROWD else 1
     for number in range(battles):
         key = replay_key(sides[0].seed, number)
@@ -33,26 +35,22 @@ def record_battles(env: Smax, sides: Sequence[Side], battles: int) -> Iterator[S
             "width": float(np.max(2 * np.asarray(env.half))),
             "seconds": STEP_SECONDS,
             "moments": 8 // EVERY // thin,
-            "sides": [one(key, thin) for one in play],
+            "sides": [
+                start_of_side(side) | _battle(env, *play(team, key), thin)
+                for side, team in zip(sides, teams, strict=True)
+            ],
         }
 
 
-def _player(env: Smax, side: Side) -> Callable[[Key[Array, ""], int], dict[str, Any]]:
-    policy = team_policy(side.folder, env, side.role, side.seed)
-    played = player(env, watched(policy, env.spec.n_actions))
-
-    def play(key: Key[Array, ""], thin: int) -> dict[str, Any]:
-        moments, won, thought = played(key)
-        scenes = scenes_of(env, moments, won)[::thin]
-        return {
-            **start_of_side(side),
-            "end": "won" if won else "not won",
-            "steps": len(moments.unit_health),
-            **_units(scenes),
-            **thoughts(thought),
-        }
-
-    return play
+def _battle(
+    env: Smax, moments: PyTree, won: bool, thought: PyTree, thin: int
+) -> dict[str, Any]:
+    return {
+        "end": "won" if won else "not won",
+        "steps": len(moments.unit_health),
+        **_units(scenes_of(env, moments, won)[::thin]),
+        **thoughts(thought),
+    }
 
 
 def _units(scenes: Sequence[Scene]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Playing an SMAX battle, and its scenes to draw."""
 
 from collections.abc import Callable
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -8,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Key, PyTree
 
 from ptde.agents.policy import FullPolicy
-from ptde.agents.watch import thought_of
+from ptde.agents.watch import thought_of, watched
 from ptde.envs.smax import Smax
 from ptde.report.replay import Scene
 
@@ -18,22 +19,23 @@ EVERY = 2
 
 def battle_scenes(env: Smax, policy: FullPolicy, *, key: Key[Array, ""]) -> list[Scene]:
     """Plays one battle, and returns it scene by scene."""
-    return scenes_of(env, *player(env, policy)(key)[:2])
+    policy = watched(policy, env.spec.n_actions)  # the same program as for the page
+    return scenes_of(env, *player(env)(policy, key)[:2])
 
 
 def player(
-    env: Smax, policy: FullPolicy
-) -> Callable[[Key[Array, ""]], tuple[PyTree, bool, PyTree]]:
-    """A function that plays a battle, compiled once for all battles.
+    env: Smax,
+) -> Callable[[FullPolicy, Key[Array, ""]], tuple[PyTree, bool, PyTree]]:
+    """A function that plays battles, compiled once for all teams of the same networks.
 
     Returns:
-        A function of a key, which decides all draws, to the units at 8 moments of every
-        joint step, [steps, 8, ...]; whether it was won; and the policy's thoughts at every
-        step, [steps, ...], if it is watched (``agents.watch``).
+        A function of a policy and a key, which decides all draws, to the units at 8 moments
+        of every joint step, [steps, 8, ...]; whether it was won; and the policy's thoughts
+        at every step, [steps, ...], if it is watched (``agents.watch``).
     """
     battle = env.battle
 
-    def play(scene, key):
+    def play(policy, scene, key):
         state, step, memory = scene
         key_policy, key_env = jax.random.split(key)
         team = jax.tree.map(lambda x: x[None], step)
@@ -45,15 +47,15 @@ def player(
         thought = jax.tree.map(lambda x: x[0], thought_of(policy, memory))
         return (state, step, memory), (moments, last, step.performance, thought)
 
-    @jax.jit
-    def roll(key):
+    @jax.jit  # weights are arguments, so that JAX's cache knows the program
+    def roll(policy, key):
         key_reset, key_steps = jax.random.split(key)
         start = (*env.reset_env(key=key_reset), policy.start(1, env.spec.n_agents))
         keys = jax.random.split(key_steps, env.spec.time_limit)
-        return jax.lax.scan(play, start, keys)[1]
+        return jax.lax.scan(partial(play, policy), start, keys)[1]
 
-    def played(key):
-        moments, last, won, thought = jax.tree.map(np.asarray, roll(key))
+    def played(policy, key):
+        moments, last, won, thought = jax.tree.map(np.asarray, roll(policy, key))
         length = int(np.argmax(last)) + 1 if last.any() else len(last)
         moments, thought = jax.tree.map(lambda x: x[:length], (moments, thought))
         return moments, bool(won[length - 1]), thought

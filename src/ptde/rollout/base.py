@@ -20,6 +20,7 @@ from jaxtyping import Array, Int, Key
 from ptde.agents.policy import FullPolicy, localise
 from ptde.algos.base import AbstractAlgorithm, Teacher, Team
 from ptde.envs.base import AbstractWorld
+from ptde.rollout.ahead import Program
 from ptde.rollout.collect import rollout_shapes
 from ptde.rollout.devices import Division
 from ptde.rollout.evaluate import Returns
@@ -39,12 +40,12 @@ class TrainState(eqx.Module):
 
 
 Metrics: TypeAlias = dict[str, Array | np.ndarray]
-Period: TypeAlias = Callable[[TrainState, int], tuple[TrainState, Metrics]]
+Period: TypeAlias = Program[[TrainState, int], tuple[TrainState, Metrics]]
 """From a state and a number of iterations to the state after them, and metrics [seeds,
 iterations]."""
 Model: TypeAlias = Teacher | Team | FullPolicy
 """What can be tested: a finished team, which acts greedily, or any policy, as it is."""
-Test: TypeAlias = Callable[[Model, Key[Array, " seeds"]], Returns]
+Test: TypeAlias = Program[[Model, Key[Array, " seeds"]], Returns]
 """Finished teams [seeds] play whole episodes: Returns [seeds, episodes]."""
 Pictures: TypeAlias = tuple[list[np.ndarray], str | None]
 """An episode as its world draws it: pictures of every joint step, [height, width, 3], and
@@ -74,12 +75,21 @@ class AbstractRunner(ABC):
         return Division("copies", 1)
 
     @abstractmethod
-    def test(self, episodes: int, seeds: int, *, sample_z: bool = False) -> Test:
+    def test(
+        self,
+        episodes: int,
+        seeds: int,
+        *,
+        at_once: int | None = None,
+        sample_z: bool = False,
+    ) -> Test:
         """The test of greedy teachers, or of decentralised teams, in the held-out world.
 
         Args:
             episodes: episodes of each seed, unless the world has a fixed number.
             seeds: number of teams, tested side by side.
+            at_once: episodes that are played side by side; None is all. They are the same
+                however many it is: a long test as broad as short ones compiles no more.
             sample_z: whether a teacher's z is drawn; else it is its mean.
         """
 

@@ -117,11 +117,34 @@ class Division:
         )
 
     def place(self, tree: PyTree, axes: Axes) -> PyTree:
-        """The tree, each part of it on the device that works on it."""
+        """The tree, each part of it on the device that works on it: a program is compiled
+        anew for arguments that lie elsewhere.
+        """
         if self.devices == 1:
             return tree
+        return jax.device_put(tree, self._shardings(axes))
+
+    def placed(self, shapes: PyTree, axes: Axes) -> PyTree:
+        """The shapes of a tree, as those of what ``place`` returns for it."""
+        if self.devices == 1:
+            return shapes
+        if isinstance(axes, bool):
+            axes = jax.tree.map(lambda _: axes, shapes)
+
+        def put(x, sharding):
+            if x is None:
+                return None
+            return jax.ShapeDtypeStruct(
+                x.shape, x.dtype, sharding=sharding, weak_type=x.weak_type
+            )
+
+        shapes = jax.eval_shape(lambda x: x, shapes)
+        shardings, nothing = self._shardings(axes), lambda x: x is None
+        return jax.tree.map(put, shapes, shardings, is_leaf=nothing)
+
+    def _shardings(self, axes: Axes) -> PyTree[NamedSharding]:
         put = lambda spec: NamedSharding(self._mesh, spec)
-        return jax.device_put(tree, jax.tree.map(put, self._specs(axes)))
+        return jax.tree.map(put, self._specs(axes))
 
     @property
     def _mesh(self) -> Mesh:

@@ -6,16 +6,22 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array
 
 from ptde.algos.base import AbstractAlgorithm
 from ptde.envs.base import AbstractEnv
+from ptde.ops.devices import rows_after
+from ptde.rollout.ahead import Program
 from ptde.rollout.base import AbstractRunner, Period, TrainState, as_tested
 from ptde.rollout.collect import collect, start, train_performance
 from ptde.rollout.devices import Division
 from ptde.rollout.evaluate import evaluate
 from ptde.rollout.schedule import Schedule
 from ptde.rollout.seeds import over_seeds
+
+ROUNDS = 64
+"""A test is played in at most so many rounds."""
 
 
 class JaxRunner(AbstractRunner):
@@ -38,19 +44,44 @@ class JaxRunner(AbstractRunner):
             state, metrics = program(state, count)
             return state, jax.tree.map(lambda x: x[:, :count], metrics)
 
-        return play
+        def ahead(state, count):
+            state = division.placed(state, state_axes(algo, state))
+            yield program.lower(state, count)
 
-    def test(self, episodes, seeds, *, sample_z=False):
+        return Program(play, ahead)
+
+    def test(self, episodes, seeds, *, at_once=None, sample_z=False):
         env = self.env.held_out()
         count = env.episodes(episodes)
-        division = Division.of(seeds, count)
-        copies = division.copies(count)
+        together = min(count, env.episodes(at_once or episodes))
+        together = max(together, -(-count // ROUNDS))
+        division = Division.of(seeds, together)
+        copies = division.copies(together)
 
-        def play(model, key):
-            return evaluate(as_tested(model, sample_z=sample_z), env, copies, key=key)
+        def play(model, key, *, first):
+            with rows_after(first):
+                return evaluate(as_tested(model, sample_z=sample_z), env, copies, key=key)
 
-        played = over_seeds(play, division.seeds(seeds))
-        return jax.jit(division.program(played, (False, False), True))
+        def of_seeds(model, keys, first):
+            played = over_seeds(partial(play, first=first), division.seeds(seeds))
+            return played(model, keys)
+
+        round_from = jax.jit(division.program(of_seeds, (False, False, None), True))
+
+        def test(model, keys):
+            model, keys = division.place((model, keys), False)
+            firsts = np.arange(0, count, together, dtype=np.int32)
+            rounds = [round_from(model, keys, first) for first in firsts]
+            if len(rounds) == 1:
+                return rounds[0]
+            joined = lambda *x: np.concatenate(x, axis=1)[:, :count]
+            return jax.tree.map(joined, *rounds)
+
+        def ahead(model, keys):
+            model, keys = division.placed((model, keys), False)
+            yield round_from.lower(model, keys, np.int32(0))
+
+        return Program(test, ahead)
 
     def rollouts(self, policy, each, *, times, copies, length, seeds):
         def run(model, key):

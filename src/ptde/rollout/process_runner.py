@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from ptde.algos.base import AbstractAlgorithm
 from ptde.envs.process import ProcessWorld
 from ptde.rollout import process
+from ptde.rollout.ahead import Program
 from ptde.rollout.base import AbstractRunner, Period, TrainState, as_tested
 from ptde.rollout.schedule import Schedule
 from ptde.rollout.seeds import over_seeds
@@ -36,9 +37,9 @@ class ProcessRunner(AbstractRunner):
 
             return over_seeds(one, seeds)(state)
 
-        return play
+        return Program(play)
 
-    def test(self, episodes, seeds, *, sample_z=False):
+    def test(self, episodes, seeds, *, at_once=None, sample_z=False):
         world = self.world.held_out()
         count = world.episodes(episodes)
 
@@ -46,7 +47,7 @@ class ProcessRunner(AbstractRunner):
             policy = as_tested(model, sample_z=sample_z)
             return process.evaluate(policy, world, count, key=key)
 
-        return over_seeds(play, seeds)
+        return Program(over_seeds(play, seeds))
 
     def rollouts(self, policy, each, *, times, copies, length, seeds):
         kept = jax.jit(each)
