@@ -85,7 +85,7 @@ PRESETS: dict[str, tuple[str, Run]] = {
             steps=550_000,
             episodes=512,
             info_config=InfoSizes(stochastic=False),
-            student=DistillConfig(share=0.06, updates=20),
+            student=DistillConfig(share=0.06, updates=40),
             finetune=FinetuneConfig(share=0.0),
             baseline=True,
         ),
