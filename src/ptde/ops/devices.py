@@ -4,8 +4,14 @@ A program that learns one seed on several devices runs on each of them, with tha
 share of the copies of the world and of every batch (``rollout/devices.py`` divides it).
 Networks are the same on all. Means over a batch are taken over all devices
 (``ops/masks``), what a row draws depends on its number (``ops/keys``), and learners average
-their gradients; no other code sees that there are other devices.
+their gradients; no other code sees that there are other devices. A program that acts in
+some copies of a world, while other machines act in the rest, says how many come before its
+own (``rows_after``).
 """
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 import jax
 import jax.numpy as jnp
@@ -13,6 +19,8 @@ from jaxtyping import Array, Int, PyTree
 
 COPIES = "copies"
 """The mesh axis over which the copies of the world are divided."""
+
+_before: ContextVar[Int[Array, ""] | int] = ContextVar("_before", default=0)
 
 
 def total(x: PyTree) -> PyTree:
@@ -27,8 +35,18 @@ def averaged(gradient: PyTree) -> PyTree:
 
 def row_numbers(rows: int) -> Int[Array, " rows"]:
     """The numbers of this device's ``rows`` rows among those of all devices."""
-    first = jax.lax.axis_index(COPIES) * rows if _divided() else 0
+    first = jax.lax.axis_index(COPIES) * rows if _divided() else _before.get()
     return first + jnp.arange(rows)
+
+
+@contextmanager
+def rows_after(number: Int[Array, ""] | int) -> Iterator[None]:
+    """A context in which what is traced works on rows that come after so many others."""
+    token = _before.set(number)
+    try:
+        yield
+    finally:
+        _before.reset(token)
 
 
 def _divided() -> bool:
