@@ -17,6 +17,7 @@ from ptde.jobs.distill import Distillation
 from ptde.jobs.progress import Reading
 from ptde.jobs.teach import Training
 from ptde.options import flatten
+from ptde.rollout.actors import check_actors
 from ptde.rollout.schedule import Schedule
 from ptde.rollout.seeds import Stream
 from ptde.types import EnvSpec
@@ -139,7 +140,8 @@ def finetuning(run: Run, env: AbstractWorld, handed: Handed | None) -> Training:
 
 def check_fits(run: Run, env: AbstractWorld) -> None:
     """ValueError with the numbers if the run does not fit into its segment or memory."""
-    env.check_copies(run.envs, run.seeds)
+    here = 1 if check_actors(env) else run.envs  # each actor's machine is asked there
+    env.check_copies(here, run.seeds)
     limit, segment = env.spec.time_limit, segment_of(run, env.spec)
     if limit > segment:
         flag = LIMIT_OPTIONS.get(run.world)

@@ -14,6 +14,7 @@ import pytest
 from campaigns.common import equal
 from tests.compare.test_shard import refusal
 
+from ptde import cluster as cluster_of
 from ptde.cli import main
 from ptde.cli.compare import _with_address
 from ptde.compare import ray_workers
@@ -285,9 +286,9 @@ def test_what_does_not_go_together_is_refused(capsys, words, advice):
 
 def test_without_ray_it_says_what_to_install(capsys, monkeypatch):
     def version(name):
-        raise ray_workers.PackageNotFoundError(name)
+        raise cluster_of.PackageNotFoundError(name)
 
-    monkeypatch.setattr(ray_workers, "version", version)
+    monkeypatch.setattr(cluster_of, "version", version)
     assert "pip install 'ptde[ray]'" in refusal(capsys, "--ray")
 
 

@@ -2,8 +2,10 @@
 
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from contextlib import ExitStack
 
+from ptde.cli.actors import COMMANDS as PLAYED
+from ptde.cli.actors import playing
 from ptde.cli.compare import compare_command
 from ptde.cli.devices import COMMANDS as DIVIDED
 from ptde.cli.devices import began_on, prepare_devices, take_devices
@@ -41,7 +43,9 @@ USAGE = """usage: ptde COMMAND [OPTIONS]      (ptde COMMAND --help says more)
   list              worlds, maps, methods with their sizes, info modules, mixers, presets
 
 Commands that train or test take --devices N: GPUs, or cores of a CPU, over which one run is
-divided; all of them by default. ptde --version says which ptde this is.
+divided; all of them by default. Those for one run take --ray [HOST:PORT] and --actors N, too:
+the copies of a world in processes are then played on the machines of a Ray cluster. ptde
+--version says which ptde this is.
 """
 
 
@@ -77,11 +81,13 @@ def main(arguments: Sequence[str] | None = None, *, all_devices: bool = False) -
             rest, number = take_devices(rest)
             if number or (all_devices and not {"-h", "--help"} & {*rest}):
                 prepare_devices(number, began_on(rest))
-        if command in READERS:
-            rest, targets = split_words(rest)
-            with nullcontext() if targets is None else trusting(*targets):
-                COMMANDS[command](rest)
-        else:
+        with ExitStack() as around:
+            if command in PLAYED:
+                rest = around.enter_context(playing(rest))
+            if command in READERS:
+                rest, targets = split_words(rest)
+                if targets is not None:
+                    around.enter_context(trusting(*targets))
             COMMANDS[command](rest)
     except (ValueError, OSError) as error:
         return _fail(f"error: {error}", 2)

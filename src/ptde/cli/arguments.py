@@ -1,6 +1,6 @@
 """Types of command-line arguments, and changes before they are parsed."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import redirect_stderr
 from dataclasses import dataclass
 from io import StringIO
@@ -89,6 +89,22 @@ def start_of(words: Sequence[str]) -> tuple[list[str], Any]:
     words, name = take("preset", renamed(words), PRESETS)
     _, world = take("world", words, WORLDS)
     return words, start_of(name, world or Run.world)
+
+
+def with_address(words: Sequence[str], other: Callable[[str], bool]) -> list[str]:
+    """The words, with an empty one behind a ``--ray`` that is typed without an address.
+
+    Args:
+        words: the words of a command.
+        other: whether a word that follows is not an address, but the command's next.
+    """
+    spelt = list(words)
+    if "--ray" in spelt:
+        after = spelt.index("--ray") + 1
+        word = spelt[after] if after < len(spelt) else "--"
+        if word.startswith("-") or other(word):
+            spelt.insert(after, "")
+    return spelt
 
 
 def take(

@@ -4,7 +4,7 @@ from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ptde.cli.arguments import PlanWord, Trusting, parse, start_of
+from ptde.cli.arguments import PlanWord, Trusting, parse, start_of, with_address
 
 
 @dataclass(frozen=True)
@@ -106,15 +106,10 @@ def _plan(parsed: Command):
 
 
 def _with_address(words: Sequence[str], plans: Container[str]) -> list[str]:
-    """The words, with an empty one behind a ``--ray`` that is typed without an address."""
-    spelt = list(words)
-    if "--ray" in spelt:
-        after = spelt.index("--ray") + 1
-        word = spelt[after] if after < len(spelt) else "--"
-        plan = word in plans or word.endswith(".toml") or Path(word).is_file()
-        if plan or word.startswith("-"):
-            spelt.insert(after, "")
-    return spelt
+    def plan(word: str) -> bool:
+        return word in plans or word.endswith(".toml") or Path(word).is_file()
+
+    return with_address(words, plan)
 
 
 def _on_ray(parsed: Command):

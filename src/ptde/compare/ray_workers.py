@@ -2,16 +2,13 @@
 
 import os
 import secrets
-import signal
-import socket
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, distributions, version
 from pathlib import Path
 from typing import Any
 
+from ptde.cluster import at, check_address, check_alike, connected, environ
 from ptde.compare.lease import Lost
 from ptde.compare.ray_task import BLIND, Board, Job, finish
 from ptde.compare.workers import LOOK, SAVED, WorkerFailed
@@ -22,10 +19,6 @@ from ptde.validation import check_range
 
 RETRIES = 100
 """How many machines a run may lose before the comparison gives it up."""
-REACH = 10.0
-"""Seconds that a cluster's address has to answer."""
-NO_PROBE = 60.0
-"""Seconds that a machine has to say what it sees and what is installed there."""
 
 
 @dataclass(frozen=True)
@@ -46,36 +39,7 @@ class OnRay:
         check_range("gpus", self.gpus, 0, example=1)
         if self.gpus > 1 and self.gpus % 1:
             raise ValueError(f"--gpus {self.gpus:g}: type a whole number, or less than 1")
-        if self.address.startswith("ray://"):
-            raise ValueError(
-                f"--ray {self.address} is for Ray's client: start ptde on a machine of the "
-                "cluster, where --ray auto finds it"
-            )
-        known = self.address in ("", "auto", "local")
-        if not known and not self.address.rpartition(":")[2].isdecimal():
-            raise ValueError(
-                f"--ray {self.address} is no address: type --ray {self.address}:6379 (the "
-                "port that `ray start --head` shows), --ray auto, or --ray local"
-            )
-        try:
-            version("ray")
-        except PackageNotFoundError:
-            raise ValueError(
-                "--ray needs Ray, on all machines: pip install 'ptde[ray]'"
-            ) from None
-        if not known:
-            self._reach()
-
-    def _reach(self) -> None:
-        """Raises ValueError if nothing listens at the address, for which Ray waits long."""
-        host, _, port = self.address.rpartition(":")
-        try:
-            socket.create_connection((host.strip("[]"), int(port)), REACH).close()
-        except (OSError, OverflowError) as error:
-            raise ValueError(
-                f"--ray {self.address}: no cluster answers ({error}); `ray start --head` "
-                "starts one, and shows its address"
-            ) from None
+        check_address(self.address)
 
 
 def run_on_ray(
@@ -102,12 +66,12 @@ def run_on_ray(
         return
     paths = [folder.absolute() for folder in folders]
     shown = dict(zip(map(str, paths), folders, strict=True))
-    with _connected(on.address) as ray, _marked(paths) as mark:
+    with connected(on.address) as ray, _marked(paths) as mark:
         job = _job(mark, on)
         _check_machines(ray, job)
         with patient_interrupt() as stop:
             here = ray.get_runtime_context().get_node_id()
-            board = ray.remote(Board).options(num_cpus=0, **_at(here)).remote()
+            board = ray.remote(Board).options(num_cpus=0, **at(here)).remote()
             task = ray.remote(finish).options(
                 num_cpus=on.cpus,
                 num_gpus=on.gpus,
@@ -134,16 +98,8 @@ def run_on_ray(
 
 
 def _job(mark: Path, on: OnRay) -> Job:
-    """What all runs have in common; JAX_PLATFORMS is each machine's own affair."""
-    names = [
-        name
-        for name in os.environ
-        if name.startswith(("JAX_", "XLA_")) and name != "JAX_PLATFORMS"
-    ]
-    environ = {
-        name: os.environ[name] for name in (*names, "PYTHONPATH") if name in os.environ
-    }
-    return Job(mark, on.cpus, on.gpus, tuple(trusted_words()), environ, Path.cwd())
+    """What all runs have in common."""
+    return Job(mark, on.cpus, on.gpus, tuple(trusted_words()), environ(), Path.cwd())
 
 
 def _check_ended(ray: Any, ref: Any, folder: Path) -> None:
@@ -191,41 +147,6 @@ def _stop(ray: Any, board: Any, tasks: dict[Any, str]) -> None:
 
 
 @contextmanager
-def _connected(address: str) -> Iterator[Any]:
-    """A context with Ray, joined to a cluster. ValueError if there is none there."""
-    import ray
-
-    if ray.is_initialized():  # the caller's own, from Python
-        yield ray
-        return
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    before = {
-        number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)
-    }
-    try:
-        ray.init(
-            address or None, log_to_driver=False, logging_level="ERROR", namespace="ptde"
-        )
-    except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
-        why = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
-        raise ValueError(
-            f"{f'--ray {address}'.strip()}: no cluster answers ({why}). `ray start --head` "
-            "starts one, and --ray local one for this command alone"
-        ) from None
-    finally:
-        for number, handler in before.items():  # Ray takes SIGTERM for itself
-            signal.signal(number, handler)
-    printer = ray._private.worker
-    usual = getattr(printer, "print_to_stdstream", None)
-    printer.print_to_stdstream = lambda *_, **__: None  # 20 lines for each lost machine
-    try:
-        yield ray
-    finally:
-        ray.shutdown()
-        printer.print_to_stdstream = usual
-
-
-@contextmanager
 def _marked(folders: Sequence[Path]) -> Iterator[Path]:
     """A context with a file by which a machine is known to see the folders' own disk."""
     place = Path(os.path.commonpath([folder.parent for folder in folders]))
@@ -236,13 +157,6 @@ def _marked(folders: Sequence[Path]) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             mark.unlink()
-
-
-def _at(node: str) -> dict[str, Any]:
-    """Options of a task or actor that is to be on one machine."""
-    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
-
-    return {"scheduling_strategy": NodeAffinitySchedulingStrategy(node, soft=False)}
 
 
 def _check_machines(ray: Any, job: Job) -> None:
@@ -267,39 +181,8 @@ def _check_machines(ray: Any, job: Job) -> None:
         raise ValueError(
             f"no machine of the cluster has {job.cpus} CPUs and {job.gpus:g} GPUs at once"
         )
-    ask = ray.remote(_probe(str(job.mark)))
-    asked = [
-        (
-            node["NodeManagerHostname"],
-            ask.options(num_cpus=0, **_at(node["NodeID"])).remote(),
-        )
-        for node in large
-    ]
-    _, here = _probe("")()
-    until = time.monotonic() + NO_PROBE
-    for host, ref in asked:
-        try:
-            sees, there = ray.get(ref, timeout=max(0.1, until - time.monotonic()))
-        except ray.exceptions.RayError:  # it has gone, or is slow: its tasks will tell
-            continue
-        for name, mine in here.items():
-            if (found := there.get(name, "not installed")) != mine:
-                raise ValueError(
-                    f"{host} has {name} {found}, this machine {mine}: install the same "
-                    "there, in the Python that `ray start` runs in"
-                )
-        if not sees:
-            raise ValueError(_blind(host, job.mark.parent))
-
-
-def _probe(mark: str) -> Callable[[], tuple[bool, dict[str, str]]]:
-    """A function that says whether a file is there, and which versions of ptde and JAX are
-    installed. It goes to other machines as code, as ptde may be missing there.
-    """
-    return lambda: (
-        os.path.exists(mark),
-        {d.name: d.version for d in distributions() if d.name in ("ptde", "jax")},
-    )
+    for host in check_alike(ray, large, str(job.mark)):
+        raise ValueError(_blind(host, job.mark.parent))
 
 
 def _blind(host: str, folder: Path) -> str:

@@ -1,6 +1,7 @@
 """Worlds in processes of their own, with the interface of all worlds."""
 
 import json
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,6 +28,7 @@ class ProcessWorld(AbstractWorld):
             ValueError: it cannot be started.
         """
         self.maker, self.config, self.copies = maker, config, copies
+        self.first, self.total = 0, copies
         self.sizes = sizes_of(maker, config.patience)
         self.notes = self.sizes.notes
         self.spec = EnvSpec(
@@ -47,6 +49,24 @@ class ProcessWorld(AbstractWorld):
             c = self.config
             self._pool = Pool(self.maker, self.sizes, self.copies, c.patience, c.failures)
         return self._pool
+
+    def share(self, index: int, parts: int) -> "ProcessWorld":
+        """One of so many equal shares of this world's copies, to be played elsewhere.
+
+        They keep their numbers, ``first`` to ``first + copies - 1`` of ``total``, by which
+        seeds and keys are drawn.
+        """
+        part = copy(self)
+        part.copies = self.copies // parts
+        part.first, part._pool = index * part.copies, None
+        return part
+
+    def dealt(self, episodes: int) -> list[int]:
+        """The numbers of the episodes of a test that these copies play: all of them, or
+        those that fall to this share when copies take them in turns.
+        """
+        mine = range(self.first, self.first + self.copies)
+        return [number for number in range(episodes) if number % self.total in mine]
 
     def recording(self, folder: Path | None) -> "ProcessWorld":
         """One copy of this world, which writes the game's own recordings into a folder, if

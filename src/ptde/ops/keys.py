@@ -8,6 +8,7 @@ Written out as plain arithmetic, the same rounds fuse. The numbers are those of
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.extend.random import define_prng_impl
 from jaxtyping import Array, Key, UInt32
 
@@ -74,6 +75,11 @@ _FUSED = define_prng_impl(
 def new_key(seed: int) -> Key[Array, ""]:
     """The key of a seed; all other keys are split from it or folded into it."""
     return jax.random.key(seed, impl=_FUSED)
+
+
+def key_of(data: UInt32[Array, "2"] | np.ndarray) -> Key[Array, ""]:
+    """The key whose ``jax.random.key_data`` these are: a key itself cannot be pickled."""
+    return jax.random.wrap_key_data(jnp.asarray(data), impl=_FUSED)
 
 
 def row_keys(key: Key[Array, ""], rows: int) -> Key[Array, " rows"]:

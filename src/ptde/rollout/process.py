@@ -1,12 +1,12 @@
-"""Collecting, testing and training in worlds that run in processes of their own.
+"""Collecting and testing in worlds that run in processes of their own, on this machine.
 
 What ``collect``, ``evaluate`` and ``jax_runner`` compile with a world in JAX is a Python
 loop here: the worlds step, and one compiled call acts for all copies that are ready.
 Rollouts and returns have the same form, so that later code needs no difference.
 """
 
-from collections.abc import Callable, Iterator
-from typing import Any, TypeVar
+from collections.abc import Iterator
+from typing import TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -14,12 +14,12 @@ import numpy as np
 from jaxtyping import Array, Key, PyTree
 
 from ptde.agents.policy import FullPolicy
-from ptde.algos.base import AbstractAlgorithm
 from ptde.envs.process import ProcessWorld
 from ptde.info.base import Carry
+from ptde.ops.devices import rows_after
 from ptde.processes import WorldFailed
 from ptde.rollout.base import Pictures
-from ptde.rollout.collect import RolloutState, forget, train_performance
+from ptde.rollout.collect import RolloutState, forget
 from ptde.rollout.evaluate import Returns
 from ptde.types import PolicyOutput, Rollout, TimeStep
 
@@ -33,6 +33,7 @@ class Players:
 
     def __init__(self, policy: FullPolicy, world: ProcessWorld, *, key: Key[Array, ""]):
         self.policy, self.pool, self.key = policy, world.pool, key
+        self.first = world.first
         self.shape = jax.tree.structure(world.shown())
         self.memory = policy.start(world.copies, world.spec.n_agents)
         self.last_action = np.full_like(self.pool.slots.action, -1)
@@ -60,8 +61,9 @@ class Players:
         Returns:
             The policy's output [B, ...] in NumPy, and messages sent [B].
         """
+        state = RolloutState((), step, self.memory)
         self.memory, output, sent = _decide(
-            self.policy, RolloutState((), step, self.memory), going, self.key, self.ticks
+            self.policy, state, going, self.key, self.ticks, self.first
         )
         self.ticks += 1
         output, sent = jax.tree.map(np.asarray, (output, sent))
@@ -72,10 +74,11 @@ class Players:
 
 
 @jax.jit
-def _decide(policy: FullPolicy, state: RolloutState, going, key, tick):
+def _decide(policy: FullPolicy, state: RolloutState, going, key, tick, first):
     """The policy's carry, output and messages. Folding the key in here saves time."""
     before = forget(state)
-    after, output = policy(before, state.step, key=jax.random.fold_in(key, tick))
+    with rows_after(first):
+        after, output = policy(before, state.step, key=jax.random.fold_in(key, tick))
 
     def keep(new, old):
         return jnp.where(going.reshape(-1, *(1,) * (new.ndim - 1)), new, old)
@@ -102,7 +105,7 @@ def collect(
 def begin(world: ProcessWorld, *, key: Key[Array, ""]) -> None:
     """Resets every copy for a segment; ``play`` with the same key goes on from there."""
     key_seeds, _ = jax.random.split(key)
-    seeds = episode_seeds(key_seeds, world.copies)
+    seeds = episode_seeds(key_seeds, world.total)[world.first :][: world.copies]
     world.pool.lost.clear()
     world.pool.begin(range(world.copies), seeds, on=True)
 
@@ -118,7 +121,7 @@ def play(
     began = np.zeros(world.copies, int)  # the first step of its episode
     while at.min() <= length:
         ready = _ready(world, at <= length)
-        for index in _taken(lost):
+        for index in taken(lost):
             at[index] = min(at[index], began[index])
         step = players.steps()
         going = ready & (at < length)
@@ -147,7 +150,7 @@ def _ready(world: ProcessWorld, wanted: np.ndarray) -> np.ndarray:
     return ready & wanted
 
 
-def _taken(items: list[T]) -> list[T]:
+def taken(items: list[T]) -> list[T]:
     """Empties a list, and returns what it held."""
     taken, items[:] = list(items), []
     return taken
@@ -181,13 +184,16 @@ class _Segment:
 def evaluate(
     policy: FullPolicy, world: ProcessWorld, episodes: int, *, key: Key[Array, ""]
 ) -> Returns:
-    """Plays ``episodes`` whole episodes, as many at once as there are copies.
+    """Plays ``episodes`` whole episodes, as many at once as there are copies; a share of a
+    world plays those that are ``dealt`` to it.
 
     Two policies on the same key meet the same seeds. A lost episode is played again, with
     another seed.
     """
     key_seeds, key_actions = jax.random.split(key)
-    seeds = episode_seeds(key_seeds, episodes)
+    drawn = episode_seeds(key_seeds, episodes)
+    seeds = [drawn[number] for number in world.dealt(episodes)]
+    episodes = len(seeds)
     pool = world.pool
     pool.lost.clear()
     players = Players(policy, world, key=key_actions)
@@ -205,7 +211,7 @@ def evaluate(
     begin(list(range(world.copies)))
     while (plays >= 0).any():
         ready = _ready(world, plays >= 0)
-        for index in _taken(pool.lost):
+        for index in taken(pool.lost):
             for column in table.values() if plays[index] >= 0 else ():
                 column[plays[index]] = 0
         step = players.steps()
@@ -268,41 +274,3 @@ def episode(
 def episode_seeds(key: Key[Array, ""], count: int) -> list[int]:
     """The seeds of ``count`` episodes."""
     return np.asarray(jax.random.randint(key, (count,), 0, SEEDS)).tolist()
-
-
-def iterations(
-    algo: AbstractAlgorithm, world: ProcessWorld, length: int
-) -> Callable[[Any, Key[Array, ""], int, int], tuple[Any, dict[str, np.ndarray]]]:
-    """A function that collects and learns: from (learner, key, first iteration, times) to
-    the learner after so many iterations, and metrics [times].
-
-    While an update runs, the copies are reset for the next segment; with ``--overlap`` they
-    play it, too, with the networks from before the update.
-    """
-    learn = jax.jit(lambda s, r, key: algo.update(s, r, key=key), donate_argnums=0)
-    behave = jax.jit(lambda s: jax.tree.map(jnp.copy, algo.behave(s)))
-
-    def run(learner, key, first, times):
-        keys = [jax.random.split(jax.random.fold_in(key, first + i)) for i in range(times)]
-        rows: list[dict[str, Any]] = []
-        policy = behave(learner)
-        reasons = world.pool.reasons
-        reasons.clear()  # those of a test do not count
-        begin(world, key=keys[0][0])
-        rollout = play(policy, world, length, key=keys[0][0])
-        for i in range(times):
-            shown = train_performance(rollout, world.spec.time_limit)
-            lost = len(_taken(reasons))
-            if i + 1 < times:
-                begin(world, key=keys[i + 1][0])
-            learner, metrics = learn(learner, rollout, keys[i][1])  # does not wait for it
-            rows.append({**metrics, "train_win_rate": shown, "lost_episodes": lost})
-            if i + 1 < times:
-                if not world.config.overlap:
-                    policy = behave(learner)
-                rollout = play(policy, world, length, key=keys[i + 1][0])
-                if world.config.overlap:
-                    policy = behave(learner)
-        return learner, {name: np.array([float(r[name]) for r in rows]) for name in rows[0]}
-
-    return run
