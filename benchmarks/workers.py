@@ -28,6 +28,8 @@ from ptde.envs.settings import ProcessConfig
 from ptde.ops.keys import new_key
 from ptde.rollout import process
 from ptde.rollout.collect import rollout_shapes
+from ptde.rollout.copies import LocalCopies
+from ptde.rollout.process_runner import iterations
 
 ALONE = """
 import sys, time, json
@@ -102,7 +104,8 @@ def training(run: Run, world: ProcessWorld, times: int = 3) -> Callable[[], floa
     algo = build.learner(run, world.spec)
     example = rollout_shapes(world, run.envs, build.segment_of(run, world.spec))
     learner = jax.jit(lambda key: algo.init(example, key=key))(new_key(0))
-    iterate = process.iterations(algo, world, build.segment_of(run, world.spec))
+    copies, length = LocalCopies(world), build.segment_of(run, world.spec)
+    iterate = iterations(algo, copies, length)
     state = {"learner": learner}
 
     def measure() -> float:

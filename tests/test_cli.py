@@ -126,6 +126,8 @@ def test_a_misspelt_option_suggests_the_right_one(capsys):
         ("run --sight 0", "--sight must lie in (0, 4]"),
         ("run --devices 3", "--devices 3: JAX has 2 here; type a number from 1 to 2"),
         ("resume x --devices two", "--devices two: type a number, e.g. --devices 1"),
+        ("run --actors two", "--actors two: type a number, e.g. --actors 2"),
+        ("run --ray ray://head:10001", "start ptde on a machine of the cluster"),
         ("distill nowhere", "nowhere is not a run folder"),
         ("evaluate nowhere", "nowhere is not a run folder"),
         ("resume nowhere", "nowhere is not a run folder"),

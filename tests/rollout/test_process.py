@@ -21,6 +21,8 @@ from ptde.processes import WorldFailed
 from ptde.processes.pool import Maker
 from ptde.rollout import process
 from ptde.rollout.collect import rollout_shapes
+from ptde.rollout.copies import LocalCopies
+from ptde.rollout.process_runner import iterations
 from ptde.types import PolicyOutput
 
 
@@ -227,7 +229,7 @@ class Plays(FullPolicy):
 def test_a_segment_is_played_by_the_newest_networks_or_the_ones_before(overlap, played):
     config = ProcessConfig(overlap=overlap)
     world = ProcessWorld("line", Maker("tests.processes.worlds:Line"), config, copies=2)
-    run = process.iterations(Copies(), world, length=4)
+    run = iterations(Copies(), LocalCopies(world), length=4)
     state, metrics = run(jnp.zeros((), jnp.int32), new_key(0), 0, 3)
     world.close()
     assert state == 3
@@ -237,7 +239,7 @@ def test_a_segment_is_played_by_the_newest_networks_or_the_ones_before(overlap, 
 
 def test_lost_episodes_are_counted(tmp_path):
     world = world_of("Broken", how="crash", file=str(tmp_path / "n"), every=4, failures=20)
-    run = process.iterations(Copies(), world, length=20)
+    run = iterations(Copies(), LocalCopies(world), length=20)
     _, metrics = run(jnp.zeros((), jnp.int32), new_key(0), 0, 2)
     assert metrics["lost_episodes"].sum() >= 2
     world.close()
@@ -260,7 +262,7 @@ def test_mappo_replays_the_noise_of_what_was_played():
     learner = jax.jit(lambda key: algo.init(example, key=key))(new_key(0))
     rollout = process.collect(algo.behave(learner), world, 10, key=new_key(1))
     assert rollout.noise.shape == (2, 10, 2, 4)
-    run = process.iterations(algo, world, length=10)
+    run = iterations(algo, LocalCopies(world), length=10)
     _, metrics = run(learner, new_key(1), 0, 2)
     world.close()
     np.testing.assert_allclose(metrics["ratio"], 1.0, atol=1e-6)

@@ -43,9 +43,9 @@ USAGE = """usage: ptde COMMAND [OPTIONS]      (ptde COMMAND --help says more)
   list              worlds, maps, methods with their sizes, info modules, mixers, presets
 
 Commands that train or test take --devices N: GPUs, or cores of a CPU, over which one run is
-divided; all of them by default. Those for one run take --ray [HOST:PORT] and --actors N, too:
-the copies of a world in processes are then played on the machines of a Ray cluster. ptde
---version says which ptde this is.
+divided; all of them by default. Those for one run take --ray [HOST:PORT] and --actors N,
+too: the copies of a world in processes are then played on the machines of a Ray cluster.
+ptde --version says which ptde this is.
 """
 
 

@@ -1,9 +1,9 @@
-"""Worlds in processes on the machines of a Ray cluster: an actor plays a share of the copies.
+"""Worlds in processes on the machines of a Ray cluster: each actor plays some copies.
 
 An actor keeps its copies from segment to segment, gets the team's networks once for each,
-and returns it whole. What a copy meets and draws depends on its number among all copies, not
-on the actor (``ProcessWorld.share``); so a segment that was lost with its actor is played
-again by another, and ends the same.
+and returns it whole. What a copy meets and draws depends on its number among all copies,
+not on the actor (``ProcessWorld.share``); so a segment that was lost with its actor is
+played again by another, and ends the same.
 """
 
 import os
@@ -234,7 +234,7 @@ def _joined(parts: Sequence[Any], order: Any = slice(None)) -> Any:
 
 
 def _environ() -> dict[str, str]:
-    """An actor's environment: it decides on the CPU, and finds what can be imported here."""
+    """An actor's environment: it decides on the CPU, and imports what can be here."""
     paths = [sys.path[0], os.environ.get("PYTHONPATH"), "${PYTHONPATH}"]  # the machine's
     python = os.pathsep.join(filter(None, paths))
     return {**environ(), "PYTHONPATH": python, "JAX_PLATFORMS": "cpu"}
