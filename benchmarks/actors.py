@@ -4,8 +4,8 @@
 
 Collects whole segments, in turns, several rounds: first in processes of this machine, then
 with 1, 2 and 4 actors on it, which share the same number of copies. On one machine actors
-can only cost: what they cost is the question. The world of its own, ``Toil``, takes as long
-for a step as a small game does. Prints medians and ratios, and writes JSON.
+can only cost: what they cost is the question. The usual world, ``benchmarks/toil.py``, takes
+as long for a step as a small game does. Prints medians and ratios, and writes JSON.
 """
 
 import json
@@ -16,7 +16,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
 import ray
 import tyro
 from cases import machine
@@ -24,34 +23,9 @@ from cases import machine
 from ptde import Run, build
 from ptde.envs.process import ProcessWorld
 from ptde.ops.keys import new_key
-from ptde.processes import ProcessStep
 from ptde.rollout.actors import copies_of, use_actors
 from ptde.rollout.collect import rollout_shapes
 from ptde.rollout.copies import AbstractCopies
-
-
-class Toil:
-    """Three agents with 115 numbers each, and steps that keep a core busy."""
-
-    time_limit = 100
-
-    def __init__(self, milliseconds: float = 1.5):
-        self.busy = milliseconds / 1e3
-
-    def reset(self, seed):
-        self.draw, self.time = np.random.default_rng(seed), 0
-        return self._show()
-
-    def step(self, action):
-        until = time.perf_counter() + self.busy
-        while time.perf_counter() < until:
-            pass
-        self.time += 1
-        return self._show(ended=self.time == self.time_limit)
-
-    def _show(self, **more):
-        obs = self.draw.random((3, 115), np.float32)
-        return ProcessStep(obs, obs.ravel(), np.ones((3, 19), bool), **more)
 
 
 @dataclass(frozen=True)
@@ -59,7 +33,7 @@ class Options:
     """Options."""
 
     world: str = "processes"
-    map: str = "actors:Toil"
+    map: str = "benchmarks.toil:Toil"
     copies: int = 8
     """Copies of the world, in all."""
     actors: tuple[int, ...] = (1, 2, 4)
