@@ -4,8 +4,8 @@
 
 Collects whole segments, in turns, several rounds: first in processes of this machine, then
 with 1, 2 and 4 actors on it, which share the same number of copies. On one machine actors
-can only cost: what they cost is the question. The usual world, ``benchmarks/toil.py``, takes
-as long for a step as a small game does. Prints medians and ratios, and writes JSON.
+can only cost: what they cost is the question. The usual world, ``benchmarks/toil.py``,
+takes as long for a step as a small game does. Prints medians and ratios, and writes JSON.
 """
 
 import json
