@@ -26,7 +26,6 @@ from ptde.config import Run
 from ptde.envs.process import ProcessWorld
 from ptde.envs.settings import ProcessConfig
 from ptde.ops.keys import new_key
-from ptde.rollout import process
 from ptde.rollout.collect import rollout_shapes
 from ptde.rollout.copies import LocalCopies
 from ptde.rollout.process_runner import iterations
@@ -87,36 +86,32 @@ def world_of(run: Run, **options: Any) -> ProcessWorld:
 
 def collecting(run: Run, world: ProcessWorld) -> Callable[[], float]:
     """Steps per second of one segment."""
+    copies, segment = LocalCopies(world), build.segment_of(run, world.spec)
     algo = build.learner(run, world.spec)
-    example = rollout_shapes(world, run.envs, build.segment_of(run, world.spec))
+    example = rollout_shapes(world, run.envs, segment)
     policy = algo.behave(algo.init(example, key=new_key(0)))
 
     def measure() -> float:
         began = time.monotonic()
-        process.collect(policy, world, build.segment_of(run, world.spec), key=new_key(1))
-        return run.envs * build.segment_of(run, world.spec) / (time.monotonic() - began)
+        copies.collect(policy, segment, key=new_key(1))
+        return run.envs * segment / (time.monotonic() - began)
 
     return measure
 
 
 def training(run: Run, world: ProcessWorld, times: int = 3) -> Callable[[], float]:
     """Steps per second of collecting and learning."""
+    copies, segment = LocalCopies(world), build.segment_of(run, world.spec)
     algo = build.learner(run, world.spec)
-    example = rollout_shapes(world, run.envs, build.segment_of(run, world.spec))
+    example = rollout_shapes(world, run.envs, segment)
     learner = jax.jit(lambda key: algo.init(example, key=key))(new_key(0))
-    copies, length = LocalCopies(world), build.segment_of(run, world.spec)
-    iterate = iterations(algo, copies, length)
+    iterate = iterations(algo, copies, segment)
     state = {"learner": learner}
 
     def measure() -> float:
         began = time.monotonic()
         state["learner"], _ = iterate(state["learner"], new_key(2), 0, times)
-        return (
-            times
-            * run.envs
-            * build.segment_of(run, world.spec)
-            / (time.monotonic() - began)
-        )
+        return times * run.envs * segment / (time.monotonic() - began)
 
     return measure
 

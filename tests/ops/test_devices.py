@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from jax.sharding import Mesh, PartitionSpec
 
-from ptde.ops.devices import COPIES, averaged, row_numbers, total
+from ptde.ops.devices import COPIES, averaged, row_numbers, rows_after, total
 from ptde.ops.keys import new_key, row_keys
 from ptde.ops.masks import masked_mean
 
@@ -31,6 +31,20 @@ def test_alone_a_device_has_all_rows():
 def test_rows_are_numbered_over_both_devices():
     numbers = on_two(lambda x: row_numbers(len(x)), ROWS, gives=PartitionSpec(COPIES))
     assert numbers.tolist() == list(range(8))
+
+
+def test_rows_that_come_after_others_are_numbered_behind_them():
+    number = lambda first, x: jax.jit(partial(_numbered, x))(first)
+    assert number(5, ROWS[:3]).tolist() == [5, 6, 7]
+    with rows_after(8):
+        numbers = on_two(lambda x: row_numbers(len(x)), ROWS, gives=PartitionSpec(COPIES))
+    assert numbers.tolist() == list(range(8, 16))
+    assert row_numbers(2).tolist() == [0, 1]
+
+
+def _numbered(x, first):
+    with rows_after(first):
+        return row_numbers(len(x))
 
 
 def test_a_row_draws_the_same_wherever_it_is():

@@ -69,7 +69,7 @@ def check_against_the_world(rollout, length):
 
 def test_a_rollout_is_what_the_worlds_showed():
     world = world_of()
-    rollout = process.collect(Counts(), world, 12, key=new_key(0))
+    rollout = LocalCopies(world).collect(Counts(), 12, key=new_key(0))
     world.close()
     assert rollout.action.shape == (3, 12, 2)
     assert rollout.steps.state.shape == (3, 13, 4)
@@ -86,7 +86,7 @@ def test_a_rollout_is_what_the_worlds_showed():
 def test_a_time_out_ends_the_task_only_where_it_is_said_to(time_out):
     world = world_of("Endless")
     world.time_out = time_out
-    steps = process.collect(Counts(), world, 13, key=new_key(0)).steps
+    steps = LocalCopies(world).collect(Counts(), 13, key=new_key(0)).steps
     world.close()
     first, discount = np.asarray(steps.first), np.asarray(steps.discount)
     assert first[:, [0, 7]].all() and first.sum() == 6
@@ -98,7 +98,9 @@ def test_a_time_out_ends_the_task_only_where_it_is_said_to(time_out):
 
 def test_a_rollout_can_be_repeated():
     world = world_of()
-    a, b, other = (process.collect(Counts(), world, 7, key=new_key(k)) for k in (1, 1, 2))
+    a, b, other = (
+        LocalCopies(world).collect(Counts(), 7, key=new_key(k)) for k in (1, 1, 2)
+    )
     world.close()
     same = jax.tree.map(lambda x, y: np.array_equal(x, y), a, b)
     assert jax.tree.all(same)
@@ -121,7 +123,7 @@ def test_nothing_is_drawn_twice_for_seeds_and_actions(monkeypatch):
     monkeypatch.setattr(process, "episode_seeds", seeds)
     monkeypatch.setattr(process, "Players", Watched)
     world = world_of()
-    process.collect(Counts(), world, 5, key=new_key(1))
+    LocalCopies(world).collect(Counts(), 5, key=new_key(1))
     process.evaluate(Counts(), world, 3, key=new_key(2))
     world.close()
     assert len(used["seeds"]) == len(used["actions"]) == 2
@@ -135,7 +137,7 @@ def test_nothing_is_drawn_twice_for_seeds_and_actions(monkeypatch):
 
 def test_a_team_that_does_not_wait_for_all_sees_the_same_rules():
     world = world_of(quorum=0.34)
-    rollout = process.collect(Counts(), world, 11, key=new_key(0))
+    rollout = LocalCopies(world).collect(Counts(), 11, key=new_key(0))
     world.close()
     check_against_the_world(rollout, 11)
 
@@ -143,7 +145,7 @@ def test_a_team_that_does_not_wait_for_all_sees_the_same_rules():
 @pytest.mark.parametrize("how", ["crash", "nan"])
 def test_a_lost_episode_leaves_no_trace(tmp_path, how):
     world = world_of("Broken", how=how, file=str(tmp_path / "n"), every=4, failures=20)
-    rollout = process.collect(Counts(), world, 20, key=new_key(0))
+    rollout = LocalCopies(world).collect(Counts(), 20, key=new_key(0))
     assert len(world.pool.reasons) >= 2
     world.close()
     check_against_the_world(rollout, 20)
@@ -156,7 +158,7 @@ def test_a_lost_episode_leaves_no_trace(tmp_path, how):
 def test_a_world_that_always_fails_stops_the_run(tmp_path):
     world = world_of("Broken", how="crash", file=str(tmp_path / "n"), every=1, failures=1)
     with pytest.raises(WorldFailed, match=r"(?s)2 times in a row.*the ball is gone"):
-        process.collect(Counts(), world, 12, key=new_key(0))
+        LocalCopies(world).collect(Counts(), 12, key=new_key(0))
     world.close()
 
 
@@ -260,7 +262,7 @@ def test_mappo_replays_the_noise_of_what_was_played():
     algo = build.learner(small, world.spec)
     example = rollout_shapes(world, copies=2, length=10)
     learner = jax.jit(lambda key: algo.init(example, key=key))(new_key(0))
-    rollout = process.collect(algo.behave(learner), world, 10, key=new_key(1))
+    rollout = LocalCopies(world).collect(algo.behave(learner), 10, key=new_key(1))
     assert rollout.noise.shape == (2, 10, 2, 4)
     run = iterations(algo, LocalCopies(world), length=10)
     _, metrics = run(learner, new_key(1), 0, 2)

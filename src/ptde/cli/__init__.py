@@ -42,10 +42,10 @@ USAGE = """usage: ptde COMMAND [OPTIONS]      (ptde COMMAND --help says more)
   doctor            what the real games need, and what to do about what is missing
   list              worlds, maps, methods with their sizes, info modules, mixers, presets
 
-Commands that train or test take --devices N: GPUs, or cores of a CPU, over which one run is
-divided; all of them by default. Those for one run take --ray [HOST:PORT] and --actors N,
-too: the copies of a world in processes are then played on the machines of a Ray cluster.
-ptde --version says which ptde this is.
+Commands that train, test or film take --devices N: GPUs, or cores of a CPU, over which one
+run is divided; all of them by default. Those that train or test one run take --ray
+[HOST:PORT] and --actors N, too: the copies of a world in processes are then played on the
+machines of a Ray cluster. ptde --version says which ptde this is.
 """
 
 

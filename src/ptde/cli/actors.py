@@ -10,7 +10,7 @@ from pathlib import Path
 from ptde.cli.arguments import take, with_address
 from ptde.cli.devices import COMMANDS as DIVIDED
 
-COMMANDS = DIVIDED - {"compare"}
+COMMANDS = DIVIDED - {"compare", "replay", "report"}
 """The commands that have the options; ``compare`` gives whole runs to a cluster."""
 
 

@@ -53,8 +53,8 @@ class Job(Generic[S]):
     """Units between checkpoints."""
     joint: Callable[[int], int]
     """Joint steps of all stages so far, at a count."""
-    ahead: Callable[[], Ahead] = tuple
-    """What to compile before the job begins."""
+    ahead: Callable[[bool], Ahead] = lambda anew: ()
+    """What to compile first; the start's program, too, if the job begins ``anew``."""
     one_program: bool = True
     """``advance`` compiles one program, and returns as soon as that is at work."""
 
@@ -86,7 +86,7 @@ def run_job(job: Job[S], folder: Path, on_row: Iterable[OnRow] = ()) -> S:
     with patient_interrupt() as stop, Tracker(job.name, total, job.unit) as tracker:
         stop.nothing_to_lose, began = True, time.monotonic()
         if count < total:
-            compile_all(job.ahead())
+            compile_all(job.ahead(found is None))
         state = found[1] if found else job.start()
         stop.nothing_to_lose = False
         seconds += time.monotonic() - began

@@ -126,12 +126,13 @@ def teach(training: Training, folder: Path, on_row: Iterable[OnRow] = ()) -> Tau
             seen["student_return"] = outcome.reward.mean(1)
         return seen
 
-    def ahead() -> Ahead:
+    def ahead(anew: bool) -> Ahead:
         keys, taught = t.keys(t.streams[0]), t.taught_shapes()
         yield from run.ahead(t.shapes(), 1)
         model = taught.team if t.tested == "student" else taught.teacher
         yield from test.ahead(model, keys)
-        yield t.begin.lower(keys, t.given)
+        if anew:
+            yield t.begin.lower(keys, t.given)
 
     job = Job(
         name=t.name,

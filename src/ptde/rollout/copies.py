@@ -26,6 +26,9 @@ class AbstractCopies(ABC):
     def play(self, policy: FullPolicy, length: int, *, key: Key[Array, ""]) -> Rollout:
         """Plays the segment that ``begin`` began: leaves [B, length + 1, ...].
 
+        An episode that is lost, because its world failed, is overwritten: another takes its
+        place in the segment.
+
         Raises:
             WorldFailed: a copy failed too often.
         """

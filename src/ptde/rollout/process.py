@@ -87,21 +87,6 @@ def _decide(policy: FullPolicy, state: RolloutState, going, key, tick, first):
     return memory, output, policy.sent(before, after)
 
 
-def collect(
-    policy: FullPolicy, world: ProcessWorld, length: int, *, key: Key[Array, ""]
-) -> Rollout:
-    """``length`` joint steps of every copy from a reset on: leaves [B, length + 1, ...].
-
-    An episode that is lost, because its world failed, is overwritten: another takes its
-    place in the segment.
-
-    Raises:
-        WorldFailed: a copy failed too often.
-    """
-    begin(world, key=key)
-    return play(policy, world, length, key=key)
-
-
 def begin(world: ProcessWorld, *, key: Key[Array, ""]) -> None:
     """Resets every copy for a segment; ``play`` with the same key goes on from there."""
     key_seeds, _ = jax.random.split(key)
