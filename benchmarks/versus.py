@@ -1,7 +1,7 @@
 """ptde beside JaxMARL's own QMIX on the same work: speed, memory, and time to win.
 
     git clone https://github.com/FLAIROx/JaxMARL
-    python -m venv jaxmarl && jaxmarl/bin/pip install jaxmarl hydra-core flax flashbax
+    python -m venv jaxmarl && jaxmarl/bin/pip install jaxmarl hydra-core flax flashbax six matplotlib
     python benchmarks/versus.py JaxMARL --python jaxmarl/bin/python
     python benchmarks/versus.py JaxMARL --python jaxmarl/bin/python --win
 

@@ -24,9 +24,8 @@ class Imitation(AbstractObjective):
 
     def __call__(self, z, seen, network):
         network = jax.lax.stop_gradient(network)
-        h = network.unroll(seen.local, seen.first)
-        action = greedy(network.values(h, seen.z), seen.legal)
-        log_p = jax.nn.log_softmax(masked(network.values(h, z), seen.legal))
+        action = greedy(network.values(seen.h, seen.z), seen.legal)
+        log_p = jax.nn.log_softmax(masked(network.values(seen.h, z), seen.legal))
         legal = jnp.maximum(seen.legal.sum(-1), 1)
         even = -jnp.where(seen.legal, log_p, 0.0).sum(-1) / legal
         right = -take(log_p, action)

@@ -17,12 +17,15 @@ def setting():
     keys = jax.random.split(jax.random.key(0), 4)
     network = UtilityNetwork(LOCAL, Z, U, hidden=8, key=keys[0])
     legal = jax.random.uniform(keys[3], (B, T, N, U)) < 0.7
+    local = jax.random.normal(keys[1], (B, T, N, LOCAL))
+    first = jnp.zeros((B, T), bool).at[:, 0].set(True)
     seen = Labelled(
-        local=jax.random.normal(keys[1], (B, T, N, LOCAL)),
-        first=jnp.zeros((B, T), bool).at[:, 0].set(True),
+        local=local,
+        first=first,
         legal=legal.at[..., 0].set(True),
         counts=jnp.ones((B, T, N), bool).at[0, 2:, 1].set(False),
         z=jax.random.normal(keys[2], (B, T, N, Z)),
+        h=network.unroll(local, first),
     )
     return network, seen
 
@@ -53,8 +56,7 @@ def test_the_loss_on_action_values_by_hand(setting):
     network, seen = setting
     objective = QObjective(policy=0.0, share=0.0)
     z = seen.z + 0.5
-    h = network.unroll(seen.local, seen.first)
-    q, q_student = (np.asarray(network.values(h, x)) for x in (seen.z, z))
+    q, q_student = (np.asarray(network.values(seen.h, x)) for x in (seen.z, z))
     legal, counts = np.asarray(seen.legal), np.asarray(seen.counts)
     error, spread = [], []
     for at in np.argwhere(counts):

@@ -102,12 +102,14 @@ class OnlineInfoStudent(AbstractOnlineStudent[AbstractStudent]):
         info: Info,
     ) -> Float[Array, ""]:
         steps = without_last(batch.steps)
+        local = local_information(steps.local)
         seen = Labelled(
-            local=local_information(steps.local),
+            local=local,
             first=steps.first,
             legal=steps.local.legal,
             counts=valid_transitions(batch.steps.first)[..., None] & steps.local.alive,
             z=info.mean,
+            h=network.unroll(local, steps.first),
         )
         return self.objective(student.unroll(seen.local, seen.first), seen, network)
 

@@ -3,7 +3,7 @@
 A student with a memory must learn on what *it* will see (DAgger, Ross et al. 2011): from
 the teacher's data it learns to rely on the teacher's past actions. So this is a learner
 like those of stage 1, run by the same loop: it collects rollouts, which it keeps with the
-teacher's z.
+teacher's z and h.
 """
 
 from collections.abc import Callable
@@ -59,12 +59,18 @@ class SharedPolicy(FullPolicy):
 
 
 def label(teacher: Teacher, rollout: Rollout) -> Labelled:
-    """All T + 1 steps of a rollout with the teacher's z: a student's training data."""
+    """All T + 1 steps of a rollout with the teacher's z and h: a student's data."""
     steps = rollout.steps
     local = local_information(steps.local)
     info = teacher.info.unroll(local, steps.state, steps.first, noise=None)
-    alive = steps.local.alive
-    return Labelled(local, steps.first, steps.local.legal, alive, info.mean)
+    return Labelled(
+        local=local,
+        first=steps.first,
+        legal=steps.local.legal,
+        counts=steps.local.alive,
+        z=info.mean,
+        h=teacher.network.unroll(local, steps.first),
+    )
 
 
 class StudentState(eqx.Module):
@@ -74,7 +80,7 @@ class StudentState(eqx.Module):
     """The teacher, frozen."""
     learnt: ModelState[AbstractStudent]
     store: Replay
-    """All segments so far, with the teacher's z."""
+    """All segments so far, with the teacher's z and h."""
     collections: Int[Array, ""]
 
 

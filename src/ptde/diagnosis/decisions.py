@@ -47,8 +47,7 @@ class Sums(eqx.Module):
 def decisions(seen: Labelled, pair: Pair) -> Sums:
     """How a team decides on segments to which its teacher has the answer."""
     teacher, team = pair
-    h = teacher.network.unroll(seen.local, seen.first)
-    wanted = teacher.network.values(h, seen.z)
+    wanted = teacher.network.values(seen.h, seen.z)
     h = team.network.unroll(seen.local, seen.first)
     given = team.network.values(h, team.student.unroll(seen.local, seen.first))
     legal, number = seen.legal, seen.legal.sum(axis=-1)

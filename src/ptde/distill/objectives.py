@@ -19,7 +19,7 @@ from ptde.ops.select import masked
 
 
 class Labelled(eqx.Module):
-    """Segments of the agents' local information, with the teacher's z at each step."""
+    """Segments of local information, with the teacher's z and h at each step."""
 
     local: Float[Array, "*b T n d"]
     """O_i."""
@@ -29,6 +29,8 @@ class Labelled(eqx.Module):
     """Whether the agent's step is learnt from: the agent is alive."""
     z: Float[Array, "*b T n z"]
     """The *mean* of the teacher's z: its best fit is that of samples, without noise."""
+    h: Float[Array, "*b T n h"]
+    """The hidden state of the teacher's network, which a student does not change."""
 
 
 class AbstractObjective(eqx.Module):
@@ -69,8 +71,7 @@ class QObjective(AbstractObjective):
         self, z: Float[Array, "B T n z"], seen: Labelled, network: AbstractNetwork
     ) -> Float[Array, ""]:
         network = jax.lax.stop_gradient(network)
-        h = network.unroll(seen.local, seen.first)
-        q, q_student = network.values(h, seen.z), network.values(h, z)
+        q, q_student = network.values(seen.h, seen.z), network.values(seen.h, z)
         legal, counts = seen.legal, seen.counts
         number = jnp.sum(legal, axis=-1)
         a, a_student = centred(q, legal), centred(q_student, legal)
