@@ -1,7 +1,8 @@
 """ptde beside JaxMARL's own QMIX on the same work: speed, memory, and time to win.
 
     git clone https://github.com/FLAIROx/JaxMARL
-    python -m venv jaxmarl && jaxmarl/bin/pip install jaxmarl hydra-core flax flashbax six matplotlib
+    python -m venv jaxmarl
+    jaxmarl/bin/pip install jaxmarl hydra-core flax flashbax six matplotlib
     python benchmarks/versus.py JaxMARL --python jaxmarl/bin/python
     python benchmarks/versus.py JaxMARL --python jaxmarl/bin/python --win
 
@@ -10,7 +11,8 @@ turns and each as a process of its own. Each runs twice a round, for fewer and f
 joint steps: the difference has neither start nor compilation in it. The work is equal: 8
 battles of 128 steps, native observation, one update on 32 segments per collection, GRU 64,
 mixer 32/64. With ``--win`` all learn on the true clock until they win 0.8 of their test
-battles, or for ten minutes. Prints a table and writes JSON.
+battles, or for ten minutes; the student of ``qmix_ptde`` at a budget of its own, since it
+begins when its teacher ends. Prints a table and writes JSON.
 """
 
 import json
@@ -48,6 +50,8 @@ EQUAL = """
     --updates 1 --average 0 --hidden 64 --test-episodes 8
 """
 """ptde's options for the same work."""
+RECIPE = "--steps 600_000 --student.share 0.08 --finetune.share 0"
+"""ptde's options for a student that wins, on 3s_vs_5z."""
 RECORDER = """
 import json, os, time
 def init(*_, **__): pass
@@ -94,6 +98,8 @@ class Team:
     words: list[str]
     """Its command, which lacks the joint steps."""
     jaxmarl: bool
+    role: str = "teacher"
+    """Whose tests count, with ``--win``."""
     rates: list[float] = field(default_factory=list)
     """Joint steps per second, one a round."""
     start: list[float] = field(default_factory=list)
@@ -111,9 +117,11 @@ def jaxmarl_words(options: Versus, changes: dict[str, object]) -> list[str]:
     return words + [f"alg.{name}={value}" for name, value in changes.items()]
 
 
-def ptde_words(options: Versus, method: str, words: list[str]) -> list[str]:
+def ptde_words(
+    options: Versus, method: str, words: list[str], goal: str = "teach"
+) -> list[str]:
     """The command of ptde."""
-    start = [sys.executable, "-m", "ptde", "teach", "--map", options.map]
+    start = [sys.executable, "-m", "ptde", goal, "--map", options.map]
     return [*start, "--method", method, *words]
 
 
@@ -201,12 +209,14 @@ def time_to_win(options: Versus, place: Path) -> list[Team]:
     usual = ["--steps", "3_000_000", "--test-every", "15_000"]
     for method in options.methods:
         teams.append(Team(f"ptde {method}", ptde_words(options, method, usual), False))
+    recipe = ptde_words(options, "qmix_ptde", RECIPE.split(), "run")
+    teams.append(Team("ptde qmix_ptde's student", recipe, False, "student"))
     for seed in range(options.seeds):
         for team in teams:
             here = place / f"{seed}-{team.name}".replace(" ", "-").replace(",", "")
             here.mkdir()
             environ, cwd = environment(here), Path.cwd()
-            log, record = here / "log.jsonl", here / "run" / "teacher" / "record.jsonl"
+            log, record = here / "log.jsonl", here / "run" / team.role / "record.jsonl"
             words = [*team.words, "--seed", str(seed), "--out", str(here / "run")]
             if team.jaxmarl:
                 cwd = options.checkout.absolute()

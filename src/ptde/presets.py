@@ -82,10 +82,10 @@ PRESETS: dict[str, tuple[str, Run]] = {
         "the main job in a few minutes: GIP, its student and plain QMIX on 3s_vs_5z",
         Run(
             map="3s_vs_5z",
-            steps=550_000,
+            steps=600_000,
             episodes=512,
             info_config=InfoSizes(stochastic=False),
-            student=DistillConfig(share=0.06, updates=40),
+            student=DistillConfig(share=0.08),
             finetune=FinetuneConfig(share=0.0),
             baseline=True,
         ),

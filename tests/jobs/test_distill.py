@@ -15,6 +15,7 @@ from ptde.info import InfoSizes
 from ptde.jobs.distill import Distillation, DistillConfig, distill, rows_of
 from ptde.jobs.record import Record
 from ptde.ops.losses import distillation_loss
+from ptde.rollout import devices
 
 ENV = Probe("personal")
 CONFIG = DistillConfig(
@@ -47,32 +48,35 @@ def data(teacher):
 def test_targets_are_the_means_of_the_teachers_z(data, teacher):
     # the key's one-hot and the state's bits are all that the mean depends on
     info = jax.tree.map(lambda x: x[0], teacher.info)
-    local = data.seen.local.reshape(-1, 2, ENV.spec.local_dim)
+    rows = data.held_out
+    local = rows.local.reshape(-1, 2, ENV.spec.local_dim)
     bits = jnp.array(np.stack(np.meshgrid(*[[-1.0, 1.0]] * 4), -1).reshape(16, 4))
     every = jax.vmap(
         lambda s: info(local, jnp.broadcast_to(s, (len(local), 4)), noise=None).mean
     )
-    distance = jnp.abs(every(bits) - data.seen.z.reshape(1, -1, 2, 3)).max((2, 3)).min(0)
+    distance = jnp.abs(every(bits) - rows.z.reshape(1, -1, 2, 3)).max((2, 3)).min(0)
     assert distance.max() < 1e-5
 
 
 def test_rows_are_split_by_segment_and_all_are_used(data):
-    rows, per_segment = len(data.order), 9 * 2
-    assert data.seen.local.shape[:3] == (rows, 1, 1)
-    assert data.held_out % per_segment == 0
-    assert data.held_out / rows == pytest.approx(0.2, abs=0.05)
-    fit = int(data.fit)
-    assert fit + data.held_out == rows  # nobody dies in a probe
-    np.testing.assert_array_equal(data.order[:fit], np.arange(fit))
+    (lanes, fit), held_out = data.learnt.shape, len(data.held_out.first)
+    per_segment, rows = 9 * 2, fit + held_out
+    assert lanes == 1 and rows == TASK.rolls * TASK.envs * per_segment
+    assert data.learnt.segments.local.shape[1:4] == (fit, 1, 1)
+    assert held_out % per_segment == 0
+    assert held_out / rows == pytest.approx(0.2, abs=0.05)
+    assert int(data.learnt.filled) == fit  # nobody dies in a probe
 
 
 def test_segments_stay_whole_for_students_that_remember(teacher):
     config = dataclasses.replace(CONFIG, network="gru", batch=4)
     task = dataclasses.replace(TASK, config=config)
     data = jax.tree.map(lambda x: x[0], task.roll(teacher))
-    assert data.seen.local.shape[1:3] == (9, 2)
-    assert int(data.fit) + data.held_out == len(data.order)
-    np.testing.assert_array_equal(rows_of(data.seen).z[:, 0, 0], data.seen.z.reshape(-1, 3))
+    held_out, (lanes, slots) = data.held_out, data.learnt.shape
+    assert held_out.local.shape[1:3] == (9, 2)
+    assert lanes * slots % TASK.envs == 0 and 4 % lanes == 0
+    assert lanes * slots + len(held_out.first) == TASK.rolls * TASK.envs
+    np.testing.assert_array_equal(rows_of(held_out).z[:, 0, 0], held_out.z.reshape(-1, 3))
 
 
 def test_the_dead_are_not_learnt_from(teacher):
@@ -85,11 +89,13 @@ def test_the_dead_are_not_learnt_from(teacher):
 
     task = dataclasses.replace(TASK, env=Mortal("personal"))
     data = jax.tree.map(lambda x: x[0], task.roll(teacher))
-    agent = np.asarray(data.seen.local)[:, 0, 0, -2:].argmax(1)
-    fit = np.asarray(data.order)[: int(data.fit)]
-    assert (agent[fit] == 0).all()
-    held = np.asarray(data.seen.counts)[-data.held_out :, 0, 0]
-    np.testing.assert_array_equal(held, agent[-data.held_out :] == 0)
+    agent_of = lambda seen: np.asarray(seen.local)[..., 0, 0, -2:].argmax(-1)
+    fit = int(data.learnt.filled)
+    assert (
+        agent_of(data.learnt.segments)[0, :fit] == 0
+    ).all() and 2 * fit == data.learnt.shape[1]
+    held = np.asarray(data.held_out.counts)[:, 0, 0]
+    np.testing.assert_array_equal(held, agent_of(data.held_out) == 0)
 
 
 def test_the_teacher_stays_as_it_was_and_the_loss_falls(teacher, tmp_path):
@@ -102,6 +108,23 @@ def test_the_teacher_stays_as_it_was_and_the_loss_falls(teacher, tmp_path):
     for value in ("held_out_loss", "loss", "win_rate", "r2"):
         assert all(len(row[value]) == 1 for row in logged)
     assert logged[-1]["held_out_loss"][0] < logged[0]["held_out_loss"][0]
+
+
+def test_two_devices_distil_what_one_does_up_to_the_order_of_sums(
+    teacher, tmp_path, monkeypatch
+):
+    config = dataclasses.replace(CONFIG, network="gru", batch=4, steps=20, tests=1)
+    task = dataclasses.replace(TASK, config=config, envs=4)
+    fit, lanes = task.split(task.rolls * task.envs)
+    assert (fit % 4, lanes) == (0, 4)
+    students = []
+    for number in (1, 2):
+        monkeypatch.setattr(devices, "_usable", number)
+        students.append(distill(task, teacher, tmp_path / str(number)).student)
+    one, two = map(jax.tree.leaves, students)
+    assert len(two[0].sharding.device_set) == 2
+    for x, y in zip(one, two, strict=True):
+        np.testing.assert_allclose(x, y, atol=1e-5)
 
 
 def test_the_steps_are_exactly_as_many_as_asked_and_so_are_the_tests(teacher, tmp_path):
@@ -119,7 +142,8 @@ def test_the_steps_are_exactly_as_many_as_asked_and_so_are_the_tests(teacher, tm
 def test_data_can_be_asked_for_in_segments(teacher):
     config = dataclasses.replace(CONFIG, data_segments=20, data_steps=1_000_000)
     rows = dataclasses.replace(TASK, config=config).roll(teacher)
-    assert rows.seen.local.shape[1] == 20 * 9 * 2  # segments, steps with the last, agents
+    fit, held_out = rows.learnt.segments.local.shape[2], rows.held_out.local.shape[1]
+    assert fit + held_out == 20 * 9 * 2  # segments, steps with the last, agents
 
 
 def fit_mean(x, targets, steps=1500):
@@ -169,9 +193,8 @@ def test_what_cannot_be_learnt_is_the_variance_of_z_given_local_information(teac
     task = dataclasses.replace(TASK, config=config, envs=50)
     one = jax.tree.map(lambda x: x[0], (task.start(teacher), task.roll(teacher), teacher))
     fit, data, frozen = one
-    learn = jax.jit(task.learn, static_argnums=3)
-    student = learn(fit, data, frozen.network, 3000)[0].student
-    rows = jax.tree.map(lambda x: x[-data.held_out :, 0, ...], data.seen)
+    student = jax.jit(task.learn)(fit, data, frozen.network, 3000)[0].student
+    rows = jax.tree.map(lambda x: x[:, 0, ...], data.held_out)
     rows_local, rows_z = rows.local[:, 0], rows.z[:, 0]
     # At an episode's first step nothing local tells of the bits, which are uniform; later
     # the last action does.

@@ -95,12 +95,14 @@ def test_a_stage_2_on_the_replay_takes_every_segment_with_the_teachers_z_of_now(
     segments = replayed(state)
     assert segments.action.shape[:2] == (1, 24)  # 40 were collected: the buffer is full
     teacher = folder.teacher("teacher", config, env)
-    rows = build.distillation(config, env).data(teacher, segments).seen
-    assert rows.z.shape[1] == 24 * 9 * 2
+    data = build.distillation(config, env).data(teacher, segments)
+    learnt, held_out = data.learnt.segments.z[0, 0], data.held_out.z[0]
+    assert len(learnt) + len(held_out) == 24 * 9 * 2
     one = jax.tree.map(lambda x: x[0], (teacher, segments))
     local = local_information(one[1].steps.local)
     z = one[0].info(local, one[1].steps.state, noise=None).mean
-    np.testing.assert_allclose(rows.z[0, :, 0, 0], z.reshape(-1, 4), atol=1e-6)
+    given = np.concatenate([learnt, held_out])[:, 0, 0]
+    np.testing.assert_allclose(given, z.reshape(-1, 4), atol=1e-6)
 
 
 def test_a_replay_that_is_gone_is_named(longer, tmp_path):

@@ -49,6 +49,21 @@ class Replay(eqx.Module):
         zero = jnp.zeros((), jnp.int32)
         return cls(jax.tree.map(room, example), zero, zero, batch // number)
 
+    @classmethod
+    def of(cls, segments: PyTree, batch: int, number: int) -> "Replay":
+        """A full replay of the given segments, [segments, ...].
+
+        Args:
+            segments: as many in each lane, one lane after the other.
+            batch: segments of a sample.
+            number: of lanes.
+        """
+        slots = len(jax.tree.leaves(segments)[0]) // number
+        zero = jnp.zeros((), jnp.int32)
+        in_lanes = lambda x: x.reshape(number, slots, *x.shape[1:])
+        kept = jax.tree.map(in_lanes, segments)
+        return cls(kept, zero, zero + slots, batch // number)
+
     @property
     def shape(self) -> tuple[int, int]:
         """Lanes, and slots of each."""

@@ -6,8 +6,9 @@ the information module's place, with the network as it was.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
+from itertools import pairwise
 from pathlib import Path
 
 import equinox as eqx
@@ -19,6 +20,7 @@ from jaxtyping import Array, Float, Int, Key
 
 from ptde.agents.base import AbstractNetwork
 from ptde.algos.base import Teacher, Team
+from ptde.algos.replay import Replay, lanes
 from ptde.algos.student import StudentLearner, label, quality
 from ptde.distill.config import DistillConfig
 from ptde.distill.objectives import Labelled
@@ -27,6 +29,9 @@ from ptde.info.base import AbstractStudent
 from ptde.jobs.job import Job, OnRow, run_job
 from ptde.jobs.record import Row
 from ptde.jobs.teach import Training
+from ptde.ops.devices import averaged
+from ptde.rollout.ahead import Ahead
+from ptde.rollout.devices import Division
 from ptde.rollout.runner import runner_of
 from ptde.rollout.schedule import Schedule
 from ptde.rollout.seeds import Stream, fold_in_all, over_seeds, stream_keys
@@ -36,13 +41,10 @@ from ptde.types import Rollout
 class Data(eqx.Module):
     """A student's data: segments, or rows, which are segments of one step and agent."""
 
-    seen: Labelled
-    order: Int[Array, " items"]
-    """Indices of the items, with those to learn from first."""
-    fit: Int[Array, ""]
-    """Number of items to learn from."""
-    held_out: int = eqx.field(static=True)
-    """Number of items, the last of ``seen``, for the test loss."""
+    learnt: Replay
+    """Items to learn from."""
+    held_out: Labelled
+    """Items for the test loss."""
 
 
 class Fit(eqx.Module):
@@ -202,6 +204,15 @@ class Distillation:
         rolls = play(teacher, self.keys(Stream.DATA))
         return jax.jit(over_seeds(self._split, self.seeds))(rolls)
 
+    def split(self, segments: int) -> tuple[int, int]:
+        """The number of segments to learn from, of so many, and that of their lanes."""
+        fit = segments - max(1, round(self.config.held_out * segments))
+        if not self.config.whole:
+            return fit, 1
+        if fit > self.envs:
+            fit -= fit % self.envs  # so that there are lanes
+        return fit, lanes(fit, self.config.batch_size)
+
     def _split(self, rolls: Labelled) -> Data:
         """Splits the data by segments: each starts at a reset, so no episode is in two.
 
@@ -209,45 +220,46 @@ class Distillation:
             rolls: leaves [rolls, B, T, ...].
         """
         seen = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), rolls)
-        segments = len(seen.first)
-        held = max(1, round(self.config.held_out * segments))
-        if not self.config.whole:
-            held *= seen.counts[0].size
-            seen = rows_of(seen)
-        fits = jnp.arange(len(seen.first)) < len(seen.first) - held
-        if not self.config.whole:
-            fits &= seen.counts[:, 0, 0]
-        order = jnp.argsort(~fits).astype(jnp.int32)
-        return Data(seen=seen, order=order, fit=jnp.sum(fits), held_out=held)
+        batch, (fit, number) = self.config.batch_size, self.split(len(seen.first))
+        learnt = jax.tree.map(lambda x: x[:fit], seen)
+        held_out = jax.tree.map(lambda x: x[fit:], seen)
+        if self.config.whole:
+            return Data(Replay.of(learnt, batch, number), held_out)
+        rows = rows_of(learnt)
+        living = rows.counts[:, 0, 0]
+        first = jnp.argsort(~living)
+        replay = Replay.of(jax.tree.map(lambda x: x[first], rows), batch, number)
+        return Data(replace(replay, filled=jnp.sum(living)), rows_of(held_out))
 
     def learn(
-        self, fit: Fit, data: Data, network: AbstractNetwork, steps: int
-    ) -> tuple[Fit, Float[Array, " steps"]]:
-        """Takes ``steps`` gradient steps on the objective; also returns their losses."""
-        size, objective = self.config.batch_size, self.config.loss()
+        self, fit: Fit, data: Data, network: AbstractNetwork, steps: Int[Array, ""] | int
+    ) -> tuple[Fit, Float[Array, " most"]]:
+        """Takes ``steps`` gradient steps on the objective; also returns their losses, with
+        zeros behind them.
+        """
+        objective = self.config.loss()
 
-        def one(fit, _):
-            key = jax.random.fold_in(fit.key, fit.step)
-            pick = jax.random.randint(key, (size,), 0, jnp.maximum(data.fit, 1))
-            seen = jax.tree.map(lambda x: x[data.order[pick]], data.seen)
+        def one(i, carry):
+            fit, losses = carry
+            seen = data.learnt.sample(key=jax.random.fold_in(fit.key, fit.step))
 
             def loss(student):
                 z = student.unroll(seen.local, seen.first)
                 return objective(z, seen, network)
 
             value, gradient = jax.value_and_grad(loss)(fit.student)
-            change, optimiser = self.optimiser.update(gradient, fit.optimiser)
+            change, optimiser = self.optimiser.update(averaged(gradient), fit.optimiser)
             student = optax.apply_updates(fit.student, change)
-            return Fit(student, optimiser, fit.key, fit.step + 1), value
+            return Fit(student, optimiser, fit.key, fit.step + 1), losses.at[i].set(value)
 
-        return jax.lax.scan(one, fit, None, length=steps)
+        most = max(b - a for a, b in pairwise([0, *self.ends]))
+        return jax.lax.fori_loop(0, steps, one, (fit, jnp.zeros(most)))
 
     def held_out(
         self, fit: Fit, data: Data, network: AbstractNetwork
     ) -> dict[str, Float[Array, ""]]:
         """The loss on held-out data, and the share of z's variance that is explained."""
-        seen = jax.tree.map(lambda x: x[-data.held_out :], data.seen)
-        return quality(fit.student, seen, self.config.loss(), network)
+        return quality(fit.student, data.held_out, self.config.loss(), network)
 
 
 def rows_of(seen: Labelled) -> Labelled:
@@ -262,6 +274,13 @@ def rows_of(seen: Labelled) -> Labelled:
 
     parts = (seen.legal, seen.counts, seen.z, seen.h[..., :0])
     return Labelled(apart(seen.local), first, *map(apart, parts))
+
+
+def _axes(data: Data) -> Data:
+    """The axes of a student's data, for the division of what learns from it."""
+    whole = jax.tree.map(lambda _: False, data)
+    parts = jax.tree.map(lambda _: True, data.learnt.segments)
+    return eqx.tree_at(lambda d: d.learnt.segments, whole, parts)
 
 
 def _text(row: Row, measure: str) -> str:
@@ -298,19 +317,39 @@ def distill(
         Interrupted: the user pressed Ctrl-C; a checkpoint was written.
         Diverged: a loss was not finite.
     """
-    data = cache(lambda: task.data(teacher, replay))  # a finished job needs none
-    network = teacher.network
+    segments = task.rolls * task.envs if replay is None else replay.action.shape[1]
+    division = Division.of(task.seeds, task.split(segments)[1])
+    network = division.place(teacher.network, False)
 
-    @partial(jax.jit, donate_argnums=0, static_argnums=3)
+    @cache  # a finished job needs none
+    def data() -> Data:
+        data = task.data(teacher, replay)
+        return division.place(data, _axes(data))
+
+    def start() -> Fit:
+        return task.start(teacher, student)
+
+    def of_seeds(fit, data, network, steps):  # one count for all: else each copies its fit
+        learn = partial(task.learn, steps=steps)
+        return over_seeds(learn, division.seeds(task.seeds))(fit, data, network)
+
+    @partial(jax.jit, donate_argnums=0)
     def learn(fit, data, network, steps):
-        return over_seeds(partial(task.learn, steps=steps), task.seeds)(fit, data, network)
+        program = division.program(of_seeds, (False, _axes(data), False, None), False)
+        return program(fit, data, network, steps)
 
     held_out = jax.jit(over_seeds(task.held_out, task.seeds))
     test = runner_of(task.env).test(task.tested, task.seeds)
 
     def advance(fit: Fit, steps: int) -> tuple[Fit, dict[str, Array]]:
-        fit, losses = learn(fit, data(), network, steps)
-        return fit, {"loss": losses}
+        fit, losses = learn(division.place(fit, False), data(), network, steps)
+        return fit, {"loss": losses[:, :steps]}
+
+    def ahead(anew: bool) -> Ahead:
+        fit = division.placed(jax.eval_shape(start), False)
+        yield learn.lower(fit, data(), network, 1)
+        yield from test.ahead(Team(network, fit.student), task.keys(Stream.STUDENT_TEST))
+        yield held_out.lower(fit, data(), network)
 
     def look(fit: Fit, steps: int) -> dict[str, Array]:
         keys = fold_in_all(task.keys(Stream.STUDENT_TEST), steps)
@@ -323,11 +362,12 @@ def distill(
         name=task.name,
         unit="gradient steps",
         ends=task.ends,
-        start=lambda: task.start(teacher, student),
+        start=start,
         advance=advance,
         test=look,
         text=lambda row: _text(row, task.env.spec.measure),
         save_every=max(1, task.config.gradient_steps // 4),
         joint=lambda _: task.before + task.joint_steps,
+        ahead=ahead,
     )
     return Team(network, run_job(job, folder, on_row).student)
