@@ -34,13 +34,13 @@ class DistillConfig(Options):
     learnt beside its teacher learns on, to ``steps`` gradient steps in all."""
     steps: Annotated[int, In(0, example=40_000)] = 0
     """Gradient steps on data of the teacher or the replay. >= 0; 0 takes 40,000 for rows,
-    4,000 for segments."""
+    2,000 for segments."""
     batch: Annotated[int, In(0, example=1_000)] = 0
     """Rows (one agent at one step) of a gradient step for an mlp on z, else segments. >= 0;
     0 takes 1,000 rows or 32 segments."""
     lr: Annotated[float, In(0, example=1e-4)] = 0.0
     """Adam's learning rate; for segments it falls by a cosine to 0. >= 0; 0 takes 1e-4 for
-    rows, 5e-4 for segments."""
+    rows, 2e-3 for segments."""
     hidden: Annotated[int, In(1)] = 64
     """Width of the student's hidden layers and memory. Units; >= 1."""
     share: Annotated[float, In(0, 0.99)] = 0.1
@@ -109,7 +109,7 @@ class DistillConfig(Options):
     @property
     def gradient_steps(self) -> int:
         """``steps``, or the default that 0 stands for."""
-        return self.steps or (4_000 if self.whole else 40_000)
+        return self.steps or (2_000 if self.whole else 40_000)
 
     @property
     def batch_size(self) -> int:
@@ -119,4 +119,4 @@ class DistillConfig(Options):
     @property
     def rate(self) -> float:
         """``lr``, or the default that 0 stands for."""
-        return self.lr or (5e-4 if self.whole else 1e-4)
+        return self.lr or (2e-3 if self.whole else 1e-4)
