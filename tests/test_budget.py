@@ -20,6 +20,7 @@ RUN = Run(
     test_every=800,
     test_episodes=5,
     episodes=100,
+    student=DistillConfig(data="own"),
     finetune=FinetuneConfig(tests=3),
 )
 
@@ -42,7 +43,7 @@ def test_every_stage_is_tested_with_as_many_episodes_unless_it_is_told(env):
     }
     told = dataclasses.replace(
         RUN,
-        student=DistillConfig(test_episodes=7, tests=2),
+        student=DistillConfig(data="own", test_episodes=7, tests=2),
         finetune=FinetuneConfig(test_episodes=9, tests=1),
     )
     found = of(told, env)
@@ -56,7 +57,7 @@ def test_the_students_gradient_steps_are_counted_apart(env):
             1
         ].gradient_steps
     )
-    assert count(updates=3) == 3 * 20
+    assert count(data="own", updates=3) == 3 * 20
     assert count(data="teacher", steps=7) == 7
 
 
@@ -66,7 +67,7 @@ def test_the_stages_are_those_of_the_goal(env):
         dataclasses.replace(RUN, baseline=True), env, ["teacher", "baseline"]
     )
     assert with_baseline["the baseline"] == with_baseline["teaching"]
-    replay = dataclasses.replace(RUN, student=DistillConfig(data="replay", tests=4))
+    replay = dataclasses.replace(RUN, student=DistillConfig(tests=4))
     assert of(replay, env)["the student"] == (0, 4 * 5)
 
 

@@ -47,7 +47,7 @@ TYPED = {
     "starcraft": {"difficulty": "5"},
     "processes": {"quorum": 0.5, "overlap": True},
     "ranking": {"docs": 7, "data": "some.txt"},
-    "student": {"lr": 0.25, "updates": 77},
+    "student": {"lr": 0.25, "steps": 77},
     "finetune": {"lr": 0.25, "share": 0.2},
 }
 
@@ -387,6 +387,16 @@ def test_what_a_preset_sets_for_nothing_is_left_away(monkeypatch):
 def test_a_budgets_share_is_of_what_is_read():
     plan = Plan(("mappo",), ("3m",)).scaled(0.1)
     assert plan.base.value == Run().value and plan.base.steps == 200_000
+
+
+@pytest.mark.parametrize(("algo", "data"), [("value", "replay"), ("mappo", "own")])
+def test_a_students_data_is_the_replay_where_there_is_one(algo, data):
+    run = Run(algo=algo, steps=1_000)
+    assert run.student.data == "auto" and run.stage_2.data == data
+    assert run.stages.distil == (0 if data == "replay" else 100)
+    typed = Run(algo=algo, student=DistillConfig(data="teacher"))
+    assert typed.stage_2.data == "teacher"
+    assert is_read(run, "student.share") == (data == "own")
 
 
 def test_every_option_is_read_by_some_run():

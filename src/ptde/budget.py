@@ -57,10 +57,11 @@ def stages(run: Run, env: AbstractWorld, roles: list[str]) -> list[Stage]:
     found = [Stage("teaching", schedule.total, both * tests)]
     if "student" in roles and run.distils:
         task = build.distillation(run, env)
-        own = run.student.data == "own"
-        schedule_2, updates = task.own_schedule, run.student.updates
+        student, schedule_2 = task.config, task.own_schedule
+        own = student.data == "own"
         ends = schedule_2.ends if own else task.ends
-        fits = updates * schedule_2.collections if own else run.student.gradient_steps
+        updates = student.updates * schedule_2.collections
+        fits = updates if own else student.gradient_steps
         tests = len(ends) * held.episodes(task.tested)
         found.append(Stage("the student", task.joint_steps, tests, fits))
     if "finetuned" in roles:

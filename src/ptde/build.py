@@ -96,7 +96,7 @@ def distillation(run: Run, env: AbstractWorld) -> Distillation:
     """The task of stage 2."""
     return Distillation(
         env=env,
-        config=run.student,
+        config=run.stage_2,
         envs=run.envs,
         segment=segment_of(run, env.spec),
         seed=run.seed,

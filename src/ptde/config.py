@@ -235,9 +235,20 @@ class Run(Options):
         return max(1, round(share * self.steps)) if share else 0
 
     @property
+    def stage_2(self) -> DistillConfig:
+        """The student's options, with the data that ``auto`` stands for."""
+        return replace(self.student, data=self._data)
+
+    @property
+    def _data(self) -> Literal["auto", "teacher", "replay", "own"]:
+        if self.student.data != "auto":
+            return self.student.data
+        return "replay" if self._known and self._known.replay else "own"
+
+    @property
     def rolls_data(self) -> bool:
         """Whether stage 2 plays for its data, and does not take the replay of stage 1."""
-        return self.distils and self.student.data != "replay"
+        return self.distils and self._data != "replay"
 
     @property
     def learns_on(self) -> bool:

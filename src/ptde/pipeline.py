@@ -240,9 +240,9 @@ def _distil(
     config, path = folder.run, folder.path / "student"
     task, hears = build.distillation(config, env), log.hears("student")
     teacher = folder.teacher("teacher", config, env)
-    if config.student.data == "teacher":
+    if task.config.data == "teacher":
         return distill(task, teacher, path, on_row=hears)
-    if config.student.data == "own":
+    if task.config.data == "own":
         team = teach(task.own(teacher, config.checkpoint_every), path, hears).team
         assert team is not None
         return team
@@ -251,8 +251,8 @@ def _distil(
     if beside is None:
         return distill(task, teacher, path, replay=replay, on_row=hears)
     made = optax.tree_utils.tree_get(state.learner.learnt.student.optimiser, "count")
-    left = max(1, config.student.gradient_steps - int(made[0]))
-    task = replace(task, config=replace(config.student, steps=left))
+    left = max(1, task.config.gradient_steps - int(made[0]))
+    task = replace(task, config=replace(task.config, steps=left))
     return distill(task, teacher, path, beside.student, replay, hears)
 
 
@@ -337,7 +337,7 @@ def _draw(folder: RunFolder, result: Result, records: Mapping[str, list[Row]]) -
 
     finals = {role: score.performance for role, score in result.scores.items()}
     title = f"{result.method} on {result.world}"
-    how = folder.run.student
+    how = folder.run.stage_2
     looks = {role: look_of(name_of(folder.run, role), role) for role in ROLES}
     with whole(folder.path / "curves.png") as path:
         draw_curves(records, finals, path, title, result.measure, how, looks)

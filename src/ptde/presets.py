@@ -85,7 +85,7 @@ PRESETS: dict[str, tuple[str, Run]] = {
             steps=600_000,
             episodes=512,
             info_config=InfoSizes(stochastic=False),
-            student=DistillConfig(data="replay", steps=1_000),
+            student=DistillConfig(steps=1_000),
             finetune=FinetuneConfig(share=0.0),
             baseline=True,
         ),

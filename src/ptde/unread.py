@@ -45,7 +45,7 @@ _CHOICES: dict[str, Iterable[Any]] = {
     "teacher_sight": ("own", "all"),
     "info": INFOS,
     "segment": (0,),
-    "student.data": ("teacher", "replay", "own"),
+    "student.data": ("own", "teacher", "replay"),
     "student.network": STUDENTS,
     "student.share": (0.0, 0.1),
     "finetune.share": (0.0, 0.1),
@@ -111,7 +111,8 @@ def complaint(run: Run, name: str) -> str:
     if way is None:
         return f"{option} is not read by this run: leave it away"
     by, others = way
-    here = reads(run).difference(*others.values())
+    here = {n for n in reads(run) if n.split(".")[0] not in ("student", "finetune")}
+    here = here.difference(*others.values())
     namesakes = [n for n in sorted(here) if n.split(".")[-1] == name.split(".")[-1]]
     instead = " | ".join([flag(by, next(iter(others))), *map(str, [*others][1:])])
     if namesakes:
@@ -169,7 +170,7 @@ def _read_by_program(run: Run) -> frozenset[str]:
 
     jax.eval_shape(partial(_learn, algo), new_key(0))
     if run.distils or run.learns_on:
-        notes |= {f"student.{name}" for name in _read_by_stage_2(run.student)}
+        notes |= {f"student.{name}" for name in _read_by_stage_2(run.stage_2)}
     if run.finetunes:
         notes |= _read_by_stage_3(run.algo, run.finetune)
     return frozenset(notes & flatten(run).keys())

@@ -39,6 +39,7 @@ TINY = Run(
     student=DistillConfig(
         network="mlp",
         objective="z",
+        data="own",
         share=0.1,
         batch=8,
         updates=1,
@@ -184,7 +185,7 @@ def test_what_cannot_be_tuned_is_refused_with_what_to_type(finished, tmp_path):
 
 
 def test_a_small_share_is_still_a_stage():
-    few = dataclasses.replace(TINY, steps=3, student=DistillConfig(share=0.01))
+    few = dataclasses.replace(TINY, steps=3, student=DistillConfig(data="own", share=0.01))
     assert min(few.stages) == 1
 
 

@@ -113,8 +113,8 @@ def test_the_papers_table_is_divided_by_joint_steps():
 
 def test_a_run_counts_with_the_stages_of_its_goal():
     assert joint_steps(cell(100, 1, goal="run")) == 100
-    assert joint_steps(cell(100, 1, goal="teach")) == 80  # a tenth each for the others
-    assert joint_steps(cell(100, 1, goal="teach", baseline=True)) == 160
+    assert joint_steps(cell(100, 1, goal="teach")) == 90  # a tenth for stage 3
+    assert joint_steps(cell(100, 1, goal="teach", baseline=True)) == 180
 
 
 def test_the_shards_stay_whatever_is_there(tmp_path):

@@ -28,8 +28,8 @@ def reached(**numbers):
     return {name: np.full((1, 2), value) for name, value in numbers.items()}
 
 
-def test_what_a_student_lacks_is_what_sets_it_apart_from_the_default():
-    assert lacks_of(DistillConfig()) == ()
+def test_what_a_student_lacks_is_what_sets_it_apart_from_one_that_lacks_nothing():
+    assert lacks_of(DistillConfig(data="own")) == ()
     assert lacks_of(PAPERS) == ("memory", "loss", "shift")
     assert lacks_of(DistillConfig(data="replay")) == ("shift",)
 

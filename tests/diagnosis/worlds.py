@@ -99,7 +99,7 @@ def known(name, **student):
             hidden=16,
             tests=1,
             test_episodes=256,
-            **student,
+            **({"data": "own"} | student),
         ),
     )
 

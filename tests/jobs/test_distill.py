@@ -12,8 +12,9 @@ from ptde.config import Run
 from ptde.distill.students import MlpStudent
 from ptde.envs import Probe
 from ptde.info import InfoSizes
-from ptde.jobs.distill import Distillation, DistillConfig, distill, rows_of
+from ptde.jobs.distill import Distillation, DistillConfig, distill
 from ptde.jobs.record import Record
+from ptde.jobs.student_data import rows_of
 from ptde.ops.losses import distillation_loss
 from ptde.rollout import devices
 

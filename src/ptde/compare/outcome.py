@@ -64,7 +64,7 @@ class Entry:
         rows = Record(folder / "teacher" / "record.jsonl").rows()
         run = load_run(folder)[0]
         numbers = range(run.seed, run.seed + len(score["seeds"]))
-        self.student = run.student
+        self.student = run.stage_2
         self.records.append((numbers, rows if method.role == "teacher" else beside(rows)))
         if method.role == "student":
             stage2 = Record(folder / "student" / "record.jsonl").rows()

@@ -57,7 +57,7 @@ class Fitter:
             lack: what that is.
             name: what its progress is called.
         """
-        config = lacking(self.folder.run.student, lack)
+        config = lacking(self.folder.run.stage_2, lack)
         place = self._place("-".join(sorted(lack)) or "nothing", config)
         task = self._task(config, name)
 
@@ -75,7 +75,7 @@ class Fitter:
 
     def shown(self, name: str) -> Fitted:
         """A student that lacks nothing, and is shown the state."""
-        config, spec = lacking(self.folder.run.student, NOTHING), self.env.spec
+        config, spec = lacking(self.folder.run.stage_2, NOTHING), self.env.spec
         z_dim, longer = self.teacher.info.z_dim, wide(spec)
         training = self._own(self._task(config, name))
         learner = training.algo

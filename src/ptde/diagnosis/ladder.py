@@ -98,7 +98,7 @@ def _diagnose(
     team = folder.team("student", run, env)
     pair = Pair(folder.teacher("teacher", run, env), team)
     tested = Tested(run, env, episodes)
-    ways = orders(lacks_of(run.student), quick)
+    ways = orders(lacks_of(run.stage_2), quick)
     names = _climb(tested, folder, pair, steps(ways), quick)
     reached = {lack: tested.reached[name] for lack, name in names.items()}
     found = parts(tested.reached["teacher"], tested.reached[SHOWN], ways, reached)
@@ -123,7 +123,7 @@ def _climb(
     tested: Tested, folder: RunFolder, pair: Pair, lacks: list[Lack], quick: bool
 ) -> dict[Lack, str]:
     """Down from the teacher: the names of the students that lack what is asked for."""
-    student, env, own = folder.run.student, tested.env, lacks[-1]
+    student, env, own = folder.run.stage_2, tested.env, lacks[-1]
     others = [lack for lack in lacks if lack != own]
     if not quick and MEMORYLESS not in lacks:
         others.append(MEMORYLESS)

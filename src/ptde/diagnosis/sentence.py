@@ -67,11 +67,13 @@ def sentence(
 
 def advice(run: Run, path: Path, found: list[str]) -> str:
     """The command that takes away what was found, the largest part first."""
-    student = run.apart.student
+    student = run.apart.stage_2
     typed = [f"--student.{LACKS[n][0]} {LACKS[n][1]}" for n in found if n in LACKS]
     if not typed and found[0] == "capacity":
-        size, data = 2 * student.hidden, 2 * student.data_steps
-        typed = [f"--student.hidden {size} --student.data-steps {data:_}"]
+        longer = f"--student.data-steps {2 * student.data_steps:_}"
+        if student.data == "replay":
+            longer = f"--student.steps {2 * student.gradient_steps:_}"
+        typed = [f"--student.hidden {2 * student.hidden} {longer}"]
     if typed and found[0] != "knowledge":
         return f"Try `ptde distill {path} {' '.join(typed)}`."
     more = run.apart.finetune.steps * 2 or max(1, run.steps // 10)

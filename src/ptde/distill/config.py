@@ -27,11 +27,12 @@ class DistillConfig(Options):
     objective: str = "q"
     """The student's loss: its distance from the teacher in ``z`` (Paper Eq. 6), or in the
     action values (``q``) and the policy that follow from z; or module:callable."""
-    data: Literal["teacher", "replay", "own"] = "own"
+    data: Literal["auto", "teacher", "replay", "own"] = "auto"
     """Data that the student learns from. ``teacher``: the teacher plays for it; ``replay``:
     the replay as stage 1 leaves it, which costs no joint steps; ``own``: the student plays,
-    and the teacher labels. With --online-distillation and ``replay``, the student that
-    learnt beside its teacher learns on, to ``steps`` gradient steps in all."""
+    and the teacher labels; ``auto``: replay, or own where the learner keeps none. With
+    --online-distillation and ``replay``, the student that learnt beside its teacher learns
+    on, to ``steps`` gradient steps in all."""
     steps: Annotated[int, In(0, example=40_000)] = 0
     """Gradient steps on data of the teacher or the replay. >= 0; 0 takes 40,000 for rows,
     2,000 for segments."""

@@ -7,9 +7,10 @@ the information module's place, with the network as it was.
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from functools import cache, partial
+from functools import cached_property, partial
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -28,23 +29,16 @@ from ptde.envs.base import AbstractWorld
 from ptde.info.base import AbstractStudent
 from ptde.jobs.job import Job, OnRow, run_job
 from ptde.jobs.record import Row
+from ptde.jobs.student_data import Data, axes_of, rows_of
 from ptde.jobs.teach import Training
 from ptde.ops.devices import averaged
 from ptde.rollout.ahead import Ahead
+from ptde.rollout.base import Test
 from ptde.rollout.devices import Division
 from ptde.rollout.runner import runner_of
 from ptde.rollout.schedule import Schedule
 from ptde.rollout.seeds import Stream, fold_in_all, over_seeds, stream_keys
 from ptde.types import Rollout
-
-
-class Data(eqx.Module):
-    """A student's data: segments, or rows, which are segments of one step and agent."""
-
-    learnt: Replay
-    """Items to learn from."""
-    held_out: Labelled
-    """Items for the test loss."""
 
 
 class Fit(eqx.Module):
@@ -262,27 +256,6 @@ class Distillation:
         return quality(fit.student, data.held_out, self.config.loss(), network)
 
 
-def rows_of(seen: Labelled) -> Labelled:
-    """Every step of every agent as a segment of its own, for students without memory; with
-    no h, which Eq. 6 does not read.
-    """
-    items, time, agents, _ = seen.local.shape
-    first = jnp.ones((items * time * agents, 1), bool)
-
-    def apart(x):
-        return x.reshape(items * time * agents, 1, 1, *x.shape[3:])
-
-    parts = (seen.legal, seen.counts, seen.z, seen.h[..., :0])
-    return Labelled(apart(seen.local), first, *map(apart, parts))
-
-
-def _axes(data: Data) -> Data:
-    """The axes of a student's data, for the division of what learns from it."""
-    whole = jax.tree.map(lambda _: False, data)
-    parts = jax.tree.map(lambda _: True, data.learnt.segments)
-    return eqx.tree_at(lambda d: d.learnt.segments, whole, parts)
-
-
 def _text(row: Row, measure: str) -> str:
     return (
         f"held-out loss {np.mean(row['held_out_loss']):.3f}  R2 {np.mean(row['r2']):.2f}  "
@@ -317,57 +290,90 @@ def distill(
         Interrupted: the user pressed Ctrl-C; a checkpoint was written.
         Diverged: a loss was not finite.
     """
-    segments = task.rolls * task.envs if replay is None else replay.action.shape[1]
-    division = Division.of(task.seeds, task.split(segments)[1])
-    network = division.place(teacher.network, False)
-
-    @cache  # a finished job needs none
-    def data() -> Data:
-        data = task.data(teacher, replay)
-        return division.place(data, _axes(data))
-
-    def start() -> Fit:
-        return task.start(teacher, student)
-
-    def of_seeds(fit, data, network, steps):  # one count for all: else each copies its fit
-        learn = partial(task.learn, steps=steps)
-        return over_seeds(learn, division.seeds(task.seeds))(fit, data, network)
-
-    @partial(jax.jit, donate_argnums=0)
-    def learn(fit, data, network, steps):
-        program = division.program(of_seeds, (False, _axes(data), False, None), False)
-        return program(fit, data, network, steps)
-
-    held_out = jax.jit(over_seeds(task.held_out, task.seeds))
-    test = runner_of(task.env).test(task.tested, task.seeds)
-
-    def advance(fit: Fit, steps: int) -> tuple[Fit, dict[str, Array]]:
-        fit, losses = learn(division.place(fit, False), data(), network, steps)
-        return fit, {"loss": losses[:, :steps]}
-
-    def ahead(anew: bool) -> Ahead:
-        fit = division.placed(jax.eval_shape(start), False)
-        yield learn.lower(fit, data(), network, 1)
-        yield from test.ahead(Team(network, fit.student), task.keys(Stream.STUDENT_TEST))
-        yield held_out.lower(fit, data(), network)
-
-    def look(fit: Fit, steps: int) -> dict[str, Array]:
-        keys = fold_in_all(task.keys(Stream.STUDENT_TEST), steps)
-        outcome = test(Team(network, fit.student), keys)
-        reached = {"win_rate": outcome.performance.mean(1)}
-        reached["return"] = outcome.reward.mean(1)
-        return reached | held_out(fit, data(), network)
-
+    work = _Work(task, teacher, student, replay)
     job = Job(
         name=task.name,
         unit="gradient steps",
         ends=task.ends,
-        start=start,
-        advance=advance,
-        test=look,
+        start=work.start,
+        advance=work.advance,
+        test=work.look,
         text=lambda row: _text(row, task.env.spec.measure),
         save_every=max(1, task.config.gradient_steps // 4),
         joint=lambda _: task.before + task.joint_steps,
-        ahead=ahead,
+        ahead=work.ahead,
     )
-    return Team(network, run_job(job, folder, on_row).student)
+    return Team(work.network, run_job(job, folder, on_row).student)
+
+
+@dataclass(frozen=True)
+class _Work:
+    """The work of a distillation on fixed data, as a job calls it."""
+
+    task: Distillation
+    teacher: Teacher
+    student: AbstractStudent | None
+    replay: Rollout | None
+
+    @cached_property
+    def division(self) -> Division:
+        task, replay = self.task, self.replay
+        segments = task.rolls * task.envs if replay is None else replay.action.shape[1]
+        return Division.of(task.seeds, task.split(segments)[1])
+
+    @cached_property
+    def network(self) -> AbstractNetwork:
+        return self.division.place(self.teacher.network, False)
+
+    @cached_property
+    def data(self) -> Data:  # a finished job needs none
+        data = self.task.data(self.teacher, self.replay)
+        return self.division.place(data, axes_of(data))
+
+    @cached_property
+    def learn(self) -> Any:
+        """The compiled function from students, data, networks and a number of steps to the
+        students after them, and losses.
+        """
+        task, division = self.task, self.division
+
+        def of_seeds(fit, data, network, steps):  # one count for all: else each copies
+            learn = partial(task.learn, steps=steps)
+            return over_seeds(learn, division.seeds(task.seeds))(fit, data, network)
+
+        @partial(jax.jit, donate_argnums=0)
+        def learn(fit, data, network, steps):
+            program = division.program(of_seeds, (False, axes_of(data), False, None), False)
+            return program(fit, data, network, steps)
+
+        return learn
+
+    @cached_property
+    def held_out(self) -> Any:
+        return jax.jit(over_seeds(self.task.held_out, self.task.seeds))
+
+    @cached_property
+    def test(self) -> Test:
+        return runner_of(self.task.env).test(self.task.tested, self.task.seeds)
+
+    def start(self) -> Fit:
+        return self.task.start(self.teacher, self.student)
+
+    def advance(self, fit: Fit, steps: int) -> tuple[Fit, dict[str, Array]]:
+        fit = self.division.place(fit, False)
+        fit, losses = self.learn(fit, self.data, self.network, steps)
+        return fit, {"loss": losses[:, :steps]}
+
+    def ahead(self, anew: bool) -> Ahead:
+        fit, keys = jax.eval_shape(self.start), self.task.keys(Stream.STUDENT_TEST)
+        fit = self.division.placed(fit, False)
+        yield self.learn.lower(fit, self.data, self.network, 1)
+        yield from self.test.ahead(Team(self.network, fit.student), keys)
+        yield self.held_out.lower(fit, self.data, self.network)
+
+    def look(self, fit: Fit, steps: int) -> dict[str, Array]:
+        keys = fold_in_all(self.task.keys(Stream.STUDENT_TEST), steps)
+        outcome = self.test(Team(self.network, fit.student), keys)
+        reached = {"win_rate": outcome.performance.mean(1)}
+        reached["return"] = outcome.reward.mean(1)
+        return reached | self.held_out(fit, self.data, self.network)

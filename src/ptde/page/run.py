@@ -63,7 +63,7 @@ def run_page(path: Path, battles: int) -> str:
     looks = {role: look_of(name_of(run, role), role) for role in ROLES}
     measure = result.get("measure") or _measure(folder.run)
     finals = {role: result[role]["win_rate"] for role in ROLES if role in result}
-    panels = run_panels(records, looks, finals, measure, run.student)
+    panels = run_panels(records, looks, finals, measure, run.stage_2)
     charts = [panel.to_json() for panel in panels]
     room = MOST_BYTES - OTHERS - len(json.dumps(charts))
     missing = unfinished(folder, records)
