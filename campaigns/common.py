@@ -25,7 +25,8 @@ TINY = shlex.split(
     """
     --envs 2 --segment 8 --hidden 8 --z 4 --hyper-hidden 4 --embed 4 --hypernet-hidden 4
     --buffer 8 --batch 2 --updates 1 --epsilon-steps 100 --episodes 4 --test-episodes 2
-    --student.hidden 8 --student.batch 2 --student.updates 1 --student.tests 3
+    --student.hidden 8 --student.batch 2 --student.tests 3 --student.data own
+    --student.updates 1
     --finetune.tests 3 --finetune.updates 1
     """
 )

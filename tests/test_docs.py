@@ -29,8 +29,8 @@ _ANY = """
     --buffer 8 --batch 2 --test-every 64 --test-episodes 4 --episodes 4
 """
 _TOLD = """
-    --z 4 --hyper-hidden 4 --student.hidden 8 --student.share 0.25 --student.batch 2
-    --student.updates 2 --student.tests 1 --student.test-episodes 4
+    --z 4 --hyper-hidden 4 --student.hidden 8 --student.steps 4 --student.batch 2
+    --student.tests 1 --student.test-episodes 4
     --finetune.share 0.25 --finetune.tests 1 --finetune.test-episodes 4
 """
 ANY, TOLD = _ANY.split(), _TOLD.split()

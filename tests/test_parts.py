@@ -24,7 +24,7 @@ OWN = {
 
 SMALL = """
     --steps 32 --envs 2 --segment 16 --hidden 8 --z 4 --test-every 32 --test-episodes 4
-    --episodes 4 --student.batch 2 --student.updates 2 --student.hidden 8
+    --episodes 4 --student.batch 2 --student.hidden 8
     --student.tests 1 --student.test-episodes 4
 """
 

@@ -237,10 +237,10 @@ class Run(Options):
     @property
     def stage_2(self) -> DistillConfig:
         """The student's options, with the data that ``auto`` stands for."""
-        return replace(self.student, data=self._data)
+        return replace(self.student, data=self._student_data)
 
     @property
-    def _data(self) -> Literal["auto", "teacher", "replay", "own"]:
+    def _student_data(self) -> Literal["teacher", "replay", "own"]:
         if self.student.data != "auto":
             return self.student.data
         return "replay" if self._known and self._known.replay else "own"
@@ -248,11 +248,13 @@ class Run(Options):
     @property
     def rolls_data(self) -> bool:
         """Whether stage 2 plays for its data, and does not take the replay of stage 1."""
-        return self.distils and self._data != "replay"
+        return self.distils and self._student_data != "replay"
 
     @property
     def learns_on(self) -> bool:
-        """Whether a student that learnt beside its teacher goes on, on the last replay."""
+        """Whether a student that learnt beside its teacher goes on, on the last replay:
+        only if that is typed.
+        """
         return self.online_distillation and self.student.data == "replay"
 
     def to_json(self) -> dict[str, Any]:

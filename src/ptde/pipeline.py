@@ -138,7 +138,7 @@ def distill_run(
         )
     new = folder.run.apart if config is None else config
     _check_budget(folder, new)
-    check_read(new, folder.run)
+    check_read(new, folder.run.apart)
     check_log(log, folder.path)
     with closing(build.world(new)) as env, folder.alone():
         for role in ("student", "finetuned"):
@@ -168,7 +168,7 @@ def finetune_run(
             f"--finetune.steps {max(1, new.steps // 10)}"
         )
     _check_budget(folder, new)
-    check_read(new, folder.run)
+    check_read(new, folder.run.apart)
     check_log(log, folder.path)
     with closing(build.world(new)) as env, folder.alone():
         folder.central(new, env)  # raises if it is missing, before anything is removed
@@ -248,9 +248,11 @@ def _distil(
         return team
     state = last_state(build.training(config, env, "teacher"), folder.path / "teacher")
     replay = replayed(state)
+    learnt = state.learner.learnt.student
+    del state  # it holds the replay once more
     if beside is None:
         return distill(task, teacher, path, replay=replay, on_row=hears)
-    made = optax.tree_utils.tree_get(state.learner.learnt.student.optimiser, "count")
+    made = optax.tree_utils.tree_get(learnt.optimiser, "count")
     left = max(1, task.config.gradient_steps - int(made[0]))
     task = replace(task, config=replace(task.config, steps=left))
     return distill(task, teacher, path, beside.student, replay, hears)

@@ -52,6 +52,9 @@ _CHOICES: dict[str, Iterable[Any]] = {
 }
 """Options that decide which others are read, and their values."""
 
+_STAGES = {"student", "finetune"}
+"""Groups of later stages, whose options take no place of another group's."""
+
 _FLAT = {
     f.name
     for f in fields(Run)
@@ -110,10 +113,10 @@ def complaint(run: Run, name: str) -> str:
     way = _depends_on(run, name)
     if way is None:
         return f"{option} is not read by this run: leave it away"
-    by, others = way
-    here = {n for n in reads(run) if n.split(".")[0] not in ("student", "finetune")}
-    here = here.difference(*others.values())
-    namesakes = [n for n in sorted(here) if n.split(".")[-1] == name.split(".")[-1]]
+    (by, others), group = way, name.split(".")[0]
+    here = sorted(reads(run).difference(*others.values()))
+    namesakes = [n for n in here if n.split(".")[-1] == name.split(".")[-1]]
+    namesakes = [n for n in namesakes if not {n.split(".")[0], group} & _STAGES]
     instead = " | ".join([flag(by, next(iter(others))), *map(str, [*others][1:])])
     if namesakes:
         instead = flag(namesakes[0])
@@ -139,6 +142,10 @@ def _changes(run: Run, name: str) -> Iterator[tuple[str, list[Any], Run]]:
     """Options on which this one may depend, other values of theirs, and a run to try."""
     mine, plain = flatten(run), flatten(Run())
     group = name.rpartition(".")[0]
+    if group == "student" and run.distils:
+        kinds = [data for data in _CHOICES["student.data"] if data != run.stage_2.data]
+        yield "student.data", kinds, put(run, {"student.share": 0.0})
+        yield "student.data", kinds, put(run, {"student.share": 0.1})
     for n in reads(run):
         if group and n.rpartition(".")[0] == group and mine[n] != plain[n]:
             yield n, [plain[n]], run

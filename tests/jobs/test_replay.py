@@ -11,6 +11,7 @@ from tests.students import NO_STAGE_3
 from ptde import build
 from ptde.algos import ValueConfig
 from ptde.algos.finetune import FinetuneConfig
+from ptde.cli import main
 from ptde.config import Run
 from ptde.folder import RunFolder
 from ptde.info import InfoSizes
@@ -105,12 +106,23 @@ def test_a_stage_2_on_the_replay_takes_every_segment_with_the_teachers_z_of_now(
     np.testing.assert_allclose(given, z.reshape(-1, 4), atol=1e-6)
 
 
+def test_stage_2_is_run_again_with_what_is_typed(tmp_path):
+    auto = dataclasses.replace(TINY.student, data="auto", test_episodes=0)
+    path = run(dataclasses.replace(TINY, student=auto), tmp_path / "run", "teach").folder
+    rows = lambda: Record(path / "student" / "record.jsonl").rows()
+    assert main(["distill", str(path), "--student.steps", "30"]) == 0
+    assert (rows()[-1]["steps"], rows()[-1]["joint_steps"]) == (30, 320)
+    words = "--student.data own --student.data-steps 64 --student.batch 8"
+    assert main(["distill", str(path), *words.split()]) == 0
+    assert rows()[-1]["joint_steps"] == 320 + 64
+
+
 def test_a_replay_that_is_gone_is_named(longer, tmp_path):
     shutil.copytree(longer, tmp_path / "run")
     folder = RunFolder(tmp_path / "run")
     shutil.rmtree(folder.path / "teacher" / "checkpoints")
     training = build.training(folder.run, build.world(folder.run), "teacher")
-    with pytest.raises(ValueError, match=r"leave --student\.data away"):
+    with pytest.raises(ValueError, match=r"--student\.data own` lets the student play"):
         last_state(training, folder.path / "teacher")
 
 

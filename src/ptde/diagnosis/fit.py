@@ -95,8 +95,7 @@ class Fitter:
     def _task(self, config: DistillConfig, name: str) -> Distillation:
         run = self.folder.run
         task = build.distillation(run, self.env)
-        share = max(1, round(run.student.share * run.steps)) if run.student.share else 0
-        budget = task.joint_steps or share or run.student.data_steps
+        budget = task.joint_steps or max(1, run.stages.teach // 10)
         config = replace(config, share=0.0, data_segments=0, tests=TESTS)
         return replace(task, config=config, steps=budget, name=name)
 

@@ -45,8 +45,8 @@ class DistillConfig(Options):
     hidden: Annotated[int, In(1)] = 64
     """Width of the student's hidden layers and memory. Units; >= 1."""
     share: Annotated[float, In(0, 0.99)] = 0.1
-    """Share of --steps that is played for data, by the teacher or by both. In [0, 1); 0
-    leaves it to ``data_steps``."""
+    """Share of --steps that is played for data, by the teacher or by both; not for the
+    replay. In [0, 1); 0 leaves it to ``data_steps``."""
     data_steps: Annotated[int, In(1)] = 100_000
     """Joint steps that are played for data on top of --steps, where ``share`` is 0.
     >= 1."""

@@ -200,12 +200,11 @@ class Distillation:
 
     def split(self, segments: int) -> tuple[int, int]:
         """The number of segments to learn from, of so many, and that of their lanes."""
-        fit = segments - max(1, round(self.config.held_out * segments))
-        if not self.config.whole:
+        fit = max(1, segments - max(1, round(self.config.held_out * segments)))
+        number = lanes(self.envs, self.config.batch_size)
+        if not self.config.whole or fit < number:
             return fit, 1
-        if fit > self.envs:
-            fit -= fit % self.envs  # so that there are lanes
-        return fit, lanes(fit, self.config.batch_size)
+        return fit - fit % number, number
 
     def _split(self, rolls: Labelled) -> Data:
         """Splits the data by segments: each starts at a reset, so no episode is in two.

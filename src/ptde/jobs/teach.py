@@ -159,8 +159,8 @@ def last_state(training: Training, folder: Path) -> TrainState:
     found = Checkpoints(folder / "checkpoints").newest(training.shapes())
     if found is None:
         raise ValueError(
-            f"{folder}/checkpoints holds no checkpoint with the replay of stage 1: leave "
-            "--student.data away, so that the teacher plays for its student"
+            f"{folder}/checkpoints holds no checkpoint with the replay of stage 1: "
+            f"`ptde distill {folder.parent} --student.data own` lets the student play"
         )
     return found[1]
 

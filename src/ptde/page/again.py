@@ -22,7 +22,8 @@ def changed(run: Run) -> dict[str, Any]:
 def command(run: Run, goal: Goal) -> str:
     """The command that makes the same run, with every option that it needs."""
     words = ["ptde", "run" if goal == "run" else "teach"]
-    for name, value in changed(run).items():
+    needed = {n: v for n, v in changed(run).items() if is_read(run, n)}
+    for name, value in needed.items():
         option, _, given = flag(name, value).partition(" ")
         words += [option, shlex.quote(given)] if given or value == "" else [option]
     return " ".join(words)
