@@ -119,7 +119,7 @@ def finetuning(run: Run, env: AbstractWorld, handed: Handed | None) -> Training:
     steps = run.stages.finetune
     plan = Schedule(run.envs, segment_of(run, spec), steps, max(1, -(-steps // f.tests)))
     tuning = Tuning(plan.total, plan.collections, round(f.warm_up * plan.collections))
-    before, tune = distillation(run, env), algo_of(run.algo).tune
+    second, tune = distillation(run, env), algo_of(run.algo).tune
     assert tune is not None  # else the run has no such stage
     return Training(
         name="finetuned",
@@ -132,7 +132,7 @@ def finetuning(run: Run, env: AbstractWorld, handed: Handed | None) -> Training:
         checkpoint_every=run.checkpoint_every,
         sample_z=False,
         tested="student",
-        before=before.before + before.joint_steps,
+        before=second.before + second.joint_steps,
         given=handed,
         streams=(Stream.FINETUNE, Stream.FINETUNE_TEST),
     )
