@@ -142,17 +142,17 @@ def _changes(run: Run, name: str) -> Iterator[tuple[str, list[Any], Run]]:
     """Options on which this one may depend, other values of theirs, and a run to try."""
     mine, plain = flatten(run), flatten(Run())
     group = name.rpartition(".")[0]
-    if group == "student" and run.distils:
-        kinds = [data for data in _CHOICES["student.data"] if data != run.stage_2.data]
-        yield "student.data", kinds, put(run, {"student.share": 0.0})
-        yield "student.data", kinds, put(run, {"student.share": 0.1})
     for n in reads(run):
         if group and n.rpartition(".")[0] == group and mine[n] != plain[n]:
             yield n, [plain[n]], run
+    others = lambda n: [value for value in _CHOICES[n] if value != mine[n]]
     bare = put(Run(world=run.world), {n: mine[n] for n in _CHOICES})
-    for n, values in _CHOICES.items():
+    near = group if run.distils else None  # without a stage 2, that is the reason
+    for n in sorted(_CHOICES, key=lambda n: n.rpartition(".")[0] != near):
         if n != name:
-            yield n, [value for value in values if value != mine[n]], bare
+            yield n, others(n), bare
+    if near == "student":  # data_steps: with other data, and no share besides
+        yield "student.data", others("student.data"), put(bare, {"student.share": 0.0})
 
 
 def _of_worlds() -> set[str]:

@@ -92,9 +92,8 @@ def test_the_dead_are_not_learnt_from(teacher):
     data = jax.tree.map(lambda x: x[0], task.roll(teacher))
     agent_of = lambda seen: np.asarray(seen.local)[..., 0, 0, -2:].argmax(-1)
     fit = int(data.learnt.filled)
-    assert (
-        agent_of(data.learnt.segments)[0, :fit] == 0
-    ).all() and 2 * fit == data.learnt.shape[1]
+    assert data.learnt.shape == (1, 2 * fit)
+    assert (agent_of(data.learnt.segments)[0, :fit] == 0).all()
     held = np.asarray(data.held_out.counts)[:, 0, 0]
     np.testing.assert_array_equal(held, agent_of(data.held_out) == 0)
 

@@ -20,7 +20,7 @@ import optax
 from jaxtyping import Array, Float, Int, Key
 
 from ptde.agents.base import AbstractNetwork
-from ptde.algos.base import Teacher, Team
+from ptde.algos.base import ModelState, Teacher, Team
 from ptde.algos.replay import Replay, lanes
 from ptde.algos.student import StudentLearner, label, quality
 from ptde.distill.config import DistillConfig
@@ -32,6 +32,7 @@ from ptde.jobs.record import Row
 from ptde.jobs.student_data import Data, axes_of, rows_of
 from ptde.jobs.teach import Training
 from ptde.ops.devices import averaged
+from ptde.ops.loops import repeat
 from ptde.rollout.ahead import Ahead
 from ptde.rollout.base import Test
 from ptde.rollout.devices import Division
@@ -181,7 +182,7 @@ class Distillation:
 
         def run(teacher, replay):
             rolls = jax.tree.map(lambda x: x.reshape(-1, self.envs, *x.shape[1:]), replay)
-            return self._split(jax.lax.map(lambda part: label(teacher, part), rolls))
+            return self._split(jax.lax.map(partial(self._label, teacher), rolls))
 
         return jax.jit(over_seeds(run, self.seeds))(teacher, replay)
 
@@ -189,7 +190,7 @@ class Distillation:
         """Data that the teachers play, with z drawn and ``data_epsilon`` random actions."""
         play = runner_of(self.env).rollouts(
             lambda teacher: teacher.policy(self.config.data_epsilon, sample_z=True),
-            label,
+            self._label,
             times=self.rolls,
             copies=self.envs,
             length=self.segment,
@@ -197,6 +198,11 @@ class Distillation:
         )
         rolls = play(teacher, self.keys(Stream.DATA))
         return jax.jit(over_seeds(self._split, self.seeds))(rolls)
+
+    def _label(self, teacher: Teacher, rollout: Rollout) -> Labelled:
+        """What there is to learn from; rows have no h, which Eq. 6 does not read."""
+        seen = label(teacher, rollout)
+        return seen if self.config.whole else replace(seen, h=seen.h[..., :0])
 
     def split(self, segments: int) -> tuple[int, int]:
         """The number of segments to learn from, of so many, and that of their lanes."""
@@ -212,8 +218,12 @@ class Distillation:
         Args:
             rolls: leaves [rolls, B, T, ...].
         """
-        seen = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), rolls)
-        batch, (fit, number) = self.config.batch_size, self.split(len(seen.first))
+        segments, batch = (
+            rolls.first.shape[0] * rolls.first.shape[1],
+            self.config.batch_size,
+        )
+        fit, number = self.split(segments)
+        seen = jax.tree.map(lambda x: x.reshape(segments, *x.shape[2:]), rolls)
         learnt = jax.tree.map(lambda x: x[:fit], seen)
         held_out = jax.tree.map(lambda x: x[fit:], seen)
         if self.config.whole:
@@ -232,8 +242,7 @@ class Distillation:
         """
         objective = self.config.loss()
 
-        def one(i, carry):
-            fit, losses = carry
+        def one(fit):
             seen = data.learnt.sample(key=jax.random.fold_in(fit.key, fit.step))
 
             def loss(student):
@@ -241,12 +250,12 @@ class Distillation:
                 return objective(z, seen, network)
 
             value, gradient = jax.value_and_grad(loss)(fit.student)
-            change, optimiser = self.optimiser.update(averaged(gradient), fit.optimiser)
-            student = optax.apply_updates(fit.student, change)
-            return Fit(student, optimiser, fit.key, fit.step + 1), losses.at[i].set(value)
+            learnt = ModelState(fit.student, fit.optimiser)
+            learnt = learnt.step(averaged(gradient), self.optimiser)
+            return Fit(learnt.model, learnt.optimiser, fit.key, fit.step + 1), value
 
         most = max(b - a for a, b in pairwise([0, *self.ends]))
-        return jax.lax.fori_loop(0, steps, one, (fit, jnp.zeros(most)))
+        return repeat(one, fit, steps, most)
 
     def held_out(
         self, fit: Fit, data: Data, network: AbstractNetwork

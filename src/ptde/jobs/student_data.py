@@ -18,16 +18,14 @@ class Data(eqx.Module):
 
 
 def rows_of(seen: Labelled) -> Labelled:
-    """Every step of every agent as a segment of its own, for students without memory; with
-    no h, which Eq. 6 does not read.
-    """
+    """Every step of every agent as a segment of its own, for students without memory."""
     items, time, agents, _ = seen.local.shape
     first = jnp.ones((items * time * agents, 1), bool)
 
     def apart(x):
         return x.reshape(items * time * agents, 1, 1, *x.shape[3:])
 
-    parts = (seen.legal, seen.counts, seen.z, seen.h[..., :0])
+    parts = (seen.legal, seen.counts, seen.z, seen.h)
     return Labelled(apart(seen.local), first, *map(apart, parts))
 
 

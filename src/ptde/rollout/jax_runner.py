@@ -5,13 +5,13 @@ from typing import Any
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
 from ptde.algos.base import AbstractAlgorithm
 from ptde.envs.base import AbstractEnv
 from ptde.ops.devices import rows_after
+from ptde.ops.loops import repeat
 from ptde.rollout.ahead import Program
 from ptde.rollout.base import AbstractRunner, Period, TrainState, as_tested
 from ptde.rollout.collect import collect, start, train_performance
@@ -127,20 +127,9 @@ def compiled_period(
     most, copies = schedule.iterations, division.copies(schedule.envs)
     step = partial(iterate, algo, env, copies, schedule.segment)
 
-    def run(state, *, count):
-        empty = jax.tree.map(
-            lambda x: jnp.zeros((most, *x.shape), x.dtype), jax.eval_shape(step, state)[1]
-        )
-
-        def one(i, carry):
-            state, metrics = carry
-            state, new = step(state)
-            return state, jax.tree.map(lambda x, y: x.at[i].set(y), metrics, new)
-
-        return jax.lax.fori_loop(0, count, one, (state, empty))
-
     def of_seeds(state, count):  # one count for all: else each step would copy states
-        return over_seeds(partial(run, count=count), division.seeds(seeds))(state)
+        run = partial(repeat, step, count=count, most=most)
+        return over_seeds(run, division.seeds(seeds))(state)
 
     @partial(jax.jit, donate_argnums=0)
     def program(state, count):
