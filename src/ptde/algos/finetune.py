@@ -37,7 +37,7 @@ class FinetuneConfig(Options):
     """Adam's learning rate; with a value learner it falls linearly to 0. > 0."""
     epsilon: Annotated[float, In(0, 1)] = 0.05
     """Probability of a random action. In [0, 1]."""
-    updates: Annotated[int, In(1)] = 2
+    updates: Annotated[int, In(1)] = 8
     """Updates after each collection. >= 1."""
     average: Annotated[float, In(0, 0.99999)] = 0.99
     """The --average of this stage. In [0, 1)."""

@@ -14,7 +14,7 @@ class ValueConfig(Options):
     """Discount per joint step. In [0, 1]; 0, for one-step episodes, needs no targets."""
     td_lambda: Annotated[float, In(0, 1)] = 0.8
     """Trace decay of the TD(lambda) targets: 0 one-step, 1 Monte Carlo. In [0, 1]."""
-    lr: Annotated[float, In(0, open=True)] = 2e-3
+    lr: Annotated[float, In(0, open=True)] = 1e-3
     """Adam's learning rate. > 0."""
     lr_end: Annotated[float, In(0, 1, example=0.0)] = 1.0
     """Share of the learning rate that is left at the end of the run, falling linearly.
@@ -27,10 +27,11 @@ class ValueConfig(Options):
     """Global norm at which gradients are clipped. > 0."""
     buffer: Annotated[int, In(1)] = 1000
     """Capacity of the replay, in segments. >= batch."""
-    batch: Annotated[int, In(1)] = 32
+    batch: Annotated[int, In(1)] = 8
     """Segments per update. >= 1."""
-    updates: Annotated[int, In(1)] = 2
-    """Updates after each collection. >= 1."""
+    updates: Annotated[int, In(1)] = 8
+    """Updates after each collection: many small ones learn from far fewer joint steps than
+    a few large ones of as many segments in all. >= 1."""
     target_period: Annotated[int, In(1)] = 64
     """Segments collected between two copies of the networks to the targets. >= 1."""
     segment_episodes: Annotated[int, In(0, example=1)] = 0

@@ -227,7 +227,12 @@ WORLDS = {
         _football_maps,
         _football,
         reads=("football", *_PROCESSES),
-        defaults={"steps": 200_000, "value.updates": 16},
+        defaults={
+            "steps": 200_000,
+            "value.lr": 2e-3,
+            "value.batch": 32,
+            "value.updates": 16,
+        },
         sizes=_football_sizes,
     ),
     "starcraft": World(
