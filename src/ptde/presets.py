@@ -82,7 +82,7 @@ PRESETS: dict[str, tuple[str, Run]] = {
         "the main job in a few minutes: GIP, its student and plain QMIX on 3s_vs_5z",
         Run(
             map="3s_vs_5z",
-            steps=400_000,
+            steps=350_000,
             episodes=512,
             info_config=InfoSizes(stochastic=False),
             student=DistillConfig(steps=1_000),
