@@ -187,12 +187,15 @@ def _family(learner: str, **fixed: Any) -> dict[str, Method]:
 def _ptde(learner: str, **fixed: Any) -> dict[str, Method]:
     """The whole recipe within one budget: teacher, student, and the student fine-tuned.
     z is its mean from the start: a team learns sooner with it, and a student fits no other.
+    The state is encoded first: a team learns sooner still, in half the time for each step.
     """
     name, low = f"{learner}_PTDE", f"{learner.lower()}_ptde"
-    mean, share = {"stochastic": False}, "on its share of --steps"
-    whole = _set(whole=True, info="gip", info_config=mean, **fixed)
+    sizes, share = {"stochastic": False, "state_encoder": 16}, "on its share of --steps"
+    whole = _set(whole=True, info="gip", info_config=sizes, **fixed)
     return {
-        f"{low}_teacher": Method(f"{name}, teacher", f"GIP {share}", STATE, whole, low),
+        f"{low}_teacher": Method(
+            f"{name}, teacher", f"GIP on an encoded state, {share}", STATE, whole, low
+        ),
         f"{low}_student": Method(
             f"{name}, student", f"distilled, {share}", LOCAL, whole, low, "student"
         ),

@@ -84,7 +84,7 @@ PRESETS: dict[str, tuple[str, Run]] = {
             map="3s_vs_5z",
             steps=350_000,
             episodes=512,
-            info_config=InfoSizes(stochastic=False),
+            info_config=InfoSizes(stochastic=False, state_encoder=16),
             student=DistillConfig(steps=1_000),
             finetune=FinetuneConfig(share=0.0),
             baseline=True,
