@@ -386,7 +386,7 @@ def test_what_a_preset_sets_for_nothing_is_left_away(monkeypatch):
     assert (method.algo, method.steps) == ("mappo", 8_000)
     assert method.student == Run().student and not unread(method)
     demo = preset("demo", info="none")
-    assert demo.student == Run().student and demo.steps == 600_000
+    assert demo.student == Run().student and demo.steps == 350_000
 
 
 def test_a_budgets_share_is_of_what_is_read():
