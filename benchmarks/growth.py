@@ -92,7 +92,8 @@ def points(axis: str, growth: Growth) -> Iterator[tuple[int, Case]]:
 
     def case(name: str, run: Run, env=None) -> Case:
         print(f"compiling {axis} {name}", flush=True)
-        value = replace(run.value, updates=1)
+        batch = 32 if run.world == "smax" else run.value.batch
+        value = replace(run.value, updates=1, batch=batch)
         run = run_of(growth.method, replace(run, steps=2**31 - 1, value=value))
         env = env or build.world(run)
         collection = run.envs * build.segment_of(run, env.spec)

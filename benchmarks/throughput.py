@@ -67,10 +67,11 @@ def run_of(name: str, bench: Bench) -> Run:
     if bench.data:
         run = Run(world="ranking")
         run = replace(run, ranking=replace(run.ranking, data=bench.data))
+    batch = run.value.batch if bench.data else 32
     return replace(
         run,
         info_config=replace(run.info_config, state_encoder=encoder),
-        value=replace(run.value, updates=bench.updates),
+        value=replace(run.value, updates=bench.updates, batch=batch),
         test_every=4 * run.envs * run.segment,
         steps=10**9,
         **options,
