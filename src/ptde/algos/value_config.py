@@ -28,7 +28,7 @@ class ValueConfig(Options):
     buffer: Annotated[int, In(1)] = 1000
     """Capacity of the replay, in segments. >= batch."""
     batch: Annotated[int, In(1)] = 8
-    """Segments per update. >= 1."""
+    """Segments per update; more, where segments are much shorter than 100 steps. >= 1."""
     updates: Annotated[int, In(1)] = 8
     """Updates after each collection: many small ones learn from far fewer joint steps than
     a few large ones of as many segments in all. >= 1."""
