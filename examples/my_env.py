@@ -54,4 +54,4 @@ WORLDS["meet"] = World("line", lambda: ("line",), lambda name, options: Meet())
 
 if __name__ == "__main__":
     steps = int(sys.argv[1]) if len(sys.argv) > 1 else 150_000
-    run(Run(world="meet", map="line", segment=48, steps=steps)).show()
+    run(Run(world="meet", map="line", steps=steps)).show()

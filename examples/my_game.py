@@ -42,4 +42,4 @@ class Meet:
 
 if __name__ == "__main__":
     steps = int(sys.argv[1]) if len(sys.argv) > 1 else 60_000
-    run(Run(world="processes", map="my_game:Meet", segment=32, steps=steps)).show()
+    run(Run(world="processes", map="my_game:Meet", steps=steps)).show()
