@@ -2,6 +2,7 @@
 
 import platform
 import time
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -15,6 +16,14 @@ from ptde.rollout.base import initial
 from ptde.rollout.collect import collect, start
 from ptde.rollout.devices import Division
 from ptde.rollout.jax_runner import compiled_period, state_axes
+
+
+def with_updates(run: Run, number: int) -> Run:
+    """The run with so many updates a collection: on 32 segments, as JaxMARL's script has
+    them, or in a ranking world on its own number of lists.
+    """
+    batch = run.value.batch if run.world == "ranking" else 32
+    return replace(run, value=replace(run.value, updates=number, batch=batch))
 
 
 def dot_flops(jaxpr) -> float:

@@ -24,7 +24,7 @@ from pathlib import Path
 import jax.numpy as jnp
 import numpy as np
 import tyro
-from cases import Case, machine, matmul_rate
+from cases import Case, machine, matmul_rate, with_updates
 from rich.table import Table
 
 from ptde import Run, build
@@ -92,9 +92,8 @@ def points(axis: str, growth: Growth) -> Iterator[tuple[int, Case]]:
 
     def case(name: str, run: Run, env=None) -> Case:
         print(f"compiling {axis} {name}", flush=True)
-        batch = 32 if run.world == "smax" else run.value.batch
-        value = replace(run.value, updates=1, batch=batch)
-        run = run_of(growth.method, replace(run, steps=2**31 - 1, value=value))
+        run = with_updates(replace(run, steps=2**31 - 1), 1)
+        run = run_of(growth.method, run)
         env = env or build.world(run)
         collection = run.envs * build.segment_of(run, env.spec)
         return Case(name, replace(run, test_every=2 * collection), env)

@@ -14,7 +14,7 @@ from typing import Literal
 
 import numpy as np
 import tyro
-from cases import Case, machine, matmul_rate
+from cases import Case, machine, matmul_rate, with_updates
 from rich.table import Table
 
 from ptde import Run
@@ -67,11 +67,9 @@ def run_of(name: str, bench: Bench) -> Run:
     if bench.data:
         run = Run(world="ranking")
         run = replace(run, ranking=replace(run.ranking, data=bench.data))
-    batch = run.value.batch if bench.data else 32
     return replace(
-        run,
+        with_updates(run, bench.updates),
         info_config=replace(run.info_config, state_encoder=encoder),
-        value=replace(run.value, updates=bench.updates, batch=batch),
         test_every=4 * run.envs * run.segment,
         steps=10**9,
         **options,
