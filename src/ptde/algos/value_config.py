@@ -30,8 +30,8 @@ class ValueConfig(Options):
     batch: Annotated[int, In(1)] = 8
     """Segments per update; more, where segments are much shorter than 100 steps. >= 1."""
     updates: Annotated[int, In(1)] = 8
-    """Updates after each collection: many small ones learn from far fewer joint steps than
-    a few large ones of as many segments in all. >= 1."""
+    """Updates after each collection: many small ones learn from fewer joint steps than a
+    few large ones of as many segments in all. >= 1."""
     target_period: Annotated[int, In(1)] = 64
     """Segments collected between two copies of the networks to the targets. >= 1."""
     segment_episodes: Annotated[int, In(0, example=1)] = 0
