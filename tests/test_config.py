@@ -276,9 +276,9 @@ def test_what_is_not_read_is_refused_with_what_to_type(others, name, value, says
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        ("run --algo mappo --lr 1e-3", "type --mappo.lr, or leave --lr away"),
+        ("run --algo mappo --lr 2e-3", "type --mappo.lr, or leave --lr away"),
         ("teach --threshold 1", "type --info copa"),
-        ("run --method mappo --lr 1e-3", "type --mappo.lr, or leave --lr away"),
+        ("run --method mappo --lr 2e-3", "type --mappo.lr, or leave --lr away"),
         ("run --preset quick --method mappo --td-lambda 0.5", "type --algo value"),
         ("run --method qmix --info giu", "--info giu has no effect, because qmix sets"),
         ("run --method qmix --algo mappo", "because qmix sets --algo value"),

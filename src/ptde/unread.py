@@ -8,7 +8,7 @@ a learner, which goes through an update, in shapes alone. A world lists what it 
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import fields, replace
-from functools import lru_cache, partial
+from functools import cache, lru_cache, partial
 from typing import Any
 
 import jax
@@ -160,9 +160,10 @@ def _of_worlds() -> set[str]:
 
 
 def _read_by_world(name: str) -> frozenset[str]:
-    return frozenset(_expand(Run(world=name), WORLDS[name].reads))
+    return _expand(frozenset(WORLDS[name].reads))
 
 
+@lru_cache(maxsize=256)
 def _read_by_learner(run: Run) -> frozenset[str]:
     """The options that the run's learner reads, which are the same in all worlds."""
     elsewhere = _of_worlds() | _ALWAYS - _CHOICES.keys()
@@ -236,9 +237,10 @@ def _read_by_stage_2(student: DistillConfig) -> frozenset[str]:
     return frozenset(notes | {"data", "tests", "test_episodes"})
 
 
-def _expand(run: Run, names: Iterable[str]) -> set[str]:
+@cache
+def _expand(names: frozenset[str]) -> frozenset[str]:
     """The options with these names, or in groups with these names."""
-    return {n for n in flatten(run) if {n, n.partition(".")[0]} & set(names)}
+    return frozenset(n for n in flatten(Run()) if {n, n.partition(".")[0]} & names)
 
 
 def _noting(options: T, notes: set[str], prefix: str = "") -> T:
