@@ -186,7 +186,7 @@ def test_the_worlds_own_defaults_are_taken(monkeypatch):
     battle, football = typed("--map 3m", monkeypatch), typed("env:football", monkeypatch)
     assert battle == Run(map="3m")
     assert battle.value.gamma == football.value.gamma == 0.99
-    assert (battle.value.updates, football.value.updates) == (2, 16)
+    assert (battle.value.updates, football.value.updates) == (8, 16)
 
 
 def test_ten_scores_are_as_often_each():

@@ -313,13 +313,16 @@ def run_of(name: str, base: Run | None = None) -> Run:
     return METHODS[name].options(base, build.world(base).spec)
 
 
-def unused(name: str, base: Run, start: Run) -> dict[str, Callable[[], str]]:
+def unused(
+    name: str, base: Run, start: Run, given: frozenset[str] = frozenset()
+) -> dict[str, Callable[[], str]]:
     """The options of ``base`` that have no effect in a method's run.
 
     Args:
         name: the method's name.
         base: the run on which it sets its options.
         start: the run before any option was typed.
+        given: the options that were typed, even at the values of ``start``.
 
     Returns:
         By dotted name, a function that says why and what to type: the run does not read the
@@ -327,11 +330,12 @@ def unused(name: str, base: Run, start: Run) -> dict[str, Callable[[], str]]:
     """
     run = without_unread(on_probe(name, base), start)
     found: dict[str, Callable[[], str]] = {
-        option: partial(complaint, run, option) for option in unread(run)
+        option: partial(complaint, run, option) for option in unread(run, given)
     }
     mine, before, after = map(flatten, (base, start, run))
     for option, value in mine.items():
-        if option in found or value in (before[option], after[option]):
+        as_before = value == before[option] and option not in given
+        if option in found or as_before or value == after[option]:
             continue
         untyped = on_probe(name, put(base, {option: before[option]}))
         if without_unread(untyped, start) == run:

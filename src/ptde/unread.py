@@ -71,6 +71,12 @@ def flag(name: str, value: Any = None) -> str:
     return typed if value is None or isinstance(value, bool) else f"{typed} {value}"
 
 
+def typed(words: Iterable[str]) -> frozenset[str]:
+    """The options among the words of a command, at their defaults or not."""
+    flags = {validation.flag(w[2:].partition("=")[0]) for w in words if w[:2] == "--"}
+    return frozenset(n for n in flatten(Run()) if flags & {flag(n), flag(n, False)})
+
+
 def reads(run: Run) -> frozenset[str]:
     """The options that the run reads, by dotted name (``value.lr``)."""
     return _read_by_learner(run) | _read_by_world(run.world) | _ALWAYS
@@ -83,19 +89,24 @@ def is_read(run: Run, name: str) -> bool:
     return name not in _of_worlds() and name in _read_by_learner(run)
 
 
-def unread(run: Run) -> list[str]:
-    """The options that the run does not read, and that are not at their defaults."""
+def unread(run: Run, given: frozenset[str] = frozenset()) -> list[str]:
+    """The options that the run does not read, and that were given, or are not at their
+    defaults.
+    """
     plain = flatten(Run(world=run.world))
-    changed = [n for n, value in flatten(run).items() if value != plain[n]]
-    return [name for name in changed if not is_read(run, name)]
+    there = [n for n, value in flatten(run).items() if value != plain[n] or n in given]
+    return [name for name in there if not is_read(run, name)]
 
 
-def check_read(run: Run, start: Run | None = None) -> None:
+def check_read(
+    run: Run, start: Run | None = None, given: frozenset[str] = frozenset()
+) -> None:
     """Raises ValueError, with what to type, for options that the run does not read; with
-    ``start``, for those that differ from it.
+    ``start``, for those that differ from it or were given.
     """
     mine, before = flatten(run), flatten(start) if start else {}
-    names = [n for n in unread(run) if n not in before or mine[n] != before[n]]
+    own = lambda n: n in given or n not in before or mine[n] != before[n]
+    names = [n for n in unread(run, given) if own(n)]
     if names:
         raise ValueError("\n".join(complaint(run, name) for name in names))
 

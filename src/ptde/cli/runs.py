@@ -28,7 +28,7 @@ def configured(command: str, summary: str) -> Callable[[Sequence[str]], None]:
         from ptde.log import check_log
         from ptde.methods import METHODS, run_of, unused
         from ptde.pipeline import run
-        from ptde.unread import without_unread
+        from ptde.unread import check_read, typed, without_unread
 
         words, start = start_of(world_words(words))
         show_own_parts(words)
@@ -51,9 +51,11 @@ def configured(command: str, summary: str) -> Callable[[Sequence[str]], None]:
         check_log(parsed.log)  # before what takes seconds
         config = Run(**{n: getattr(parsed, n) for n in names})
         if method:
-            if wrong := unused(method, config, start):
+            if wrong := unused(method, config, start, typed(words)):
                 raise ValueError("\n".join(say() for say in wrong.values()))
             config = run_of(method, config)
+        else:
+            check_read(config, start, typed(words))
         config = without_unread(config, start)  # of a preset
         goal: Goal = "teach" if command == "teach" else "run"
         run(config, parsed.out, goal, parsed.log).show()

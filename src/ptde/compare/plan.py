@@ -27,7 +27,7 @@ from ptde.presets import PAPER_MAPS, as_paper, start_of
 from ptde.processes.games.doctor import GAMES, need
 from ptde.renamed import renamed
 from ptde.trust import check_plan
-from ptde.unread import flag, is_read
+from ptde.unread import flag, is_read, typed
 from ptde.validation import check_choice
 
 MILLION = 1_000_000
@@ -67,6 +67,8 @@ class Plan:
     """Options of all runs; ``seed`` and ``seeds`` are those of the comparison."""
     start: Run | None = None
     """``base`` before any option was typed; None takes the world's defaults."""
+    given: frozenset[str] = frozenset()
+    """The options of ``base`` that were typed, even at the values of ``start``."""
 
     def __post_init__(self):
         for kind, names in (("method", self.methods), ("map", self.maps)):
@@ -89,10 +91,10 @@ class Plan:
     def check_read(self) -> None:
         """Raises ValueError, with their names, for options of ``base`` that none uses."""
         start = self.start or Run(world=self.base.world)
-        wrong = unused(self.methods[0], self.base, start)
+        wrong = unused(self.methods[0], self.base, start, self.given)
         for name in self.methods[1:]:
             if wrong:
-                too = unused(name, self.base, start)
+                too = unused(name, self.base, start, self.given)
                 wrong = {option: say for option, say in wrong.items() if option in too}
         if wrong:
             raise ValueError(
@@ -264,7 +266,7 @@ def read_plan(
         maps = tuple(data.get("maps", ()))
         methods = tuple(renamed(["--method", x])[1] for x in data.get("methods", ()))
         check_plan(maps, flatten(base))
-        plan = Plan(methods, maps, steps, base, start)
+        plan = Plan(methods, maps, steps, base, start, typed(_words(options)))
         if paper:
             _check_paper(methods)
         plan.check_read()
