@@ -283,7 +283,10 @@ def test_what_is_not_read_is_refused_with_what_to_type(others, name, value, says
         ("run --method qmix --info giu", "--info giu has no effect, because qmix sets"),
         ("run --method qmix --algo mappo", "because qmix sets --algo value"),
         ("run --algo mappo --lr 1e-3", "type --mappo.lr"),  # though that is its default
-        ("run --method qmix_ptde --state-encoder 0", "because qmix_ptde sets --state-encoder 16"),
+        (
+            "run --method qmix_ptde --state-encoder 0",
+            "sets --state-encoder 16",
+        ),
         ("run --world football --sight 0.5", "type --world smax"),
         ("compare table5 --data some.txt", "no method of the comparison uses --data"),
     ],
