@@ -65,7 +65,9 @@ def test_every_form_of_the_table_is_written(compared):
     assert "| QMIX_GIP, student beside it (C) | O_i history, state |" in table
     assert "2 seed(s) of 16 test episodes" in table
     assert "student beside it 100%" in table
-    won, rest = table.split("| mean return |")
+    won, rest = table.split("| is better than |")
+    better, rest = rest.split("| mean return |")
+    assert better.count("QMIX (D) |") == 2  # in the header, and a row
     returns, milestones = rest.split("| method | map |")
     assert won.count("| QMIX (D) |") == returns.count("| QMIX (D) |") == 1
     assert milestones.count("| QMIX (D) |") == 2  # a row for each map

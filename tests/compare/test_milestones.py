@@ -1,12 +1,14 @@
 import pytest
 
-from ptde.compare.milestones import area, milestones, steps_to
+from ptde.compare import outcome
+from ptde.compare.milestones import area, first_at, milestones
 from ptde.compare.outcome import Entry
+from ptde.jobs.record import Record
 
 
 def rows(*seeds):
     return [
-        {"steps": 10 * (i + 1), "win_rate": list(rates)}
+        {"steps": 10 * (i + 1), "seconds": 30.0 * (i + 1), "win_rate": list(rates)}
         for i, rates in enumerate(zip(*seeds, strict=True))
     ]
 
@@ -18,23 +20,56 @@ LUCKY = [0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]
 
 def test_a_level_is_passed_where_the_mean_of_five_tests_is():
     record = rows(RISING, LUCKY)
-    assert [steps_to(record, 0, x) for x in (0.5, 0.8, 0.9)] == [60, 80, 90]
-    assert steps_to(record, 1, 0.8) is None  # one lucky test is none
+    assert [first_at(record, 0, x)["steps"] for x in (0.5, 0.8, 0.9)] == [60, 80, 90]
+    assert first_at(record, 1, 0.8) is None  # one lucky test is none
     assert area(record, 0) == pytest.approx(0.7)
 
 
+def entry_of(*seeds):
+    runs = [(range(len(seeds)), rows(*seeds))]
+    return Entry(seeds=[1.0] * len(seeds), records=runs, tests=runs)
+
+
 def test_the_table_names_the_median_and_every_seed():
-    entry = Entry(seeds=[1.0, 0.0, 1.0])
-    entry.records = [(range(3), rows(RISING, LUCKY, RISING))]
-    table = milestones({"qmix": {"3m": entry}}, ["3m", "8m"])
+    table = milestones({"qmix": {"3m": entry_of(RISING, LUCKY, RISING)}}, ["3m", "8m"])
     assert table[0][:3] == ["method", "map", "steps to 0.5"]
     assert table[1][:2] == ["QMIX (D)", "3m"]
-    assert table[1][3] == "0 k (0 k, -, 0 k)"
-    entry.records = [(range(3), rows(RISING, LUCKY, LUCKY))]
-    assert milestones({"qmix": {"3m": entry}}, ["3m"])[1][4].startswith("never")
+    assert table[1][3] == "0 k in 4:00 (0 k, -, 0 k)"
+    assert table[1][-1] == "0.500"
+    table = milestones({"qmix": {"3m": entry_of(RISING, LUCKY, LUCKY)}}, ["3m"])
+    assert table[1][4].startswith("never")
 
 
-def test_what_has_no_curves_has_no_milestones():
-    assert (
-        len(milestones({"qmix_kd": {"3m": Entry(records=[(range(1), [])])}}, ["3m"])) == 1
+def test_what_has_no_tests_has_no_milestones():
+    entry = Entry(records=[(range(1), [])], tests=[(range(1), [])])
+    assert len(milestones({"qmix_kd": {"3m": entry}}, ["3m"])) == 1
+
+
+def test_a_students_tests_count_from_the_beginning_of_its_run(tmp_path):
+    def write(role, *lines):
+        (tmp_path / role).mkdir()
+        for line in lines:
+            Record(tmp_path / role / "record.jsonl").append(line)
+
+    teacher = {"steps": 500, "joint_steps": 500, "seconds": 60.0, "win_rate": [0.5]}
+    write("teacher", teacher)
+    write(
+        "student",
+        {"steps": 20, "joint_steps": 510, "seconds": 5.0, "win_rate": [0.1]},
+        {"steps": 40, "joint_steps": 520, "seconds": 9.0, "win_rate": [0.2]},
     )
+    write("finetuned", {"steps": 8, "joint_steps": 528, "seconds": 2, "win_rate": [0.3]})
+    spent = lambda role: [
+        (r["steps"], r["seconds"]) for r in outcome.tests_of(tmp_path, role)
+    ]
+    assert spent("teacher") == [(500, 60.0)]
+    assert spent("student") == [(510, 65.0), (520, 69.0)]
+    assert spent("finetuned") == [(528, 71.0)]
+    student = Entry(seeds=[0.2], tests=[(range(1), outcome.tests_of(tmp_path, "student"))])
+    table = milestones({"qmix_kd": {"3m": student}}, ["3m"])
+    assert table[1][2:] == [
+        "never",
+        "never",
+        "never",
+        "",
+    ]  # no area: it is no learning curve

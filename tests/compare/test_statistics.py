@@ -2,6 +2,8 @@ import numpy as np
 import pytest
 
 from ptde.compare.statistics import (
+    improvement,
+    improvement_interval,
     iqm,
     iqm_interval,
     mean_interval,
@@ -52,3 +54,17 @@ def test_retention_is_the_ratio_of_means_and_pairs_seeds():
 def test_a_teacher_that_never_wins_has_no_retention():
     assert prr([0.0, 0.0], [0.0, 0.0]) is None
     assert retention_interval([0.0, 0.0], [0.0, 0.5]) is None
+
+
+def test_improvement_counts_pairs_of_runs_map_by_map():
+    one = {"a": [0.5, 0.9], "b": [0.2, 0.2]}
+    other = {"a": [0.4, 0.6], "b": [0.2, 0.1], "c": [1.0, 1.0]}
+    # a: .5 > .4, .9 > both: 3 of 4; b: two ties, two wins: 3 of 4; c is not played by both
+    assert improvement(one, other) == pytest.approx(0.75)
+    back = {where: other[where] for where in one}
+    assert improvement(back, one) == pytest.approx(0.25)
+    low, high = improvement_interval(one, other)
+    assert 0 <= low < 0.75 < high <= 1
+    assert improvement_interval({"a": [0.5]}, {"a": [0.1, 0.2]}) is None
+    # Methods whose runs never cross leave no doubt about these seeds.
+    assert improvement_interval({"a": [0.9, 0.8]}, {"a": [0.1, 0.2]}) == (1.0, 1.0)

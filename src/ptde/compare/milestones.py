@@ -16,20 +16,21 @@ LEVELS = (0.5, 0.8, 0.9)
 """Test win rates whose first joint steps are reported."""
 
 HOW_SOON = (
-    "Joint steps of stage 1 at the first test at which the mean of the last five test win "
-    "rates is as high: the median seed's (every seed's). Area under curve: the mean test "
-    "win rate over stage 1."
+    "Joint steps and time of the whole run at the first test at which the mean of the last "
+    "five test win rates is as high: the median seed's (every seed's steps); a student's "
+    "run has taught its teacher before. Area under curve: the mean test win rate over "
+    "stage 1."
 )
 """The note below the table of milestones."""
 
 
-def steps_to(rows: Sequence[Row], place: int, level: float) -> int | None:
-    """Joint steps at the first test whose win rate, the mean of the last five tests, is at
-    least ``level``; None if none is. ``place`` is the seed's index in the record.
+def first_at(rows: Sequence[Row], place: int, level: float) -> Row | None:
+    """The first test whose win rate, the mean of the last five tests, is at least
+    ``level``; None if none is. ``place`` is the seed's index in the record.
     """
     rates = smooth(np.array([row["win_rate"][place] for row in rows])[:, None])[:, 0]
     passed = np.flatnonzero(rates >= level - 1e-9)
-    return rows[passed[0]]["steps"] if len(passed) else None
+    return rows[passed[0]] if len(passed) else None
 
 
 def area(rows: Sequence[Row], place: int) -> float:
@@ -42,25 +43,30 @@ def milestones(entries: Entries, maps: Sequence[str]) -> list[list[str]]:
     table = [["method", "map", *(f"steps to {x:.1f}" for x in LEVELS), "area under curve"]]
     for name, by_map in entries.items():
         for where in maps:
-            if where in by_map and any(rows for _, _, rows in by_map[where].curves()):
+            if where in by_map and any(rows for _, rows in by_map[where].tests):
                 cells = _cells(by_map[where])
                 table.append([METHODS[name].label, where, *cells])
     return table
 
 
 def _cells(entry: Entry) -> list[str]:
-    curves = [(rows, place) for _, place, rows in entry.curves()]
+    tests = [(rows, i) for seeds, rows in entry.tests for i in range(len(seeds))]
     cells = []
     for level in LEVELS:
-        found = [steps_to(rows, place, level) for rows, place in curves]
+        found = [first_at(rows, place, level) for rows, place in tests]
         # A seed that never gets there counts as the slowest: the median can still be known.
-        order = sorted(found, key=lambda x: np.inf if x is None else x)
+        order = sorted(found, key=lambda row: np.inf if row is None else row["seconds"])
         middle = order[(len(order) - 1) // 2]
-        text = "never" if middle is None else _thousands(middle)
-        each = ", ".join("-" if x is None else _thousands(x) for x in found)
+        text = "never" if middle is None else _when(middle)
+        each = ", ".join("-" if row is None else _thousands(row["steps"]) for row in found)
         cells.append(f"{text} ({each})" if len(found) > 1 else text)
-    areas = [area(rows, place) for rows, place in curves]
-    return [*cells, f"{np.mean(areas):.3f}"]
+    areas = [area(rows, place) for _, place, rows in entry.curves() if rows]
+    return [*cells, f"{np.mean(areas):.3f}" if areas else ""]
+
+
+def _when(row: Row) -> str:
+    minutes, seconds = divmod(round(row["seconds"]), 60)
+    return f"{_thousands(row['steps'])} in {minutes}:{seconds:02}"
 
 
 def _thousands(steps: int) -> str:

@@ -8,6 +8,7 @@ import numpy as np
 
 from ptde.config import load_run
 from ptde.distill.config import DistillConfig
+from ptde.folder import ROLES
 from ptde.jobs.record import Record, Row, beside
 from ptde.methods import METHODS, Method
 from ptde.report.result import load_result
@@ -34,6 +35,9 @@ class Entry:
     """The name of the win rates in this world."""
     records: list[tuple[range, list[Row]]] = field(default_factory=list)
     """Seeds of each run, and its tests in stage 1; a student of stage 2 has no tests."""
+    tests: list[tuple[range, list[Row]]] = field(default_factory=list)
+    """Seeds of each run, and all tests of the method's team, whichever stage it learns in:
+    ``steps`` and ``seconds`` count from the beginning of the run."""
     distillations: list[list[Row]] = field(default_factory=list)
     """Rows of stage 2 of each run, for students of that stage."""
     student: DistillConfig = field(default_factory=DistillConfig)
@@ -66,6 +70,7 @@ class Entry:
         numbers = range(run.seed, run.seed + len(score["seeds"]))
         self.student = run.stage_2
         self.records.append((numbers, rows if method.role == "teacher" else beside(rows)))
+        self.tests.append((numbers, tests_of(folder, method.role)))
         if method.role == "student":
             stage2 = Record(folder / "student" / "record.jsonl").rows()
             self.distillations += [stage2] if stage2 else []
@@ -75,6 +80,24 @@ class Entry:
         for numbers, rows in self.records:
             for place, number in enumerate(numbers):
                 yield number, place, rows
+
+
+def tests_of(folder: Path, role: str) -> list[Row]:
+    """The tests of a role while it learnt, in joint steps and seconds of the whole run."""
+    rows = Record(folder / "teacher" / "record.jsonl").rows()
+    if role == "student" and (online := beside(rows)):
+        return online
+    before = 0.0
+    for stage in ROLES:
+        rows = Record(folder / stage / "record.jsonl").rows()
+        if stage == role:
+            break
+        before += rows[-1]["seconds"] if rows else 0.0
+    whole = lambda row: {
+        "steps": row.get("joint_steps", row["steps"]),
+        "seconds": before + row["seconds"],
+    }
+    return [row | whole(row) for row in rows]
 
 
 Entries = Mapping[str, Mapping[str, Entry]]

@@ -18,6 +18,8 @@ import numpy as np
 from ptde.compare.milestones import HOW_SOON, milestones
 from ptde.compare.outcome import WINS, Entries, Entry, measure_of
 from ptde.compare.statistics import (
+    improvement,
+    improvement_interval,
     iqm,
     iqm_interval,
     mean_interval,
@@ -71,6 +73,31 @@ def _returns(entries: Entries, maps: Sequence[str]) -> list[list[str]]:
     return rows
 
 
+BETTER = (
+    "Probability of improvement (Agarwal et al. 2021): how likely a run of the row's "
+    "method wins more than one of the column's on the same map; ties count half. Brackets "
+    "are 95 % bootstrap intervals over seeds, stratified by map."
+)
+"""The note below the table of improvements."""
+
+
+def _improvements(entries: Entries) -> list[list[str]]:
+    """The table of probabilities of improvement as text, over the maps of each pair."""
+    table = [["is better than", *(METHODS[name].label for name in entries)]]
+    for name, by_map in entries.items():
+        row = [METHODS[name].label]
+        for other, others in entries.items():
+            both = [where for where in by_map if where in others and name != other]
+            if not both:
+                row.append("")
+                continue
+            mine, theirs = ({m: e[m].seeds for m in both} for e in (by_map, others))
+            spread = _range(improvement_interval(mine, theirs))
+            row.append(f"{improvement(mine, theirs):.2f}{spread}")
+        table.append(row)
+    return table
+
+
 def _header(entries: Entries, maps: Sequence[str]) -> list[str]:
     titles = []
     for where in maps:
@@ -109,6 +136,8 @@ def markdown(entries: Entries, maps: Sequence[str]) -> str:
     """The tables and their notes in Markdown."""
     lines = _table([_header(entries, maps), *_cells(entries, maps)])
     lines += ["", *notes(entries), ""]
+    if len(entries) > 1:
+        lines += [*_table(_improvements(entries)), "", BETTER, ""]
     if measure_of(entries) == WINS:
         lines += [*_table([["mean return", *maps], *_returns(entries, maps)]), ""]
         if len(sooner := milestones(entries, maps)) > 1:
