@@ -5,7 +5,7 @@ from pathlib import Path
 from ptde.algos.finetune import FinetuneConfig
 from ptde.config import Run
 from ptde.diagnosis.gap import Part
-from ptde.diagnosis.sentence import sentence
+from ptde.diagnosis.sentence import DEALT, sentence
 from ptde.distill.config import DistillConfig
 
 RUN = Run(steps=100_000, student=DistillConfig(network="mlp", data="teacher", hidden=32))
@@ -34,6 +34,13 @@ def test_what_cannot_be_known_is_for_stage_3():
     assert text.endswith("Fine-tuned, the team reaches 0.800.")
     without = Run(steps=100_000, finetune=FinetuneConfig(share=0.0))
     assert "--finetune.steps 10_000`" in said({"knowledge": 0.3}, run=without)
+
+
+def test_errors_dealt_out_tell_where_the_student_errs():
+    text = said({"memory": 0.3}, **{DEALT: 0.85})
+    assert "dealt out at random, leave 0.850 of the teacher: it errs where" in text
+    text = said({"memory": 0.3}, **{DEALT: 0.55})
+    assert "leave 0.550 of the teacher: it is not near enough to z" in text
 
 
 def test_a_student_that_is_too_small_is_to_be_wider_and_to_see_more():

@@ -1,5 +1,7 @@
 """Teams that are half a student's, decisions side by side, and who is shown the state."""
 
+from dataclasses import replace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -11,7 +13,7 @@ from ptde.algos.registry import value_model
 from ptde.algos.student import label
 from ptde.diagnosis.decisions import Agreement, Pair, decisions
 from ptde.diagnosis.shown import Gap, NarrowInfo, NarrowNetwork, ShownInfo, show, wide
-from ptde.diagnosis.takeover import Takeover
+from ptde.diagnosis.takeover import Dealt, Takeover
 from ptde.distill.students import MlpStudent
 from ptde.ops.local import local_information
 from ptde.rollout.collect import collect, start
@@ -68,6 +70,32 @@ def test_a_teacher_that_regrets_everything_overrules_where_they_differ(pair):
     action, told = acts(pair, step, 2, 0.0)
     np.testing.assert_array_equal(action, wanted)
     np.testing.assert_array_equal(told, (wanted != own).sum(1))
+
+
+def test_errors_are_dealt_out_among_the_living(pair):
+    """The student of one agent alone errs, and that agent is dead, or lives alone."""
+    _, step = ENV.resets(8, key=KEY)
+    wanted = pair.teacher.step(pair.teacher.start(8, 2), step)[1].argmax(-1)
+
+    def acts(off, alive):
+        class Errs(MlpStudent):
+            def step(self, carry, local):
+                told = pair.teacher.info.step((), local, step.state, noise=None)[1]
+                return carry, told.z.at[0, 0].add(off)
+
+        local = replace(step.local, alive=alive)
+        student = Errs(ENV.spec.local_dim, 1, 8, key=KEY)
+        policy = Dealt(pair.teacher, Team(pair.teacher.network, student))
+        memory, output = policy(policy.start(8, 2), replace(step, local=local), key=KEY)
+        assert (policy.sent(memory, memory) == 2).all()  # the state is read for each
+        return np.asarray(output.action)
+
+    ones = jnp.ones((8, 2), bool)
+    np.testing.assert_array_equal(acts(0.0, ones), wanted)  # no errors: the teacher
+    dead = ones.at[0, 0].set(False)
+    np.testing.assert_array_equal(acts(1e6, dead), wanted)
+    alone = jnp.zeros((8, 2), bool).at[0, 0].set(True)
+    assert (acts(1e6, alone) != wanted).any(-1).any()  # every agent's z is off
 
 
 def test_who_knows_z_decides_as_the_teacher(pair, rollout):

@@ -12,7 +12,8 @@ from ptde.diagnosis.decisions import Pair, agreement
 from ptde.diagnosis.fit import Fitter
 from ptde.diagnosis.found import FILE, PICTURE, Diagnosis
 from ptde.diagnosis.gap import NOTHING, Lack, Part, lacking, lacks_of, orders, parts, steps
-from ptde.diagnosis.sentence import sentence
+from ptde.diagnosis.sentence import DEALT, sentence
+from ptde.diagnosis.takeover import Dealt
 from ptde.diagnosis.tested import Tested
 from ptde.distill.config import DistillConfig
 from ptde.envs.base import AbstractWorld
@@ -100,6 +101,8 @@ def _diagnose(
     tested = Tested(run, env, episodes)
     ways = orders(lacks_of(run.stage_2), quick)
     names = _climb(tested, folder, pair, steps(ways), quick)
+    if not quick:
+        tested.add(DEALT, Dealt(*pair))
     reached = {lack: tested.reached[name] for lack, name in names.items()}
     found = parts(tested.reached["teacher"], tested.reached[SHOWN], ways, reached)
     gap = Part.of(tested.lost("teacher", "student"))

@@ -17,6 +17,8 @@ MEANS = {
     "shift": "the student comes into situations that its teacher never showed it",
 }
 """What each part of a gap means."""
+DEALT = "teacher, errors dealt out"
+"""The name of the teacher whose z is off by its student's errors, at random."""
 
 
 def sentence(
@@ -33,7 +35,8 @@ def sentence(
         run: whose student it is.
         path: its folder.
         measure: what was measured.
-        reached: by ``teacher``, ``student`` and, if there is one, ``finetuned``.
+        reached: by ``teacher``, ``student`` and, if there are such, ``finetuned`` and
+            ``DEALT``.
         gap: between the first two.
         parts: of the gap, by name.
     """
@@ -61,7 +64,7 @@ def sentence(
     beside = f" (beside it: {beside})" if beside else ""
     return (
         f"{total}, of which {parts[first].size:.3f} is {first}{beside}: {MEANS[first]}. "
-        f"{advice(run, path, found)}{_tuned(measure, reached)}"
+        f"{_dealt(reached, gap)}{advice(run, path, found)}{_tuned(measure, reached)}"
     )
 
 
@@ -78,6 +81,18 @@ def advice(run: Run, path: Path, found: list[str]) -> str:
         return f"Try `ptde distill {path} {' '.join(typed)}`."
     more = run.apart.finetune.steps * 2 or max(1, run.steps // 10)
     return f"Try `ptde finetune {path} --finetune.steps {more:_}`."
+
+
+def _dealt(reached: Mapping[str, float], gap: Part) -> str:
+    """Whether errors as large cost as much wherever they are made."""
+    if DEALT not in reached:
+        return ""
+    left = reached[DEALT]
+    where = "it errs where it matters" if left - reached["student"] > gap.size / 2 else ""
+    where = where or "it is not near enough to z, wherever that is"
+    return (
+        f"Its errors of z, dealt out at random, leave {left:.3f} of the teacher: {where}. "
+    )
 
 
 def _tuned(measure: str, reached: Mapping[str, float]) -> str:
