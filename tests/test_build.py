@@ -1,10 +1,15 @@
 import dataclasses
 
+import jax
+import jax.numpy as jnp
 import pytest
 from tests.students import NO_STAGE_3
 
 from ptde import build
+from ptde.algos.registry import value_model
 from ptde.config import Run
+from ptde.jobs.checkpoint import size_of
+from ptde.rollout.collect import rollout_shapes
 
 PROBE = Run(world="probe", map="personal", finetune=NO_STAGE_3)
 
@@ -38,10 +43,28 @@ def test_a_replay_that_does_not_fit_says_what_would(monkeypatch):
 
 
 def test_what_is_said_to_fit_fits(monkeypatch):
-    monkeypatch.setattr(build, "_free_memory", lambda: 50_000_000)
-    run = dataclasses.replace(PROBE, envs=100_000)
-    with pytest.raises(ValueError, match="--envs 100000 needs") as said:
+    monkeypatch.setattr(build, "_free_memory", lambda: 500_000_000)
+    run = dataclasses.replace(PROBE, envs=1_000_000)
+    with pytest.raises(ValueError, match="--envs 1000000 needs") as said:
         build.check_fits(run, build.world(run))
     fitting = int(str(said.value).split("type --envs ")[1].split()[0])
     smaller = dataclasses.replace(PROBE, envs=fitting // 50)
     build.check_fits(smaller, build.world(smaller))
+
+
+def test_the_students_data_fit_beside_the_replay_they_are_made_from():
+    run = dataclasses.replace(PROBE, value=dataclasses.replace(PROBE.value, buffer=100))
+    env = build.world(run)
+    task = build.distillation(run, env)
+    played = rollout_shapes(env, 104, task.segment)
+
+    def data(key):
+        teacher = value_model(run, env.spec, key=key).teacher
+        seeds = lambda tree: jax.tree.map(lambda x: jnp.zeros((1, *x.shape), x.dtype), tree)
+        return task.tell(seeds(teacher), seeds(played))
+
+    shapes = jax.eval_shape(data, jax.random.key(0))
+    need = size_of(shapes)
+    build._check_student_data(run, env, replay=1_000, free=int(1.1 * need) + 1_000)
+    with pytest.raises(ValueError, match=r"104 segments, need .* type --buffer \d+ or"):
+        build._check_student_data(run, env, replay=1_000, free=int(0.9 * need))

@@ -186,6 +186,30 @@ def _check_memory(run: Run, env: AbstractWorld) -> None:
             f"the run {need / 1e9:.2f} GB and as much again to save it; "
             f"{free / 1e9:.2f} GB are free. Type --buffer {max(fitting, 1)} or less"
         )
+    if run.distils and run.stage_2.data != "own":
+        _check_student_data(run, env, replay, free)
+
+
+def _check_student_data(run: Run, env: AbstractWorld, replay: int, free: int) -> None:
+    """ValueError if stage 2's fixed data do not fit: its segments, with the teacher's z and
+    h at each step, which are made from stage 1's replay while that is there.
+    """
+    task, spec = distillation(run, env), env.spec
+    given = task.config.data == "replay"
+    rolls = -(-run.value.buffer // task.envs) if given else task.rolls
+    floats = spec.local_dim + run.info_config.z + (run.hidden if task.config.whole else 0)
+    step = spec.n_agents * (4 * floats + spec.n_actions + 1)
+    segments = rolls * task.envs
+    need = segments * task.segment * step * run.seeds
+    if need + given * replay > free:
+        fewer = max(1, int(0.8 * segments * free / (need + given * replay)))
+        option = f"--buffer {fewer}" if given else f"--student.data-segments {fewer}"
+        raise ValueError(
+            f"the student's data, {segments} segments, need {need / 1e9:.2f} GB"
+            + (f", beside the replay's {replay / 1e9:.2f} GB" if given else "")
+            + f", and {free / 1e9:.2f} GB are free: type {option} or less, or "
+            "--student.data own"
+        )
 
 
 def _check_part(option: str, count: int, each: int, free: int) -> None:
