@@ -85,7 +85,6 @@ PRESETS: dict[str, tuple[str, Run]] = {
             steps=350_000,
             episodes=512,
             info_config=InfoSizes(stochastic=False, state_encoder=16),
-            student=DistillConfig(steps=500),
             finetune=FinetuneConfig(share=0.0),
             baseline=True,
         ),

@@ -35,10 +35,10 @@ class DistillConfig(Options):
     on, to ``steps`` gradient steps in all."""
     steps: Annotated[int, In(0, example=40_000)] = 0
     """Gradient steps on data of the teacher or the replay. >= 0; 0 takes 40,000 for rows,
-    2,000 for segments."""
+    1,000 for segments."""
     batch: Annotated[int, In(0, example=1_000)] = 0
     """Rows (one agent at one step) of a gradient step for an mlp on z, else segments. >= 0;
-    0 takes 1,000 rows or 32 segments."""
+    0 takes 1,000 rows, 8 segments, or 32 of ``own`` data."""
     lr: Annotated[float, In(0, example=1e-4)] = 0.0
     """Adam's learning rate; for segments it falls by a cosine to 0. >= 0; 0 takes 1e-4 for
     rows, 2e-3 for segments."""
@@ -110,12 +110,13 @@ class DistillConfig(Options):
     @property
     def gradient_steps(self) -> int:
         """``steps``, or the default that 0 stands for."""
-        return self.steps or (2_000 if self.whole else 40_000)
+        return self.steps or (1_000 if self.whole else 40_000)
 
     @property
     def batch_size(self) -> int:
         """``batch``, or the default that 0 stands for."""
-        return self.batch or (32 if self.whole else 1_000)
+        segments = 32 if self.data == "own" else 8
+        return self.batch or (segments if self.whole else 1_000)
 
     @property
     def rate(self) -> float:
