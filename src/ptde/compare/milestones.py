@@ -18,8 +18,8 @@ LEVELS = (0.5, 0.8, 0.9)
 HOW_SOON = (
     "Joint steps and time of the whole run at the first test at which the mean of the last "
     "five test win rates is as high: the median seed's (every seed's steps); a student's "
-    "run has taught its teacher before, and seeds that share a program share its time. Area "
-    "under curve: the mean test win rate over stage 1."
+    "run has taught its teacher before, and seeds that share a program share its time. "
+    "Area under curve: the mean test win rate over stage 1."
 )
 """The note below the table of milestones."""
 
