@@ -203,7 +203,8 @@ def _check_student_data(run: Run, env: AbstractWorld, replay: int, free: int) ->
     need = segments * task.segment * step * run.seeds
     if need + given * replay > free:
         fewer = max(1, int(0.8 * segments * free / (need + given * replay)))
-        option = f"--buffer {fewer}" if given else f"--student.data-segments {fewer}"
+        option = f"--student.share 0 --student.data-segments {fewer}"
+        option = f"--buffer {fewer}" if given else option
         raise ValueError(
             f"the student's data, {segments} segments, need {need / 1e9:.2f} GB"
             + (f", beside the replay's {replay / 1e9:.2f} GB" if given else "")
