@@ -70,7 +70,13 @@ class Film:
 
 def draw_replay(scenes: Sequence[Scene], path: Path, milliseconds: int = 70) -> Path:
     """Writes scenes as an animated GIF, which stays at the last for a while."""
-    return _write([draw_scene(scene).quantize(64) for scene in scenes], path, milliseconds)
+    frames = [draw_scene(scene) for scene in scenes]
+    # One palette for all: finding one for each would take as long as drawing.
+    picked = frames[:: -(-len(frames) // 8)]
+    strip = Image.fromarray(np.concatenate([np.asarray(frame) for frame in picked]))
+    palette = strip.quantize(64)
+    plain = [f.quantize(palette=palette, dither=Image.Dither.NONE) for f in frames]
+    return _write(plain, path, milliseconds)
 
 
 def _write(frames: list[Image.Image], path: Path, milliseconds: int) -> Path:
@@ -115,7 +121,7 @@ def draw_scene(scene: Scene) -> Image.Image:
     for i in np.flatnonzero(alive):
         _unit(pen, scene, int(i), place(scene.position[i]), zoom)
     write_caption(image, scene.caption, SCALE)
-    return image.resize((SIZE, SIZE + HEAD), Image.Resampling.LANCZOS)
+    return image.reduce(SCALE)
 
 
 def write_caption(image: Image.Image, caption: str, scale: int = 1) -> None:
