@@ -4,8 +4,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from tests.envs.reference import jaxmarls, jaxmarls_state
 
 from ptde.envs import SmaxConfig, make_env
+from ptde.envs.battle.ticks import LATEST
+from ptde.envs.battle.units import DAMAGE, HEALTH, RELOAD, TICK
 from ptde.envs.registry import WORLDS
 from ptde.envs.smax import STEP_SECONDS, STOP, Smax, time_limit
 from ptde.presets import PAPER_MAPS
@@ -20,8 +23,20 @@ def battle(**options):
 def moved(env, state, **changes):
     """The same moment with other units."""
     (inner, last_action), ended = state
-    units = inner.state.replace(**changes)
-    return (inner.replace(state=units), last_action), ended
+    units = dataclasses.replace(inner.units, **changes)
+    return (dataclasses.replace(inner, units=units), last_action), ended
+
+
+def units_of(state):
+    return state[0][0].units
+
+
+def places(units):
+    return jnp.swapaxes(units.place, -1, -2)
+
+
+def at(place):
+    return {"place": place.T}
 
 
 def shown(env, state):
@@ -43,45 +58,47 @@ def smac():
 def in_the_open(env, key):
     """Units in the middle of the map, some of them dead, hurt and reloading."""
     state, _ = env.reset(key=key)
-    k1, k2, k3 = jax.random.split(key, 3)
-    units = state[0][0].state
+    k1, k2 = jax.random.split(key)
+    units = units_of(state)
     alive = jnp.arange(8) != 1
     return moved(
         env,
         state,
-        unit_positions=16 + jax.random.uniform(k1, (8, 2), minval=-7, maxval=7),
-        unit_alive=alive,
-        unit_health=jnp.where(alive, units.unit_health * 0.6, 0.0),
-        unit_weapon_cooldowns=jax.random.uniform(k2, (8,)),
-        prev_movement_actions=jax.random.normal(k3, (8, 2)),
-        prev_attack_actions=jnp.array([5, 0, 9, 5, 6, 7, 0, 5]),
+        **at(16 + jax.random.uniform(k1, (8, 2), minval=-7, maxval=7)),
+        health=jnp.where(alive, units.health * 0.6, 0.0),
+        reload=jax.random.uniform(k2, (8,)),
+        order=jnp.array([5, 0, 9, 5, 1, 7, 4, 3], jnp.int32),
     )
 
 
 def test_the_native_observation_and_legal_actions_are_smaxs(native):
     env, _ = native
+    game = jaxmarls(env)
     for seed in range(5):
         state = in_the_open(env, jax.random.key(seed))
         step = shown(env, state)
-        theirs = env.battle.get_obs(state[0][0])
-        theirs = jnp.stack([theirs[a] for a in env.battle.agents])
+        same = jaxmarls_state(env, state[0][0])
+        theirs = game.get_obs(same)
+        theirs = jnp.stack([theirs[a] for a in game.agents])
         np.testing.assert_allclose(
             step.local.obs, theirs * step.local.alive[:, None], atol=1e-6
         )
-        legal = env.battle.get_avail_actions(state[0][0])
-        legal = jnp.stack([legal[a] for a in env.battle.agents]).astype(bool)
+        legal = game.get_avail_actions(same)
+        legal = jnp.stack([legal[a] for a in game.agents]).astype(bool)
         np.testing.assert_array_equal(step.local.legal, legal)
 
 
 @pytest.mark.parametrize(
     "hidden",
-    ["unit_weapon_cooldowns", "prev_movement_actions", "prev_attack_actions"],
+    [{"reload": 0.1}, {"order": 2}, {"order": 6}],
+    ids=["reload", "move", "attack"],
 )
 def test_smac_hides_what_native_shows(native, smac, hidden):
     def changes(env):
         state = in_the_open(env, jax.random.key(3))
-        value = getattr(state[0][0].state, hidden)
-        other = moved(env, state, **{hidden: value + jnp.ones_like(value)})
+        other = moved(
+            env, state, **{name: jnp.full(8, value) for name, value in hidden.items()}
+        )
         return jnp.abs(shown(env, state).local.obs - shown(env, other).local.obs).max()
 
     assert changes(native[0]) > 0
@@ -91,8 +108,7 @@ def test_smac_hides_what_native_shows(native, smac, hidden):
 def test_smac_hides_where_one_is_and_the_state_shows_it(smac):
     env, _ = smac
     state = in_the_open(env, jax.random.key(3))
-    position = state[0][0].state.unit_positions
-    shifted = moved(env, state, unit_positions=position + 1.0)
+    shifted = moved(env, state, **at(places(units_of(state)) + 1.0))
     before, after = shown(env, state), shown(env, shifted)
     np.testing.assert_allclose(before.local.obs, after.local.obs, atol=1e-5)
     assert jnp.abs(before.state - after.state).max() > 0.05
@@ -103,8 +119,8 @@ def test_smac_layout(smac):
     env, _ = smac
     assert env.spec.obs_dim == 40
     state = in_the_open(env, jax.random.key(4))
-    units, local = state[0][0].state, shown(env, state).local
-    position, sight = units.unit_positions, 10.0
+    local = shown(env, state).local
+    position, sight = places(units_of(state)), 10.0
     row = local.obs[0]
     assert row[:4].tolist() == [1, 1, 1, 1]
     for enemy in range(5):
@@ -127,16 +143,16 @@ def test_smac_layout(smac):
 def test_the_edge_of_the_map_is_felt(smac):
     env, _ = smac
     state = in_the_open(env, jax.random.key(4))
-    position = state[0][0].state.unit_positions.at[0].set(jnp.array([31.0, 1.0]))
-    row = shown(env, moved(env, state, unit_positions=position)).local.obs[0]
+    position = places(units_of(state)).at[0].set(jnp.array([31.0, 1.0]))
+    row = shown(env, moved(env, state, **at(position))).local.obs[0]
     assert row[:4].tolist() == [1, 0, 0, 1]  # up, right, down, left
 
 
 def test_fog_hides_and_forbids_what_is_far(smac):
     fog = battle(sight=0.3)
     state = in_the_open(fog, jax.random.key(4))
-    units, local = state[0][0].state, shown(fog, state).local
-    distance = jnp.linalg.norm(units.unit_positions[3:] - units.unit_positions[0], axis=-1)
+    position, local = places(units_of(state)), shown(fog, state).local
+    distance = jnp.linalg.norm(position[3:] - position[0], axis=-1)
     seen = local.obs[0, 4:29].reshape(5, 5)[:, 1] > 0
     np.testing.assert_array_equal(seen, distance < 3.0)
     np.testing.assert_array_equal(local.legal[0, 5:], distance < 3.0)
@@ -194,13 +210,11 @@ def test_the_enemy_can_be_shot_dead_within_the_limit(name):
     """By a team that always fires: whole shots, each weapon at its slowest."""
     env = Smax(name)
     assert env.spec.time_limit == LIMITS[name]
-    game, n = env.battle, env.n
-    types = np.asarray(game.scenario)
-    damage = np.asarray(game.unit_type_attacks)[types[:n]]
-    between = np.asarray(game.unit_type_weapon_cooldowns)[types[:n]]
-    between = between + 3 * game.time_per_step  # drawn up to 2 more, looked at every 1
+    n, kinds = env.n, env.battle.fixed
+    damage = DAMAGE[kinds[:n]]
+    between = RELOAD[kinds[:n]] + LATEST + TICK  # the weapon is looked at every tick
     rate = np.sum(damage / between)
-    health = np.asarray(game.unit_type_health)[types[n:]]
+    health = HEALTH[kinds[n:]]
     shots = np.ceil(health / damage.min())
     assert np.sum(shots * damage.min()) / rate < STEP_SECONDS * env.spec.time_limit
 
@@ -218,12 +232,12 @@ def edge_deaths(env, direction, battles=32):
         legal = env._show(state, jnp.zeros(()), jnp.ones(())).local.legal
         lots = jax.random.uniform(key_action, legal.shape).at[:, direction].add(0.5)
         action = jnp.argmax(jnp.where(legal, lots, -1.0), axis=-1).astype(jnp.int32)
-        before = state[0].state
+        before = state[0].units
         state, step, _ = env.step_env(state, action, key=key_step)
-        died = before.unit_alive[: env.n] & ~step.local.alive
-        place = before.unit_positions
+        died = before.alive[: env.n] & ~step.local.alive
+        place = places(before)
         gap = jnp.linalg.norm(place[: env.n, None] - place[None, env.n :], axis=-1)
-        gap = jnp.where(before.unit_alive[env.n :], gap, 100.0)
+        gap = jnp.where(before.alive[env.n :], gap, 100.0)
         return state, jnp.sum(died & (gap > 10.0).all(axis=-1))
 
     def roll(key):
@@ -246,10 +260,10 @@ def test_moves_off_the_map_are_not_legal_and_the_observation_says_so(smac, nativ
     for gap, may in ((2.0, 0), (2.1, 1)):
         for env, rule in ((smac[0], may), (native[0], 1)):
             state = in_the_open(env, jax.random.key(4))
-            place = state[0][0].state.unit_positions.at[0].set(jnp.array([gap, 16.0]))
-            local = shown(env, moved(env, state, unit_positions=place)).local
+            place = at(places(units_of(state)).at[0].set(jnp.array([gap, 16.0])))
+            local = shown(env, moved(env, state, **place)).local
             assert local.legal[0, :4].tolist() == [1, 1, 1, rule]
-        row = shown(smac[0], moved(smac[0], state, unit_positions=place)).local.obs[0]
+        row = shown(smac[0], moved(smac[0], state, **place)).local.obs[0]
         assert row[:4].tolist() == [1, 1, 1, may]
 
 
@@ -259,9 +273,7 @@ def test_a_won_battle_is_worth_20():
     spread = jnp.array([[10.0, 10 + 2 * i] for i in range(3)])
     near = jnp.array([[14.0, 10 + 1.5 * i] for i in range(5)])
     state, _ = env.reset(key=jax.random.key(2))
-    state = moved(
-        env, state, unit_health=weak, unit_positions=jnp.concatenate([spread, near])
-    )
+    state = moved(env, state, health=weak, **at(jnp.concatenate([spread, near])))
     advance = jax.jit(lambda s, a, k: env.step(s, a, key=k))
     step, total = shown(env, state), 0.0
     for key in jax.random.split(jax.random.key(3), 60):
@@ -280,14 +292,14 @@ def test_a_won_battle_is_worth_20():
 def test_a_lost_battle_ends_the_task_without_a_victory():
     env = battle()
     steps, _, _ = run_to_the_end(
-        env, [STOP] * 3, {"unit_health": jnp.array([1.0] * 3 + [150.0] * 5)}
+        env, [STOP] * 3, {"health": jnp.array([1.0] * 3 + [150.0] * 5)}
     )
     assert steps[-1].discount == 0
     assert not steps[-1].performance
 
 
 def test_the_enemys_attack_mode_reaches_the_enemy():
-    assert battle(enemy_attack="random").battle.attack_mode == "random"
+    assert battle(enemy_attack="random").battle.mode == "random"
 
 
 @pytest.mark.parametrize("name", PAPER_MAPS)

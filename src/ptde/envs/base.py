@@ -7,7 +7,7 @@ from typing import Any, Literal, TypeAlias, TypeVar
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Int, Key, PyTree
+from jaxtyping import Array, Bool, Int, Key, PyTree
 
 from ptde.ops.keys import new_key, row_keys
 from ptde.types import EnvSpec, TimeStep
@@ -96,7 +96,7 @@ class AbstractEnv(AbstractWorld):
     @staticmethod
     def _restartable(begun: tuple[EnvState, TimeStep]) -> tuple[EnvState, TimeStep]:
         state, step = begun
-        return _typed(((state, jnp.zeros((), bool)), step))
+        return typed(((state, jnp.zeros((), bool)), step))
 
     def step(
         self, state: EnvState, action: Int[Array, " n"], *, key: Key[Array, ""]
@@ -106,16 +106,18 @@ class AbstractEnv(AbstractWorld):
         key_reset, key_step = jax.random.split(key)
         fresh, first_step = self.reset_env(key=key_reset)
         inner, step, last = self.step_env(inner, action, key=key_step)
-        restart = lambda new, old: jax.tree.map(
-            lambda x, y: jnp.where(ended, x, y), new, old
-        )
         if self.time_out == "terminal":
             over = jnp.where(last, 0.0, step.discount)
             step = replace(step, discount=over)
-        state = (restart(fresh, inner), ~ended & last)
-        return _typed((state, restart(first_step, step)))
+        state = (restarted(ended, fresh, inner), ~ended & last)
+        return typed((state, restarted(ended, first_step, step)))
 
 
-def _typed(tree: T) -> T:
+def restarted(ended: Bool[Array, ""], fresh: T, running: T) -> T:
+    """A new episode's tree if the old one has ended, else the running one's."""
+    return jax.tree.map(lambda x, y: jnp.where(ended, x, y), fresh, running)
+
+
+def typed(tree: T) -> T:
     """The tree without weak types, with which a program would be compiled twice."""
     return jax.tree.map(lambda x: jax.lax.convert_element_type(x, x.dtype), tree)

@@ -1,29 +1,50 @@
 """SMAX: StarCraft-like battles in JAX (JaxMARL, Rutherford et al. 2024).
 
-The battle itself is ``jaxmarl``'s. This module adds StarCraft's time limits, SMAC's
-observations, legal moves and state, and the reward's scale.
+The battle itself, ``ptde.envs.battle``, follows ``jaxmarl``'s rules. This module adds
+StarCraft's time limits, SMAC's observations, legal moves and state, and the reward's scale.
 """
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TypeAlias
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int, Key
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int, Key, Shaped
 
-from ptde.envs.base import AbstractEnv, EnvState
+from ptde.envs.base import AbstractEnv, EnvState, restarted, typed
+from ptde.envs.battle import Battle, Outcome, Units
+from ptde.envs.battle.units import (
+    HEALTH,
+    NAMES,
+    RANGE,
+    RELOAD,
+    SIGHT,
+    SIZE,
+    SPEED,
+    STOP,
+    TICK,
+    TICKS,
+    of,
+)
 from ptde.envs.quiet import quietly
 from ptde.envs.settings import SmaxConfig
 from ptde.types import EnvSpec, LocalView, TimeStep
 from ptde.validation import check_choice
 
 with quietly():
-    from jaxmarl.environments.smax import HeuristicEnemySMAX
     from jaxmarl.environments.smax.smax_env import MAP_NAME_TO_SCENARIO, Scenario
 
-MOVES = jnp.array([[0.0, 1.0], [1.0, 0.0], [0.0, -1.0], [-1.0, 0.0]])
+MOVES = np.array([[0, 1], [1, 0], [0, -1], [-1, 0]], np.float32)
 """Directions of the actions 0 .. 3; 4 is stop, 5 + j attacks enemy j."""
-STOP = 4
 STALKER, ZEALOT = 2, 3
-UNITS = ("marine", "marauder", "stalker", "zealot", "zergling", "hydralisk")
-"""Unit types by SMAX's numbers."""
+
+
+Pairs: TypeAlias = tuple[
+    Float[Array, "n U"], Float[Array, "n U"], Float[Array, "n U"], Bool[Array, "n U"]
+]
+"""Of each ally and all units: dx, dy and the distance in map units, and who sees whom."""
 
 
 def _versus(allies: list[int], enemies: list[int]) -> Scenario:
@@ -57,7 +78,7 @@ SMAC_LIMITS = {
 SMACV2_LIMIT = 200
 """The time limit of SMACv2's maps, and here of all that are not in ``SMAC_LIMITS``."""
 
-STEP_SECONDS = 0.5
+STEP_SECONDS = TICKS * TICK
 """Seconds of a joint step of SMAX. StarCraft's is 8 of its 22.4 game loops a second."""
 
 
@@ -82,18 +103,14 @@ class Smax(AbstractEnv):
         self.config = config
         self.map_name = map_name
         limit = config.time_limit or time_limit(map_name)
-        self.battle = HeuristicEnemySMAX(
-            scenario=scenario,
-            attack_mode=config.enemy_attack,
-            max_steps=limit - 1,  # it checks the clock one step late
-            walls_cause_death=config.observation == "native",
-        )
-        self.n, self.units = scenario.num_allies, self.battle._env.num_agents
+        edge = config.observation == "native"
+        self.battle = Battle(scenario, config.enemy_attack, edge)
+        self.n, self.units = self.battle.n, self.battle.units
         self.types = self._types(scenario)
         enemies = self.units - self.n
         per_unit = 4 + len(self.types)
         if config.observation == "native":
-            obs_dim = self.battle.obs_size
+            obs_dim = (self.units - 1) * (7 + len(NAMES)) + 4 + len(NAMES)
         else:
             obs_dim = 4 + (self.units - 1) * (5 + len(self.types))
             obs_dim += 1 + len(self.types)
@@ -108,11 +125,6 @@ class Smax(AbstractEnv):
             full_obs_dim=obs_dim if config.full_sight else 0,
             entities=self._entities(per_unit, n_actions),
         )
-        # Every unit but i, allies first: the order of SMAX's own observation.
-        self.others = jnp.array(
-            [[j for j in range(self.units) if j != i] for i in range(self.n)]
-        )
-        self.half = jnp.array([self.battle.map_width, self.battle.map_height]) / 2
 
     def _entities(self, width: int, n_actions: int) -> tuple[tuple[int, ...], ...]:
         """The places of each unit's block in the state; an ally's has its last action."""
@@ -139,13 +151,13 @@ class Smax(AbstractEnv):
         """
         if self.config.observation == "native":
             unit = ["last move x", "last move y", "last target", "cooldown / longest"]
-            unit += [f"is {name}" for name in UNITS]
+            unit += [f"is {name}" for name in NAMES]
             seen = ["health / full", "dx / sight", "dy / sight", *unit]
             parts = {f"other ally {i}": seen for i in range(self.n - 1)}
             parts |= {f"enemy {j}": seen for j in range(self.units - self.n)}
             parts["own"] = ["health / full", "x / width", "y / height", *unit[3:]]
         else:
-            types = [f"is {UNITS[t]}" for t in self.types]
+            types = [f"is {NAMES[t]}" for t in self.types]
             seen = ["distance / sight", "dx / sight", "dy / sight", "health / full", *types]
             enemy, ally = ["attackable", *seen], ["visible", *seen]
             parts = {"can": list(self.action_names()[:STOP])}
@@ -160,168 +172,182 @@ class Smax(AbstractEnv):
         return (*moves, "stop", *shots)
 
     def reset_env(self, *, key: Key[Array, ""]) -> tuple[EnvState, TimeStep]:
-        _, battle = self.battle.reset(key)
-        nobody = jnp.full((self.n,), -1, jnp.int32)
-        state = (battle, nobody)
+        state = self._begin(key)
         return state, self._show(state, jnp.zeros(()), jnp.ones(()))
 
     def step_env(
         self, state: EnvState, action: Int[Array, " n"], *, key: Key[Array, ""]
     ) -> tuple[EnvState, TimeStep, Bool[Array, ""]]:
-        battle, _ = state
-        actions = dict(zip(self.battle.agents, action, strict=True))
-        _, battle, reward, done, _ = self.battle.step_env(key, battle, actions)
-        alive = battle.state.unit_alive
-        decided = ~alive[: self.n].any() | ~alive[self.n :].any()
-        state = (battle, action.astype(jnp.int32))
-        reward = self.config.reward_scale * reward[self.battle.agents[0]]
-        discount = 1.0 - decided.astype(jnp.float32)
-        return state, self._show(state, reward, discount), done["__all__"]
+        state, outcome, last = self._play(state, action, key)
+        discount = 1.0 - outcome.decided.astype(jnp.float32)
+        return state, self._show(state, outcome.reward, discount), last
+
+    def step(
+        self, state: EnvState, action: Int[Array, " n"], *, key: Key[Array, ""]
+    ) -> tuple[EnvState, TimeStep]:
+        """As ``AbstractEnv`` has it, but what is shown is computed once: after the restart,
+        not for the battle that ends and for the new one.
+        """
+        inner, ended = state
+        key_reset, key_step = jax.random.split(key)
+        inner, outcome, last = self._play(inner, action, key_step)
+        inner = restarted(ended, self._begin(key_reset), inner)
+        reward = jnp.where(ended, 0.0, outcome.reward)
+        discount = jnp.where(outcome.decided & ~ended, 0.0, 1.0)
+        shown = self._show(inner, reward, discount)
+        if self.time_out == "terminal":
+            over = jnp.where(last & ~ended, 0.0, discount)
+            shown = replace(shown, discount=over)
+        return typed(((inner, ~ended & last), shown))
+
+    def _begin(self, key: Key[Array, ""]) -> EnvState:
+        nobody = jnp.full((self.n,), -1, jnp.int32)
+        return self.battle.begin(key=key), nobody
+
+    def _play(
+        self, state: EnvState, action: Int[Array, " n"], key: Key[Array, ""]
+    ) -> tuple[EnvState, Outcome, Bool[Array, ""]]:
+        """The state after ``action``, what it brought, and whether the episode is over."""
+        battle, outcome = self.battle.step(state[0], action, key=key)
+        late = battle.time >= self.spec.time_limit
+        reward = self.config.reward_scale * outcome.reward
+        outcome = replace(outcome, reward=reward)
+        return (battle, action.astype(jnp.int32)), outcome, outcome.decided | late
 
     def _show(
         self, state: EnvState, reward: Float[Array, ""], discount: Float[Array, ""]
     ) -> TimeStep:
         battle, last_action = state
-        units = battle.state
-        alive = units.unit_alive[: self.n]
-        seen = self._seen(units)
+        units = battle.units
+        alive = units.alive[: self.n]
+        pairs = self._pairs(units)
+        legal = self._legal(units, pairs)
         features = self._native if self.config.observation == "native" else self._smac
-        observe = lambda seen: jnp.where(alive[:, None], features(units, seen), 0.0)
-        everything = (*seen[:2], units.unit_alive[self.others])
+        observe = lambda pairs, legal: jnp.where(
+            alive[:, None], features(units, pairs, legal), 0.0
+        )
+        full_obs = None
+        if self.config.full_sight:
+            everything = (*pairs[:3], jnp.broadcast_to(units.alive, pairs[3].shape))
+            full_obs = observe(everything, self._legal(units, everything))
         return TimeStep(
             local=LocalView(
-                obs=observe(seen),
-                legal=self._legal(units, seen),
+                obs=observe(pairs, legal),
+                legal=legal,
                 last_action=last_action,
                 alive=alive,
             ),
             state=self._state(units, last_action),
             reward=reward,
             discount=discount,
-            first=units.step == 0,
+            first=battle.time == 0,
             performance=jnp.where((discount == 0.0) & alive.any(), 1.0, 0.0),
-            full_obs=observe(everything) if self.config.full_sight else None,
+            full_obs=full_obs,
         )
 
-    def _seen(self, units) -> tuple[Array, Array, Array]:
-        """Offsets [n, other, 2] in map units, distances, and which units are seen."""
-        position = units.unit_positions
-        offset = position[self.others] - position[: self.n, None]
-        distance = jnp.linalg.norm(offset, axis=-1)
-        seen = distance < self.config.sight * self._sight(units)[:, None]
-        return offset, distance, seen & units.unit_alive[self.others]
+    def _pairs(self, units: Units) -> Pairs:
+        """How all units lie to each ally, and whom of them he sees: himself, too."""
+        dx = units.x - units.x[: self.n, None]
+        dy = units.y - units.y[: self.n, None]
+        distance = jnp.sqrt(dx**2 + dy**2)
+        seen = distance < self.config.sight * self._sight(units)
+        return dx, dy, distance, seen & units.alive
 
-    def _sight(self, units) -> Float[Array, " n"]:
-        return self.battle.unit_type_sight_ranges[units.unit_types[: self.n]]
+    def _others(self, pairs: Shaped[Array, "n U f"]) -> Shaped[Array, "n others f"]:
+        """Every unit but the observer, allies first: slices, which cost no gather."""
+        allies, enemies = pairs[:, : self.n], pairs[:, self.n :]
+        before = np.arange(self.n - 1) < np.arange(self.n)[:, None]
+        others = jnp.where(before[..., None], allies[:, :-1], allies[:, 1:])
+        return jnp.concatenate([others, enemies], axis=1)
 
-    def _free(self, units) -> Bool[Array, "n 4"]:
+    def _of(self, table: np.ndarray, units: Units) -> Float[np.ndarray | Array, " U"]:
+        return of(table, self.battle.kinds(units))
+
+    def _sight(self, units: Units) -> Float[np.ndarray | Array, "n 1"]:
+        return self._of(SIGHT, units)[: self.n, None]
+
+    def _free(self, units: Units) -> Bool[Array, "n 4"]:
         """Whether each move of one step ends on the map."""
-        speed = self.battle.unit_type_velocities[units.unit_types[: self.n]]
-        step = STEP_SECONDS * speed[:, None, None] * MOVES
-        ahead = units.unit_positions[: self.n, None] + step
-        return jnp.all((ahead > 0.0) & (ahead < 2.0 * self.half), axis=-1)
+        step = STEP_SECONDS * self._of(SPEED, units)[: self.n, None]
+        x = units.x[: self.n, None] + step * MOVES[:, 0]
+        y = units.y[: self.n, None] + step * MOVES[:, 1]
+        return (x > 0.0) & (x < SIZE) & (y > 0.0) & (y < SIZE)
 
-    def _range(self, units) -> Float[Array, " n"]:
-        return self.battle.unit_type_attack_ranges[units.unit_types[: self.n]]
+    def _health(self, units: Units) -> Float[Array, " U"]:
+        return units.health / self._of(HEALTH, units)
 
-    def _health(self, units) -> Float[Array, " units"]:
-        return units.unit_health / self.battle.unit_type_health[units.unit_types]
+    def _cooldown(self, units: Units) -> Float[Array, " U"]:
+        return jnp.clip(units.reload / self._of(RELOAD, units), 0.0, 1.0)
 
-    def _cooldown(self, units) -> Float[Array, " units"]:
-        longest = self.battle.unit_type_weapon_cooldowns[units.unit_types]
-        return jnp.clip(units.unit_weapon_cooldowns / longest, 0.0, 1.0)
+    def _type_bits(self, units: Units, types: Sequence[int]) -> list[Array]:
+        """Whether each unit is of each type, [U] each."""
+        kinds = self.battle.kinds(units)
+        return [jnp.asarray(kinds == t).astype(jnp.float32) for t in types]
 
-    def _type_bits(self, units) -> Float[Array, "units bits"]:
-        bits = [units.unit_types == t for t in self.types]
-        return (
-            jnp.stack(bits, -1).astype(jnp.float32) if bits else jnp.zeros((self.units, 0))
-        )
-
-    def _legal(self, units, seen) -> Bool[Array, "n u"]:
+    def _legal(self, units: Units, pairs: Pairs) -> Bool[Array, "n u"]:
         """Moves and attacks of the living, stop for all; no attack on what is not seen.
 
         As in SMAC, the moves' part is the four bits "can move" of the observation.
         """
-        _, distance, visible = seen
-        alive = units.unit_alive[: self.n, None]
-        in_range = (distance < self._range(units)[:, None]) & visible
-        attack = in_range[:, self.n - 1 :] & alive
+        _, _, distance, seen = (x[:, self.n :] for x in pairs)
+        alive = units.alive[: self.n, None]
+        in_range = distance < self._of(RANGE, units)[: self.n, None]
+        attack = in_range & seen & alive
         move = jnp.broadcast_to(alive, (self.n, len(MOVES)))
         if self.config.observation == "smac":
             move = move & self._free(units)
         return jnp.concatenate([move, jnp.ones_like(alive), attack], axis=-1)
 
-    def _smac(self, units, seen) -> Float[Array, "n o"]:
+    def _smac(
+        self, units: Units, pairs: Pairs, legal: Bool[Array, "n u"]
+    ) -> Float[Array, "n o"]:
         """SMAC's layout: can move (4), enemies, allies, oneself; no shields in SMAX.
 
         Enemy [attackable, distance, dx, dy, health, type], ally [visible, distance, dx, dy,
         health, type], oneself [health, type]; distances in units of the sight range.
         """
-        offset, distance, visible = seen
-        sight = self._sight(units)[:, None]
-        types = self._type_bits(units)
-        health = self._health(units)
-        other = jnp.concatenate(
-            [
-                visible[..., None].astype(jnp.float32),
-                (distance / sight)[..., None],
-                offset / sight[..., None],
-                health[self.others][..., None],
-                types[self.others],
-            ],
-            axis=-1,
-        )
-        other = jnp.where(visible[..., None], other, 0.0)
+        dx, dy, distance, seen = pairs
+        sight, can = self._sight(units), legal.astype(jnp.float32)
+        unit = [self._health(units), *self._type_bits(units, self.types)]
+        first = jnp.concatenate([jnp.ones((self.n, self.n)), can[:, STOP + 1 :]], axis=1)
+        columns = [first, distance / sight, dx / sight, dy / sight]
+        other = self._others(_table(seen, *columns, *unit))
         allies, enemies = other[:, : self.n - 1], other[:, self.n - 1 :]
-        legal = self._legal(units, seen).astype(jnp.float32)
-        enemies = enemies.at[..., 0].set(legal[:, STOP + 1 :])
-        own = jnp.concatenate([health[: self.n, None], types[: self.n]], axis=-1)
         flat = [x.reshape(self.n, -1) for x in (enemies, allies)]
-        return jnp.concatenate([legal[:, :STOP], *flat, own], axis=-1)
+        own = jnp.stack(unit, axis=-1)[: self.n]
+        return jnp.concatenate([can[:, :STOP], *flat, own], axis=-1)
 
-    def _native(self, units, seen) -> Float[Array, "n o"]:
+    def _native(
+        self, units: Units, pairs: Pairs, legal: Bool[Array, "n u"]
+    ) -> Float[Array, "n o"]:
         """SMAX's own layout: allies and enemies, then oneself."""
-        offset, _, visible = seen
-        sight = self._sight(units)[:, None, None]
-        most = jnp.where(jnp.arange(self.units) < self.n, self.units - self.n, self.n)
-        target = units.prev_attack_actions / (most + STOP).astype(jnp.float32)
-        unit = jnp.concatenate(
-            [
-                units.prev_movement_actions,
-                target[:, None],
-                self._cooldown(units)[:, None],
-                jax.nn.one_hot(units.unit_types, self.battle.unit_type_bits),
-            ],
-            axis=-1,
-        )
-        health = self._health(units)
-        other = jnp.concatenate(
-            [health[self.others][..., None], offset / sight, unit[self.others]], axis=-1
-        )
-        other = jnp.where(visible[..., None], other, 0.0).reshape(self.n, -1)
-        own = [
-            health[: self.n, None],
-            units.unit_positions[: self.n] / (2.0 * self.half),
-            unit[: self.n, 3:],
-        ]
-        return jnp.concatenate([other, *own], axis=-1)
+        dx, dy, _, seen = pairs
+        sight, health = self._sight(units), self._health(units)
+        most = np.where(np.arange(self.units) < self.n, self.units - self.n, self.n) + STOP
+        shown = [self._cooldown(units), *self._type_bits(units, range(len(NAMES)))]
+        moved = [jnp.where(units.order == a, 1.0, 0.0) for a in range(STOP)]
+        target = jnp.where(units.order > STOP, units.order, 0) / most.astype(np.float32)
+        acted = [moved[1] - moved[3], moved[0] - moved[2], target]
+        other = self._others(_table(seen, health, dx / sight, dy / sight, *acted, *shown))
+        own = jnp.stack([health, units.x / SIZE, units.y / SIZE, *shown], axis=-1)
+        return jnp.concatenate([other.reshape(self.n, -1), own[: self.n]], axis=-1)
 
-    def _state(self, units, last_action: Int[Array, " n"]) -> Float[Array, " s"]:
+    def _state(self, units: Units, last_action: Int[Array, " n"]) -> Float[Array, " s"]:
         """Units [health, cooldown, x, y, type], then last actions; zeros for the dead.
 
         x and y are relative to the map's centre, in [-1, 1]. As in SMAC, but with the
         enemy's cooldowns, which SMAX's own state shows too.
         """
-        place = (units.unit_positions - self.half) / self.half
-        unit = jnp.concatenate(
-            [
-                self._health(units)[:, None],
-                self._cooldown(units)[:, None],
-                place,
-                self._type_bits(units),
-            ],
-            axis=-1,
-        )
-        unit = jnp.where(units.unit_alive[:, None], unit, 0.0)
+        half = SIZE / 2
+        place = [(units.x - half) / half, (units.y - half) / half]
+        columns = [self._health(units), self._cooldown(units), *place]
+        columns += self._type_bits(units, self.types)
+        unit = jnp.where(units.alive[:, None], jnp.stack(columns, axis=-1), 0.0)
         actions = jax.nn.one_hot(last_action, self.spec.n_actions)
         return jnp.concatenate([unit.reshape(-1), actions.reshape(-1)])
+
+
+def _table(seen: Bool[Array, "n U"], *columns: Array) -> Float[Array, "n U f"]:
+    """Columns of pairs [n, U] or of units [U] as a table; zeros for what is not seen."""
+    wide = [jnp.broadcast_to(column, seen.shape) for column in columns]
+    return jnp.where(seen[..., None], jnp.stack(wide, axis=-1), 0.0)

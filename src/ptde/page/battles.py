@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import PyTree
 
 from ptde.agents.watch import watched
+from ptde.envs.battle.units import SIZE, TICKS
 from ptde.envs.smax import STEP_SECONDS, Smax
 from ptde.page.scenes import Scenes, pack, start_of_side, thoughts
 from ptde.pipeline import replay_key, team_policy
@@ -32,9 +33,9 @@ def record_battles(env: Smax, sides: Sequence[Side], battles: int) -> Iterator[S
             "title": f"battle {number + 1}",
             "actions": [*MOVES, *(f"attack {j + 1}" for j in range(env.units - env.n))],
             "allies": env.n,
-            "width": float(np.max(2 * np.asarray(env.half))),
+            "width": SIZE,
             "seconds": STEP_SECONDS,
-            "moments": 8 // EVERY // thin,
+            "moments": TICKS // EVERY // thin,
             "sides": [
                 start_of_side(side) | _battle(env, *play(team, key), thin)
                 for side, team in zip(sides, teams, strict=True)
@@ -47,7 +48,7 @@ def _battle(
 ) -> dict[str, Any]:
     return {
         "end": "won" if won else "not won",
-        "steps": len(moments.unit_health),
+        "steps": len(moments.health),
         **_units(scenes_of(env, moments, won)[::thin]),
         **thoughts(thought),
     }

@@ -4,12 +4,24 @@ from collections.abc import Callable
 from functools import partial
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Key, PyTree
 
 from ptde.agents.policy import FullPolicy
 from ptde.agents.watch import thought_of, watched
+from ptde.envs.battle import Units
+from ptde.envs.battle.ticks import SOONEST
+from ptde.envs.battle.units import (
+    HEALTH,
+    LETTERS,
+    RADIUS,
+    RELOAD,
+    SIGHT,
+    SIZE,
+    STOP,
+    TICK,
+    TICKS,
+)
 from ptde.envs.smax import Smax
 from ptde.report.replay import Scene
 
@@ -33,7 +45,6 @@ def player(
         of every joint step, [steps, 8, ...]; whether it was won; and the policy's thoughts
         at every step, [steps, ...], if it is watched (``agents.watch``).
     """
-    battle = env.battle
 
     def play(policy, scene, key):
         state, step, memory = scene
@@ -41,8 +52,7 @@ def player(
         team = jax.tree.map(lambda x: x[None], step)
         memory, output = policy(memory, team, key=key_policy)
         action = output.action[0]
-        actions = dict(zip(battle.agents, action, strict=True))
-        moments = battle.step_env(key_env, state[0], actions, True)
+        moments = env.battle.film(state[0], action, key=key_env)
         state, step, last = env.step_env(state, action, key=key_env)
         thought = jax.tree.map(lambda x: x[0], thought_of(policy, memory))
         return (state, step, memory), (moments, last, step.performance, thought)
@@ -65,37 +75,34 @@ def player(
 
 def scenes_of(env: Smax, moments: PyTree, won: bool) -> list[Scene]:
     """The scenes of a battle: every ``EVERY``-th of its moments, and its last."""
-    battle, scenes = env.battle, []
-    length = len(moments.unit_health)
+    scenes, length = [], len(moments.health)
     for t in range(length):
-        for moment in range(0, 8, EVERY):
+        for moment in range(0, TICKS, EVERY):
             units = jax.tree.map(lambda x, t=t, m=moment: x[t, m], moments)
-            seconds = (t * 8 + moment) * battle.time_per_step
+            seconds = (t * TICKS + moment) * TICK
             caption = f"{env.map_name}   {seconds:4.1f} s"
             scenes.append(_scene(env, units, seconds, caption))
     units = jax.tree.map(lambda x: x[length - 1, -1], moments)
-    seconds = length * 8 * battle.time_per_step
+    seconds = length * TICKS * TICK
     caption = f"{env.map_name}   {seconds:4.1f} s   {'won' if won else 'not won'}"
     return [*scenes, _scene(env, units, seconds, caption)]
 
 
-def _scene(env: Smax, units, seconds: float, caption: str) -> Scene:
-    battle, types = env.battle, units.unit_types
-    action = units.prev_attack_actions - battle.num_movement_actions
+def _scene(env: Smax, units: Units, seconds: float, caption: str) -> Scene:
+    kinds = np.asarray(env.battle.kinds(units))
+    foe = units.order - (STOP + 1)
     ally = np.arange(env.units) < env.n
-    target = np.where(ally, action + env.n, env.n - 1 - action)
-    longest = np.asarray(battle.unit_type_weapon_cooldowns)[types]
-    fired = units.unit_weapon_cooldowns > longest - 3 * battle.time_per_step
-    health = units.unit_health / np.asarray(battle.unit_type_health)[types]
+    target = np.where(ally, foe + env.n, env.n - 1 - foe)
+    fired = units.reload > RELOAD[kinds] + SOONEST - 2 * TICK
     return Scene(
-        position=units.unit_positions,
-        health=np.where(units.unit_alive, health, 0.0),
-        radius=np.asarray(battle.unit_type_radiuses)[types],
-        letter=[battle.unit_type_shorthands[t] for t in types],
-        target=np.where(fired & (action >= 0), target, -1),
-        sight=env.config.sight * np.asarray(battle.unit_type_sight_ranges)[types],
+        position=np.asarray(units.place).T,
+        health=units.health / HEALTH[kinds],
+        radius=RADIUS[kinds],
+        letter=[LETTERS[kind] for kind in kinds],
+        target=np.where(fired & (foe >= 0), target, -1),
+        sight=env.config.sight * SIGHT[kinds],
         allies=env.n,
-        width=float(jnp.max(2 * env.half)),
+        width=SIZE,
         seconds=seconds,
         caption=caption,
     )
