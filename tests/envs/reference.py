@@ -5,23 +5,26 @@ import jax.numpy as jnp
 
 from ptde.envs.battle import BattleState, Units
 from ptde.envs.battle.enemy import Memory
+from ptde.envs.battle.maps import SCENARIOS
 from ptde.envs.battle.ticks import LATEST, SOONEST
 from ptde.envs.battle.units import RANGE, SIGHT, SIZE, STOP, TICKS
 from ptde.envs.quiet import quietly
-from ptde.envs.smax import MOVES, PAPER_SCENARIOS
+from ptde.envs.smax import MOVES
 
 with quietly():
     from jaxmarl.environments.smax import HeuristicEnemySMAX
     from jaxmarl.environments.smax.heuristic_enemy import HeuristicPolicyState
     from jaxmarl.environments.smax.heuristic_enemy_smax_env import State
-    from jaxmarl.environments.smax.smax_env import MAP_NAME_TO_SCENARIO
+    from jaxmarl.environments.smax.smax_env import Scenario
     from jaxmarl.environments.smax.smax_env import State as UnitState
 
 
 def jaxmarls(env):
     """JaxMARL's world for the battles of ``env``."""
+    scenario, units = SCENARIOS[env.map_name], jnp.asarray(env.battle.fixed, jnp.uint8)
+    drawn = scenario.drawn, scenario.drawn
     return HeuristicEnemySMAX(
-        scenario={**MAP_NAME_TO_SCENARIO, **PAPER_SCENARIOS}[env.map_name],
+        scenario=Scenario(units, env.n, env.units - env.n, *drawn),
         attack_mode=env.battle.mode,
         max_steps=env.spec.time_limit - 1,  # it checks the clock one step late
         walls_cause_death=env.battle.edge,

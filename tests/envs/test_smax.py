@@ -1,4 +1,6 @@
 import dataclasses
+import subprocess
+import sys
 
 import jax
 import jax.numpy as jnp
@@ -7,6 +9,7 @@ import pytest
 from tests.envs.reference import jaxmarls, jaxmarls_state
 
 from ptde.envs import SmaxConfig, make_env
+from ptde.envs.battle.maps import SCENARIOS
 from ptde.envs.battle.ticks import LATEST
 from ptde.envs.battle.units import DAMAGE, HEALTH, RELOAD, TICK
 from ptde.envs.registry import WORLDS
@@ -320,12 +323,29 @@ def test_every_map_that_jaxmarl_registers_can_be_made():
     from jaxmarl.environments.smax.smax_env import MAP_NAME_TO_SCENARIO
 
     names = WORLDS["smax"].maps()
-    assert set(MAP_NAME_TO_SCENARIO) < set(names)
+    for name, theirs in MAP_NAME_TO_SCENARIO.items():
+        ours = SCENARIOS[name]
+        np.testing.assert_array_equal(ours.kinds, theirs.unit_types)
+        assert (len(ours.allies), len(ours.enemies)) == (
+            theirs.num_allies,
+            theirs.num_enemies,
+        )
+        assert ours.drawn == theirs.smacv2_unit_type_generation
+        assert ours.drawn == theirs.smacv2_position_generation
     for name in names:
         env = make_env("smax", name)
         _, step = jax.eval_shape(lambda k, e=env: e.reset(key=k), jax.random.key(0))
         assert step.local.obs.shape == (env.spec.n_agents, env.spec.obs_dim)
         assert step.state.shape == (env.spec.state_dim,)
+
+
+def test_jaxmarl_is_imported_where_it_is_needed_alone():
+    code = "import sys; from ptde.envs import make_env; make_env('smax', {!r});"
+    code += "print('jaxmarl' in sys.modules)"
+    for name, needed in (("3m", "False"), ("smacv2_5_units", "True")):
+        words = [sys.executable, "-c", code.format(name)]
+        said = subprocess.run(words, capture_output=True, text=True, check=True).stdout
+        assert said.split() == [needed]
 
 
 def test_an_unknown_map_names_the_nearest():

@@ -15,6 +15,7 @@ from jaxtyping import Array, Bool, Float, Int, Key, Shaped
 
 from ptde.envs.base import AbstractEnv, EnvState, restarted, typed
 from ptde.envs.battle import Battle, Outcome, Units
+from ptde.envs.battle.maps import SCENARIOS, Scenario
 from ptde.envs.battle.units import (
     HEALTH,
     NAMES,
@@ -28,17 +29,12 @@ from ptde.envs.battle.units import (
     TICKS,
     of,
 )
-from ptde.envs.quiet import quietly
 from ptde.envs.settings import SmaxConfig
 from ptde.types import EnvSpec, LocalView, TimeStep
 from ptde.validation import check_choice
 
-with quietly():
-    from jaxmarl.environments.smax.smax_env import MAP_NAME_TO_SCENARIO, Scenario
-
 MOVES = np.array([[0, 1], [1, 0], [0, -1], [-1, 0]], np.float32)
 """Directions of the actions 0 .. 3; 4 is stop, 5 + j attacks enemy j."""
-STALKER, ZEALOT = 2, 3
 
 
 Pairs: TypeAlias = tuple[
@@ -46,17 +42,6 @@ Pairs: TypeAlias = tuple[
 ]
 """Of each ally and all units: dx, dy and the distance in map units, and who sees whom."""
 
-
-def _versus(allies: list[int], enemies: list[int]) -> Scenario:
-    units = jnp.array(allies + enemies, dtype=jnp.uint8)
-    return Scenario(units, len(allies), len(enemies), False, False)
-
-
-PAPER_SCENARIOS = {
-    "3s_vs_8z": _versus([STALKER] * 3, [ZEALOT] * 8),
-    "3s5z_vs_3s7z": _versus([STALKER] * 3 + [ZEALOT] * 5, [STALKER] * 3 + [ZEALOT] * 7),
-}
-"""The two maps that the paper added to SMAC's (Paper Sec. 4.1)."""
 
 SMAC_LIMITS = {
     "3m": 60,
@@ -89,8 +74,8 @@ def time_limit(map_name: str) -> int:
 
 
 def maps() -> tuple[str, ...]:
-    """Every map that ``jaxmarl`` registers, and the paper's own."""
-    return tuple(sorted({**MAP_NAME_TO_SCENARIO, **PAPER_SCENARIOS}))
+    """Every map: ``jaxmarl``'s, and the paper's own."""
+    return tuple(sorted(SCENARIOS))
 
 
 class Smax(AbstractEnv):
@@ -99,7 +84,7 @@ class Smax(AbstractEnv):
     def __init__(self, map_name: str, config: SmaxConfig | None = None):
         config = config or SmaxConfig()
         check_choice("map", map_name, maps())
-        scenario = {**MAP_NAME_TO_SCENARIO, **PAPER_SCENARIOS}[map_name]
+        scenario = SCENARIOS[map_name]
         self.config = config
         self.map_name = map_name
         limit = config.time_limit or time_limit(map_name)
@@ -138,12 +123,9 @@ class Smax(AbstractEnv):
     @staticmethod
     def _types(scenario: Scenario) -> tuple[int, ...]:
         """Unit types that get a bit in the features: none if each team has one type."""
-        if scenario.smacv2_unit_type_generation:
-            return tuple(range(6))
-        units = [int(u) for u in scenario.unit_types]
-        teams = units[: scenario.num_allies], units[scenario.num_allies :]
-        mixed = any(len(set(team)) > 1 for team in teams)
-        return tuple(sorted(set(units))) if mixed else ()
+        if scenario.drawn:
+            return tuple(range(len(NAMES)))
+        return tuple(sorted({*scenario.kinds.tolist()})) if scenario.mixed else ()
 
     def observation_names(self) -> tuple[str, ...]:
         """Names for the layout of ``_smac`` or ``_native``; "other ally 0" is the first

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from ptde.envs.battle.enemy import AttackMode, Memory, decide, memory_of
+from ptde.envs.battle.maps import Scenario
 from ptde.envs.battle.ticks import (
     LATEST,
     SOONEST,
@@ -20,12 +21,6 @@ from ptde.envs.battle.ticks import (
 )
 from ptde.envs.battle.units import HEALTH, NAMES, SIZE, STOP, Kinds, Units, of
 from ptde.envs.quiet import quietly
-
-with quietly():
-    from jaxmarl.environments.smax.distributions import (
-        SurroundAndReflectPositionDistribution,
-        UniformUnitTypeDistribution,
-    )
 
 SPREAD = 2.0
 """Map units by which units stand off their team's first place, at most, along each axis."""
@@ -53,25 +48,22 @@ class Outcome(eqx.Module):
 class Battle:
     """The battles of one map."""
 
-    def __init__(self, scenario: Any, mode: AttackMode = "closest", edge: bool = False):
+    def __init__(
+        self, scenario: Scenario, mode: AttackMode = "closest", edge: bool = False
+    ):
         """Reads a scenario.
 
         Args:
-            scenario: ``jaxmarl``'s: the units of both teams, and whether their types and
-                their first places are drawn as in SMACv2.
+            scenario: who fights whom.
             mode: whom the enemy attacks of those in range.
             edge: whether the edge of the map kills.
         """
-        self.n, enemies = int(scenario.num_allies), int(scenario.num_enemies)
+        self.n, enemies = len(scenario.allies), len(scenario.enemies)
         self.units = self.n + enemies
-        self.mode, self.edge = mode, edge
-        teams = self.n, enemies, int(SIZE), int(SIZE)
-        self.places = self.types = None
-        if scenario.smacv2_position_generation:
-            self.places = SurroundAndReflectPositionDistribution(*teams)
-        if scenario.smacv2_unit_type_generation:
-            self.types = UniformUnitTypeDistribution(*teams, len(NAMES))
-        self.fixed = np.asarray(scenario.unit_types, np.int32)
+        self.mode, self.edge, self.fixed = mode, edge, scenario.kinds
+        self.places, self.types = None, None
+        if scenario.drawn:
+            self.places, self.types = _drawn(self.n, enemies)
 
     def kinds(self, units: Units) -> Kinds:
         """The types of the units: constants where the map fixes them."""
@@ -156,6 +148,15 @@ class Battle:
         won = (ours & ~theirs).astype(jnp.float32)
         reward = jnp.sum(lost) / (self.units - self.n) + won
         return Outcome(reward=reward, decided=~(ours & theirs))
+
+
+def _drawn(allies: int, enemies: int) -> tuple[Any, Any]:
+    """What draws first places, and what draws types, as in SMACv2: ``jaxmarl``'s."""
+    with quietly():
+        from jaxmarl.environments.smax import distributions
+    sizes = allies, enemies, int(SIZE), int(SIZE)
+    places = distributions.SurroundAndReflectPositionDistribution(*sizes)
+    return places, distributions.UniformUnitTypeDistribution(*sizes, len(NAMES))
 
 
 def _kept(drawn: Float[Array, "*s"]) -> Float[Array, "*s"]:
