@@ -1,5 +1,7 @@
 """JaxMARL's own battles, to which ours are compared: the same states, the same draws."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 
@@ -100,7 +102,8 @@ def both(env, game, theirs: State, action, key):
 
     Returns:
         Their next state, the reward and whether it is over; our next state and outcome; how
-        often each unit fired, and their units after each tick.
+        often each unit fired, their units after each tick, and our next state from places
+        that are one rounding off.
     """
     actions = dict(zip(game.agents, action, strict=True))
     _, after, reward, done, _ = game.step_env(key, theirs, actions)
@@ -112,8 +115,12 @@ def both(env, game, theirs: State, action, key):
     deviation = jnp.sum(jnp.where(fired, jaxmarls_deviations(env, key), 0.0), axis=0)
     luck, state = jaxmarls_luck(env, key), our_state(env, theirs)
     ours, outcome = env.battle.step_with(state, action, luck, deviation)
-    fired = fired.sum(axis=0)
-    return after, reward[game.agents[0]], done["__all__"], ours, outcome, fired, film
+    place = state.units.place
+    off = jnp.nextafter(place, jnp.where(place % 0.1 < 0.05, 0.0, SIZE))  # either way
+    nudged = dataclasses.replace(state, units=dataclasses.replace(state.units, place=off))
+    again, _ = env.battle.step_with(nudged, action, luck, deviation)
+    over, reward = done["__all__"], reward[game.agents[0]]
+    return after, reward, over, ours, outcome, fired.sum(axis=0), film, again
 
 
 def margin(env, theirs: State, after: State, film: UnitState, key):

@@ -44,8 +44,9 @@ def compared(name, config, copies, steps):
 
     Returns:
         For every step [steps, copies]: the largest difference, whether all else is the
-        same, the margin by which a comparison was decided, the units that fired twice, and
-        the units that died.
+        same, the margin by which a comparison was decided, how far our own step goes
+        elsewhere if it begins one rounding off, the units that fired twice, and the units
+        that died.
     """
     env = Smax(name, config)
     game = jaxmarls(env)
@@ -57,9 +58,10 @@ def compared(name, config, copies, steps):
         lots = jax.random.uniform(keys[0], legal.shape)
         lots = lots.at[:, 5:].add(jax.random.uniform(keys[1], (env.n, 1)))  # often attacks
         action = jnp.argmax(jnp.where(legal, lots, -1.0), axis=-1)
-        after, reward, done, ours, outcome, fired, film = both(
+        after, reward, done, ours, outcome, fired, film, again = both(
             env, game, theirs, action, keys[2]
         )
+        sway = jnp.abs(again.units.place - ours.units.place).max()
         apart, exact = differences(env, after, ours)
         apart = jnp.maximum(apart, jnp.abs(reward - outcome.reward))
         over = outcome.decided | (ours.time >= env.spec.time_limit)
@@ -69,7 +71,8 @@ def compared(name, config, copies, steps):
         after = jax.tree.map(
             lambda a, b: jnp.where(done, a, b).astype(b.dtype), fresh, after
         )
-        return after, (apart, exact & (done == over), least, (fired > 1).sum(), died)
+        exact &= done == over
+        return after, (apart, exact, least, sway, (fired > 1).sum(), died)
 
     @jax.jit
     def roll(key):
@@ -83,17 +86,19 @@ def compared(name, config, copies, steps):
 
 def check(name, config, copies, steps):
     """Raises AssertionError where the worlds differ for another reason than rounding."""
-    apart, exact, least, twice, died = compared(name, config, copies, steps)
-    unlike = ~exact | (apart > NEAR)
+    apart, exact, least, sway, twice, died = compared(name, config, copies, steps)
+    swayed = exact & (apart > NEAR) & (apart < 4 * sway)  # a crowd that pushes itself apart
+    other = ~exact | ((apart > NEAR) & ~swayed)
     print(
         f"{name} {config.observation} {config.enemy_attack}: {apart.size} steps, "
-        f"{died.sum()} deaths, largest difference {apart[~unlike].max():.1e}, "
-        f"{unlike.sum()} unlike, their margins {np.sort(least[unlike])}"
+        f"{died.sum()} deaths, largest difference {apart[~other].max():.1e}, "
+        f"{swayed.sum()} above {NEAR} (one rounding sways them by {sway[swayed]}), "
+        f"{other.sum()} otherwise, by margins of {least[other]}"
     )
     assert died.sum() > 0
     assert twice.sum() == 0
-    assert (least[unlike] < NEAR).all()
-    assert unlike.mean() < 1e-3
+    assert (least[other] < NEAR).all()
+    assert (swayed | other).mean() < 2e-3
 
 
 @pytest.mark.parametrize(
