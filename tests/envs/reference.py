@@ -102,8 +102,8 @@ def both(env, game, theirs: State, action, key):
 
     Returns:
         Their next state, the reward and whether it is over; our next state and outcome; how
-        often each unit fired, their units after each tick, and our next state from places
-        that are one rounding off.
+        often each unit fired, their units after each tick, and how far our units go
+        elsewhere if they begin one rounding off.
     """
     actions = dict(zip(game.agents, action, strict=True))
     _, after, reward, done, _ = game.step_env(key, theirs, actions)
@@ -115,12 +115,18 @@ def both(env, game, theirs: State, action, key):
     deviation = jnp.sum(jnp.where(fired, jaxmarls_deviations(env, key), 0.0), axis=0)
     luck, state = jaxmarls_luck(env, key), our_state(env, theirs)
     ours, outcome = env.battle.step_with(state, action, luck, deviation)
-    place = state.units.place
-    off = jnp.nextafter(place, jnp.where(place % 0.1 < 0.05, 0.0, SIZE))  # either way
-    nudged = dataclasses.replace(state, units=dataclasses.replace(state.units, place=off))
-    again, _ = env.battle.step_with(nudged, action, luck, deviation)
+
+    def nudged(key):
+        place = state.units.place
+        up = jax.random.bernoulli(key, shape=place.shape)
+        place = jnp.nextafter(place, jnp.where(up, SIZE, 0.0))
+        units = dataclasses.replace(state.units, place=place)
+        off = dataclasses.replace(state, units=units)
+        return env.battle.step_with(off, action, luck, deviation)[0].units.place
+
+    sway = jnp.abs(jax.vmap(nudged)(jax.random.split(key, 4)) - ours.units.place).max()
     over, reward = done["__all__"], reward[game.agents[0]]
-    return after, reward, over, ours, outcome, fired.sum(axis=0), film, again
+    return after, reward, over, ours, outcome, fired.sum(axis=0), film, sway
 
 
 def margin(env, theirs: State, after: State, film: UnitState, key):
