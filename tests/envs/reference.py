@@ -71,7 +71,7 @@ def our_state(env, theirs: State) -> BattleState:
             health=units.unit_health,
             reload=units.unit_weapon_cooldowns,
             order=order.astype(jnp.int32),
-            kind=units.unit_types.astype(jnp.int32) if env.battle.types else None,
+            kind=units.unit_types.astype(jnp.int32) if env.battle.drawn else None,
         ),
         memory=Memory(goal=goal, prey=jnp.where(last >= 0, n - 1 - last, -1)),
         time=units.step,

@@ -106,11 +106,16 @@ class AbstractEnv(AbstractWorld):
         key_reset, key_step = jax.random.split(key)
         fresh, first_step = self.reset_env(key=key_reset)
         inner, step, last = self.step_env(inner, action, key=key_step)
-        if self.time_out == "terminal":
-            over = jnp.where(last, 0.0, step.discount)
-            step = replace(step, discount=over)
-        state = (restarted(ended, fresh, inner), ~ended & last)
-        return typed((state, restarted(ended, first_step, step)))
+        step = restarted(ended, first_step, self.timed(step, last))
+        return typed(((restarted(ended, fresh, inner), ~ended & last), step))
+
+    def timed(self, step: TimeStep, last: Bool[Array, ""]) -> TimeStep:
+        """The step with the meaning of a time limit that ``time_out`` gives, if it is the
+        ``last`` of an episode.
+        """
+        if self.time_out == "bootstrap":
+            return step
+        return replace(step, discount=jnp.where(last, 0.0, step.discount))
 
 
 def restarted(ended: Bool[Array, ""], fresh: T, running: T) -> T:

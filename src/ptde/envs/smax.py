@@ -27,6 +27,7 @@ from ptde.envs.battle.units import (
     STOP,
     TICK,
     TICKS,
+    heading,
     of,
 )
 from ptde.envs.settings import SmaxConfig
@@ -123,9 +124,8 @@ class Smax(AbstractEnv):
     @staticmethod
     def _types(scenario: Scenario) -> tuple[int, ...]:
         """Unit types that get a bit in the features: none if each team has one type."""
-        if scenario.drawn:
-            return tuple(range(len(NAMES)))
-        return tuple(sorted({*scenario.kinds.tolist()})) if scenario.mixed else ()
+        kinds = range(len(NAMES)) if scenario.drawn else scenario.kinds.tolist()
+        return tuple(sorted(set(kinds))) if scenario.mixed else ()
 
     def observation_names(self) -> tuple[str, ...]:
         """Names for the layout of ``_smac`` or ``_native``; "other ally 0" is the first
@@ -177,10 +177,8 @@ class Smax(AbstractEnv):
         reward = jnp.where(ended, 0.0, outcome.reward)
         discount = jnp.where(outcome.decided & ~ended, 0.0, 1.0)
         shown = self._show(inner, reward, discount)
-        if self.time_out == "terminal":
-            over = jnp.where(last & ~ended, 0.0, discount)
-            shown = replace(shown, discount=over)
-        return typed(((inner, ~ended & last), shown))
+        last = last & ~ended
+        return typed(((inner, last), self.timed(shown, last)))
 
     def _begin(self, key: Key[Array, ""]) -> EnvState:
         nobody = jnp.full((self.n,), -1, jnp.int32)
@@ -307,9 +305,8 @@ class Smax(AbstractEnv):
         sight, health = self._sight(units), self._health(units)
         most = np.where(np.arange(self.units) < self.n, self.units - self.n, self.n) + STOP
         shown = [self._cooldown(units), *self._type_bits(units, range(len(NAMES)))]
-        moved = [jnp.where(units.order == a, 1.0, 0.0) for a in range(STOP)]
         target = jnp.where(units.order > STOP, units.order, 0) / most.astype(np.float32)
-        acted = [moved[1] - moved[3], moved[0] - moved[2], target]
+        acted = [*heading(units.order), target]
         other = self._others(_table(seen, health, dx / sight, dy / sight, *acted, *shown))
         own = jnp.stack([health, units.x / SIZE, units.y / SIZE, *shown], axis=-1)
         return jnp.concatenate([other.reshape(self.n, -1), own[: self.n]], axis=-1)

@@ -63,7 +63,7 @@ def _recorded(sides: Sequence[Side], battles: int, room: int) -> tuple[list[Scen
 
 
 def _battles(*asked: Any) -> Iterator[Scenes]:
-    from ptde.page.battles import record_battles  # jaxmarl, which others do without
+    from ptde.page.battles import record_battles
 
     return record_battles(*asked)
 

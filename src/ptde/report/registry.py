@@ -12,6 +12,7 @@ from jaxtyping import Array, Key
 
 from ptde.agents.policy import FullPolicy
 from ptde.envs.base import AbstractWorld
+from ptde.report.battle import battle_scenes
 from ptde.report.ranking import compare_ranking, report_ranking
 from ptde.report.replay import Film
 from ptde.rollout.runner import runner_of
@@ -38,8 +39,6 @@ class WorldReport:
 
 
 def _battle(env: Any, policy: FullPolicy, *, key: Key[Array, ""]) -> Film:
-    from ptde.report.battle import battle_scenes  # jaxmarl, which others do without
-
     return Film(scenes=battle_scenes(env, policy, key=key))
 
 

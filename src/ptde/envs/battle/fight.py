@@ -61,9 +61,7 @@ class Battle:
         self.n, enemies = len(scenario.allies), len(scenario.enemies)
         self.units = self.n + enemies
         self.mode, self.edge, self.fixed = mode, edge, scenario.kinds
-        self.places, self.types = None, None
-        if scenario.drawn:
-            self.places, self.types = _drawn(self.n, enemies)
+        self.drawn = _drawn(self.n, enemies) if scenario.drawn else None
 
     def kinds(self, units: Units) -> Kinds:
         """The types of the units: constants where the map fixes them."""
@@ -71,16 +69,18 @@ class Battle:
 
     def begin(self, *, key: Key[Array, ""]) -> BattleState:
         """A new battle."""
-        key_place, key_type = jax.random.split(key) if self.types else (key, key)
-        kind = self.types.generate(key_type).astype(jnp.int32) if self.types else None
-        kinds = self.fixed if kind is None else kind
-        if self.places:
-            place = self.places.generate(key_place).T
+        kind = None
+        if self.drawn:
+            places, types = self.drawn
+            key_place, key_type = jax.random.split(key)
+            place = places.generate(key_place).T
+            kind = types.generate(key_type).astype(jnp.int32)
         else:
             x = np.where(np.arange(self.units) < self.n, SIZE / 4, SIZE * 3 / 4)
             start = np.stack([x, np.full(self.units, SIZE / 2)]).astype(np.float32)
-            drawn = _kept(jax.random.uniform(key_place, start.shape))
+            drawn = _kept(jax.random.uniform(key, start.shape))
             place = start + SPREAD * (2.0 * drawn - 1.0)
+        kinds = self.fixed if kind is None else kind
         units = Units(
             place=pushed(place, kinds),
             health=jnp.asarray(of(HEALTH, kinds)),

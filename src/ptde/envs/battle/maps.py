@@ -8,8 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-MARINE, STALKER, ZEALOT, HYDRALISK = 0, 2, 3, 5
-"""Unit types by SMAX's numbers."""
+from ptde.envs.battle.units import NAMES
+
+MARINE, STALKER, ZEALOT, HYDRALISK = map(
+    NAMES.index, ("marine", "stalker", "zealot", "hydralisk")
+)
 
 
 @dataclass(frozen=True)

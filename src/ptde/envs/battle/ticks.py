@@ -25,6 +25,7 @@ from ptde.envs.battle.units import (
     TICKS,
     Kinds,
     Units,
+    heading,
     of,
 )
 
@@ -93,9 +94,7 @@ def _tick(
     numbers = np.arange(orders.order.shape[-1])
     aims_at = orders.target == numbers[:, None]  # [j, i]: i aims at j
     aimed = orders.target[:, None] == numbers  # the same, [i, j]
-    east = _sign(orders.order == 1, orders.order == 3)
-    north = _sign(orders.order == 0, orders.order == 2)
-    move = of(SPEED, kinds) * np.float32(TICK) * jnp.stack([east, north])
+    move = of(SPEED, kinds) * np.float32(TICK) * jnp.stack(heading(orders.order))
     reach = of(RANGE, kinds) ** 2
     damage = of(DAMAGE, kinds).astype(jnp.int32)  # sums of integers are vectorised
     again = of(RELOAD, kinds) + deviation
@@ -127,10 +126,6 @@ def pushed(place: Float[Array, "2 U"], kinds: Kinds) -> Float[Array, "2 U"]:
 def _radii(kinds: Kinds) -> Float[np.ndarray | Array, "U U"]:
     radius = of(RADIUS, kinds)
     return radius[:, None] + radius
-
-
-def _sign(plus: Bool[Array, " U"], minus: Bool[Array, " U"]) -> Float[Array, " U"]:
-    return jnp.where(plus, 1.0, jnp.where(minus, -1.0, 0.0))
 
 
 def _apart(

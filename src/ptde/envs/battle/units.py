@@ -77,6 +77,14 @@ class Units(eqx.Module):
         return self.health > 0.0
 
 
+def heading(order: Int[Array, "*b U"]) -> tuple[Float[Array, "*b U"], Float[Array, "*b U"]]:
+    """How far each order moves a unit to the east and to the north: 1, 0 or -1."""
+    sign = lambda plus, minus: jnp.where(
+        order == plus, 1.0, jnp.where(order == minus, -1.0, 0.0)
+    )
+    return sign(1, 3), sign(0, 2)
+
+
 def of(table: np.ndarray, kinds: Kinds) -> Float[np.ndarray | Array, " U"]:
     """Each unit's entry of a table of types."""
     if isinstance(kinds, np.ndarray):
