@@ -74,7 +74,7 @@ def test_both_battles_have_the_same_beginning(folder, monkeypatch, tmp_path):
         begun.append(scenes[0])
         return scenes
 
-    monkeypatch.setattr("ptde.report.battle.battle_scenes", look)
+    monkeypatch.setattr("ptde.report.registry.battle_scenes", look)
     early_late(folder, "teacher", versus=folder, episode=3, out=tmp_path / "a.png")
     teacher, student = begun
     # within the first moments of the first step
