@@ -32,7 +32,7 @@ from ptde.parts import check_part, label_of
 from ptde.trust import check_inside, check_run
 from ptde.validation import check_choice
 
-FORMAT = 4
+FORMAT = 5
 """Version of the format of run folders."""
 
 GOALS = ("run", "teach")
@@ -94,7 +94,8 @@ class Run(Options):
     to 400 for mappo."""
     time_out: TimeOut = "bootstrap"
     """Meaning of a time limit: ``bootstrap`` estimates the return beyond it, ``terminal``
-    takes it for the task's end, as the paper's runs do."""
+    takes it for the task's end, as the paper's runs do, and battles by default: where the
+    value goes on, teams learn to flee until the limit."""
     hidden: Annotated[int, In(1)] = 64
     """Width of the agents' recurrent network. Units; >= 1."""
     z_test: Literal["mean", "sample"] = "mean"

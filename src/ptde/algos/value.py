@@ -16,7 +16,9 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int, Key, PyTree
 
-from ptde.agents.team import Teacher, TeacherPolicy, Team
+from ptde.agents.excursions import Excursions
+from ptde.agents.policy import FullPolicy
+from ptde.agents.team import Teacher, Team
 from ptde.algos.base import AbstractLearner, Metrics, ModelState
 from ptde.algos.leash import Leash, only
 from ptde.algos.online import AbstractOnlineStudent
@@ -147,10 +149,15 @@ class ValueLearner(AbstractLearner[ValueState]):
         """
         return jnp.minimum(self.config.average, (1 + collections) / (10 + collections))
 
-    def behave(self, state: ValueState) -> TeacherPolicy:
-        """The epsilon-greedy policy, with z drawn, as in the paper's code."""
-        teacher = state.learnt.online.model.teacher
-        return teacher.policy(self.epsilon(state.steps), sample_z=True)
+    def behave(self, state: ValueState) -> FullPolicy:
+        """The epsilon-greedy policy, with z drawn, as in the paper's code; its team goes on
+        excursions.
+        """
+        c, teacher = self.config, state.learnt.online.model.teacher
+        policy = teacher.policy(self.epsilon(state.steps), sample_z=True)
+        if not c.excursions:
+            return policy
+        return Excursions(policy, c.excursions, c.excursion_steps)
 
     def teacher(self, state: ValueState) -> Teacher:
         return (state.average or state.learnt.online.model).teacher

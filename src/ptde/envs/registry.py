@@ -189,7 +189,12 @@ _PROCESSES = (
 
 WORLDS = {
     "smax": World(
-        "3s_vs_5z", _smax_maps, _smax, reads=("smax", "time_out"), sizes=_smax_sizes
+        "3s_vs_5z",
+        _smax_maps,
+        _smax,
+        reads=("smax", "time_out"),
+        sizes=_smax_sizes,
+        defaults={"time_out": "terminal"},
     ),
     "jaxmarl": World(
         "MPE_simple_spread_v3",
