@@ -19,7 +19,7 @@ from jaxtyping import Array, Bool, Int, Key
 from ptde.agents.policy import FullPolicy
 from ptde.info.base import Carry
 from ptde.ops.keys import row_keys
-from ptde.types import LocalView, PolicyOutput, TimeStep
+from ptde.types import PolicyOutput, TimeStep
 
 
 class Journey(NamedTuple):
@@ -48,7 +48,7 @@ class Excursions(FullPolicy):
     ) -> tuple[Journey, PolicyOutput]:
         key_policy, key_journey = jax.random.split(key)
         inner, output = self.policy(carry.inner, step, key=key_policy)
-        going = self._next(carry.action, step.local, key=key_journey)
+        going = self._next(carry.action, step, key=key_journey)
         action = jnp.where(_can(step.local.legal, going), going[:, None] - 1, output.action)
         return Journey(inner, going), eqx.tree_at(lambda o: o.action, output, action)
 
@@ -56,10 +56,15 @@ class Excursions(FullPolicy):
         return self.policy.sent(before.inner, after.inner)
 
     def _next(
-        self, going: Int[Array, " B"], local: LocalView, *, key: Key[Array, ""]
+        self, going: Int[Array, " B"], step: TimeStep, *, key: Key[Array, ""]
     ) -> Int[Array, " B"]:
-        """Goes on, ends, or begins an excursion with an action legal for all the living."""
-        begin = self.share / (self.steps * (1.0 - self.share) + self.share)
+        """Goes on, ends, or begins an excursion with an action legal for all the living.
+
+        Episodes begin with one as often as there is one later: a team's first steps decide
+        where it meets whom.
+        """
+        local, later = step.local, self.steps * (1.0 - self.share) + self.share
+        begin = jnp.where(step.first, self.share, self.share / later)
         legal = jnp.all(local.legal | ~local.alive[..., None], axis=-2)
         draw = lambda k: jax.random.uniform(k, (2 + legal.shape[-1],))
         noise = jax.vmap(draw)(row_keys(key, len(legal)))

@@ -194,7 +194,7 @@ WORLDS = {
         _smax,
         reads=("smax", "time_out"),
         sizes=_smax_sizes,
-        defaults={"time_out": "terminal"},
+        defaults={"time_out": "terminal", "value.excursions": 0.2},
     ),
     "jaxmarl": World(
         "MPE_simple_spread_v3",
