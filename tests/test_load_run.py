@@ -16,12 +16,12 @@ READ = [
     ("{", "it is not JSON"),
     ("[" * 100_000, "it is not JSON"),
     ("{}", "has format None"),
-    ('{"format": 4}', "field 'goal' is None: it must be run or teach"),
-    ('{"format": 4, "goal": "party"}', "field 'goal' is 'party': it must be run or teach"),
-    ('{"format": 4, "goal": ["run"]}', "field 'goal' is ['run']"),
-    ('{"format": 4, "goal": "run"}', "field 'run' is None, not names and values"),
-    ('{"format": 4, "goal": "run", "devices": "2"}', "field 'devices' is '2': it must"),
-    ('{"format": 4, "goal": "run", "run": []}', "field 'run' is [], not names"),
+    ('{"format": 5}', "field 'goal' is None: it must be run or teach"),
+    ('{"format": 5, "goal": "party"}', "field 'goal' is 'party': it must be run or teach"),
+    ('{"format": 5, "goal": ["run"]}', "field 'goal' is ['run']"),
+    ('{"format": 5, "goal": "run"}', "field 'run' is None, not names and values"),
+    ('{"format": 5, "goal": "run", "devices": "2"}', "field 'devices' is '2': it must"),
+    ('{"format": 5, "goal": "run", "run": []}', "field 'run' is [], not names"),
 ]
 FIELDS = [
     ("steps", "many", "field 'steps' is 'many': it must be a whole number"),

@@ -117,7 +117,7 @@ def test_any_run_json_is_a_line_with_the_file(folder, data):
 @few
 @given(st.sampled_from(sorted(flatten(Run(world="probe")))), JSON)
 def test_any_field_of_run_json_is_taken_or_named(folder, name, value):
-    data = {"format": 4, "goal": "run", "run": Run(world="probe").to_json()}
+    data = {"format": 5, "goal": "run", "run": Run(world="probe").to_json()}
     group, _, field = name.rpartition(".")
     (data["run"][group] if group else data["run"])[field] = value
     (folder / "run.json").write_text(json.dumps(data))

@@ -15,6 +15,7 @@ import ptde.export.write as write
 from ptde.agents.utility import UtilityNetwork
 from ptde.algos.base import Team
 from ptde.cli import main
+from ptde.config import FORMAT
 from ptde.distill.students import GruStudent, MlpStudent
 from ptde.envs.ranking.env import Ranking
 from ptde.envs.settings import RankingConfig
@@ -137,9 +138,10 @@ def test_words_that_mean_nothing(folder, tmp_path, capsys):
 
 def test_a_folder_of_an_older_ptde(folder, capsys):
     file = folder.path / "run.json"
-    file.write_text(file.read_text().replace('"format": 4', '"format": 3'))
+    file.write_text(file.read_text().replace(f'"format": {FORMAT}', '"format": 3'))
     assert main(["export", str(folder.path)]) == 2
-    assert "has format 3, this ptde reads format 4: use the" in capsys.readouterr().err
+    said = f"has format 3, this ptde reads format {FORMAT}: use the"
+    assert said in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
