@@ -102,6 +102,7 @@ def test_a_misspelt_option_suggests_the_right_one(capsys):
         ("run --mixer qmixx", "did you mean --mixer qmix"),
         ("run --preset dem", "did you mean --preset demo"),
         ("run --preset", "--preset needs a name"),
+        ("run --map=", "--map needs a name"),
         ("run --steps", "--steps needs a value"),
         ("run --steps=many", "--steps: it must be a whole number, not 'many'. Joint steps"),
         ("run --gamma x", "--gamma: it must be a number, not 'x'. Discount per joint step"),

@@ -88,6 +88,8 @@ def start_of(words: Sequence[str]) -> tuple[list[str], Any]:
 
     words, name = take("preset", renamed(words), PRESETS)
     _, world = take("world", words, WORLDS)
+    if take("map", words, None)[1] == "":
+        raise ValueError("--map needs a name; `ptde list` shows them")
     return words, start_of(name, world or Run.world)
 
 
