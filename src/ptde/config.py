@@ -94,8 +94,8 @@ class Run(Options):
     to 400 for mappo."""
     time_out: TimeOut = "bootstrap"
     """Meaning of a time limit: ``bootstrap`` estimates the return beyond it, ``terminal``
-    takes it for the task's end, as the paper's runs do, and battles by default: where the
-    value goes on, teams learn to flee until the limit."""
+    takes it for the task's end, as the paper's runs do; with --excursions, lest a team
+    learn to flee until the limit."""
     hidden: Annotated[int, In(1)] = 64
     """Width of the agents' recurrent network. Units; >= 1."""
     z_test: Literal["mean", "sample"] = "mean"

@@ -189,12 +189,7 @@ _PROCESSES = (
 
 WORLDS = {
     "smax": World(
-        "3s_vs_5z",
-        _smax_maps,
-        _smax,
-        reads=("smax", "time_out"),
-        sizes=_smax_sizes,
-        defaults={"time_out": "terminal", "value.excursions": 0.2},
+        "3s_vs_5z", _smax_maps, _smax, reads=("smax", "time_out"), sizes=_smax_sizes
     ),
     "jaxmarl": World(
         "MPE_simple_spread_v3",
