@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import tyro
 from jaxtyping import Array, Float, Int, Key
 
-from ptde.envs.base import EnvState
+from ptde.envs.base import EnvState, restarted
 from ptde.envs.battle.units import HEALTH, STOP, Units, of
 from ptde.envs.settings import SmaxConfig
 from ptde.envs.smax import Smax
@@ -112,7 +112,7 @@ class Team:
             units = after[0][0].units
             # a battle that is over stays as it ended
             worth = jnp.where(state[1], worth, self.worth(units))
-            after = jax.tree.map(lambda a, b: jnp.where(state[1], a, b), state, after)
+            after = restarted(state[1], state, after)
             return (after, self.script(units, step), worth), None
 
         start = state, action, self.worth(state[0][0].units)
@@ -131,9 +131,7 @@ class Team:
             after, shown = self.env.step(state, act(state, step, key_act), key=key_step)
             won = won + jnp.where(over, 0.0, shown.performance)
             gained = gained + jnp.where(over, 0.0, shown.reward)
-            after, shown = jax.tree.map(
-                lambda a, b: jnp.where(over, a, b), (state, step), (after, shown)
-            )
+            after, shown = restarted(over, (state, step), (after, shown))
             return (after, shown, won, gained), None
 
         keys = jax.random.split(key, self.env.spec.time_limit)

@@ -18,7 +18,7 @@ from jaxtyping import Array, Bool, Int, Key
 
 from ptde.agents.policy import FullPolicy
 from ptde.info.base import Carry
-from ptde.ops.keys import row_keys
+from ptde.ops.keys import row_uniform
 from ptde.types import PolicyOutput, TimeStep
 
 
@@ -66,8 +66,7 @@ class Excursions(FullPolicy):
         local, later = step.local, self.steps * (1.0 - self.share) + self.share
         begin = jnp.where(step.first, self.share, self.share / later)
         legal = jnp.all(local.legal | ~local.alive[..., None], axis=-2)
-        draw = lambda k: jax.random.uniform(k, (2 + legal.shape[-1],))
-        noise = jax.vmap(draw)(row_keys(key, len(legal)))
+        noise = row_uniform(key, len(legal), (2 + legal.shape[-1],))
         goes_on = (going > 0) & (noise[:, 0] >= 1.0 / self.steps)
         drawn = 1 + jnp.argmax(jnp.where(legal, noise[:, 2:], -1.0), axis=-1)
         begun = jnp.where(legal.any(-1) & (noise[:, 1] < begin), drawn, 0)

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.extend.random import define_prng_impl
-from jaxtyping import Array, Key, UInt32
+from jaxtyping import Array, Float, Key, UInt32
 
 from ptde.ops.devices import row_numbers
 
@@ -87,3 +87,10 @@ def row_keys(key: Key[Array, ""], rows: int) -> Key[Array, " rows"]:
     drawn alike however many others there are, and whatever device it is on.
     """
     return jax.vmap(jax.random.fold_in, (None, 0))(key, row_numbers(rows))
+
+
+def row_uniform(
+    key: Key[Array, ""], rows: int, shape: tuple[int, ...]
+) -> Float[Array, "rows ..."]:
+    """Numbers in [0, 1) of this shape for each row, from the row's own key."""
+    return jax.vmap(lambda k: jax.random.uniform(k, shape))(row_keys(key, rows))

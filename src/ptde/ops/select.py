@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key
 
-from ptde.ops.keys import row_keys
+from ptde.ops.keys import row_uniform
 
 
 def masked(q: Float[Array, "*b u"], legal: Bool[Array, "*b u"]) -> Float[Array, "*b u"]:
@@ -27,7 +27,7 @@ def epsilon_greedy(
     """The greedy action or, with probability epsilon for each agent, a random legal one."""
     # One draw for both: the first number says whether to explore, the others which action.
     each = (*q.shape[1:-1], 1 + q.shape[-1])
-    noise = jax.vmap(lambda k: jax.random.uniform(k, each))(row_keys(key, len(q)))
+    noise = row_uniform(key, len(q), each)
     explore, noise = noise[..., 0] < epsilon, noise[..., 1:]
     uniform = jnp.argmax(jnp.where(legal, noise, -1.0), axis=-1).astype(jnp.int32)
     return jnp.where(explore, uniform, greedy(q, legal))
