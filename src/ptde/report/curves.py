@@ -41,7 +41,8 @@ def draw_curves(
         path: the PNG to write.
         title: the picture's title.
         measure: the name of the win rates in this world.
-        finals: final win rates, drawn as dashed lines on the student's axis.
+        finals: final win rates, drawn as dashed lines on the student's axis, and as the
+            point of a student that took no joint steps.
         config: how the student of stage 2 learnt; None takes the defaults.
         looks: looks by role; None takes those of a run of no method in the paper.
     """
@@ -54,7 +55,8 @@ def draw_curves(
     values = {"win_rate": measure, "return": "return"}
     for axis, (value, name) in zip(axes[0], values.items(), strict=True):
         for role in stages:
-            _line(axis, records[role], value, role, looks[role])
+            final = finals.get(role) if value == "win_rate" else None
+            _line(axis, records[role], value, role, looks[role], final)
         if learns_beside:
             _line(axis, learns_beside, value, "student", looks["student"])
         axis.set_xlabel("joint steps")
@@ -73,10 +75,18 @@ def draw_curves(
     return path
 
 
-def _line(axis: plt.Axes, rows: list[Row], value: str, role: str, look: Look) -> None:
+def _line(
+    axis: plt.Axes,
+    rows: list[Row],
+    value: str,
+    role: str,
+    look: Look,
+    final: float | None = None,
+) -> None:
     steps, values = series(rows, value, "joint_steps")
     if len(set(steps)) == 1:  # gradient steps, during which joint steps stand still
-        axis.plot(steps[-1], values[-1].mean(), "D", color=look.colour, label=role)
+        last = values[-1].mean() if final is None else final
+        axis.plot(steps[-1], last, "D", color=look.colour, label=role)
         return
     draw_curve(axis, steps, smooth(values), look, role, rates=value == "win_rate")
 
