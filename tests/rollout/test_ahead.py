@@ -1,5 +1,9 @@
+import ctypes
 import dataclasses
 import logging
+import os
+import platform
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -57,3 +61,26 @@ def test_a_test_in_rounds_plays_the_same_episodes(on, number):
     assert rounds.reward.shape == (2, 10)
     assert len(np.unique(whole.reward)) > 1
     jax.tree.map(np.testing.assert_allclose, rounds, whole)
+
+
+def resident():
+    """Bytes of this process that are in memory."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+@pytest.mark.skipif(
+    platform.libc_ver()[0] != "glibc", reason="others keep less"
+)
+def test_what_compilation_freed_goes_back_to_the_system():
+    library = ctypes.CDLL(None)
+    library.malloc.restype, library.free.argtypes = ctypes.c_void_p, [ctypes.c_void_p]
+    size, number = 100_000, 2_000  # too small for pages of their own
+    places = [library.malloc(size) for _ in range(number)]
+    for place in places:
+        ctypes.memset(place, 1, size)
+    for place in places[:-1]:  # the last keeps the heap from shrinking by itself
+        library.free(place)
+    before = resident()
+    compile_all([])
+    assert before - resident() > 0.8 * size * number
+    library.free(places[-1])
