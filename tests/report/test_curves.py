@@ -24,7 +24,10 @@ def test_a_student_without_joint_steps_is_drawn_where_its_final_battles_put_it(
 ):
     figures = []
     monkeypatch.setattr(plt, "close", figures.append)
-    records = {"teacher": rows((100, 0.0), (500, 0.5)), "student": gradient_steps(0.1, 0.25)}
+    records = {
+        "teacher": rows((100, 0.0), (500, 0.5)),
+        "student": gradient_steps(0.1, 0.25),
+    }
     draw_curves(records, {"teacher": 0.75, "student": 0.625}, tmp_path / "a.png", "a run")
     rate, score, *_ = figures[0].axes
     drawn = {line.get_label(): line for line in rate.lines}

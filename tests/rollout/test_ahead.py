@@ -68,9 +68,7 @@ def resident():
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
-@pytest.mark.skipif(
-    platform.libc_ver()[0] != "glibc", reason="others keep less"
-)
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="others keep less")
 def test_what_compilation_freed_goes_back_to_the_system():
     library = ctypes.CDLL(None)
     library.malloc.restype, library.free.argtypes = ctypes.c_void_p, [ctypes.c_void_p]
