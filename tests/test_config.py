@@ -417,7 +417,7 @@ def test_every_option_is_read_by_some_run():
         {"info": "giu"},
         {"info": "copa"},
         {"student": DistillConfig(**PAPERS), "finetune": NO_STAGE_3},
-        {"value": ValueConfig(excursions=0.2)},
+        {"value": ValueConfig(openings=0.2)},
     ]
     found = frozenset().union(
         *(reads(Run(world=world)) for world in WORLDS), *(reads(Run(**k)) for k in kinds)

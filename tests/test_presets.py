@@ -34,7 +34,7 @@ def test_paper_is_table_7_and_the_released_code():
     assert (run.envs, v.buffer, v.batch, v.updates) == (8, 5_000, 128, 1)
     assert v.target_period == 200
     assert (v.epsilon_start, v.epsilon_end, v.epsilon_steps) == (1.0, 0.05, 100_000)
-    assert v.excursions == 0
+    assert v.openings == 0
     assert (run.hidden, run.info_config.z, run.info_config.hyper_hidden) == (64, 64, 64)
     assert (run.mixer_config.embed, run.mixer_config.hypernet_hidden) == (32, 64)
     assert (run.test_every, run.test_episodes) == (10_000, 32)

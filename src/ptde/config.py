@@ -32,7 +32,7 @@ from ptde.parts import check_part, label_of
 from ptde.trust import check_inside, check_run
 from ptde.validation import check_choice
 
-FORMAT = 5
+FORMAT = 6
 """Version of the format of run folders."""
 
 GOALS = ("run", "teach")
@@ -94,8 +94,7 @@ class Run(Options):
     to 400 for mappo."""
     time_out: TimeOut = "bootstrap"
     """Meaning of a time limit: ``bootstrap`` estimates the return beyond it, ``terminal``
-    takes it for the task's end, as the paper's runs do; with --excursions, lest a team
-    learn to flee until the limit."""
+    takes it for the task's end, as the paper's runs do, and SMAX's battles."""
     hidden: Annotated[int, In(1)] = 64
     """Width of the agents' recurrent network. Units; >= 1."""
     z_test: Literal["mean", "sample"] = "mean"

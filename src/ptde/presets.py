@@ -60,7 +60,7 @@ def as_paper(run: Run) -> Run:
             epsilon_start=1.0,
             epsilon_end=0.05,
             epsilon_steps=100_000,
-            excursions=0.0,
+            openings=0.0,
         ),
         student=DistillConfig(
             network="mlp",

@@ -87,6 +87,8 @@ class Rollout(eqx.Module):
     """The joint actions: ``action[:, t]`` was taken at ``steps[:, t]``."""
     noise: Float[Array, "*b T n z"] | None = None
     """The noise of z behind each action, for algorithms that replay it (MAPPO)."""
+    opening: Int[Array, "*b T"] | None = None
+    """The opening of the episode (``agents/openings``), where the policy has any."""
 
 
 class PolicyOutput(eqx.Module):
@@ -95,6 +97,8 @@ class PolicyOutput(eqx.Module):
     action: Int[Array, "B n"]
     noise: Float[Array, "B n z"] | None = None
     """The noise of z behind the action, where the algorithm replays it."""
+    opening: Int[Array, " B"] | None = None
+    """The opening of the episode (``agents/openings``), where the policy has any."""
 
 
 class Info(eqx.Module):

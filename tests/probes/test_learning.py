@@ -156,3 +156,11 @@ def test_ctds_its_teacher_reaches_what_its_student_cannot(tmp_path):
 def test_together_the_student_keeps_what_it_can_see(tmp_path):
     reached = scores(tmp_path, map="recoverable", info="gip", online_distillation=True)
     assert reached["student"] > 0.97
+
+
+@pytest.mark.parametrize("openings, reached", [(0.0, 1.2), (0.25, 6.0)])
+def test_detour_takes_openings(tmp_path, openings, reached):
+    """Six steps of two agents come right by chance in 1 of 4,096 episodes."""
+    value = dataclasses.replace(BASE.value, openings=openings)
+    found = scores(tmp_path, map="detour", info="none", segment=12, value=value)
+    assert found["teacher"] == pytest.approx(reached, abs=0.05)

@@ -27,7 +27,7 @@ RUN = Run(
     hidden=8,
     info_config=InfoSizes(z=4, hyper_hidden=4),
     mixer_config=MixerSizes(embed=4, hypernet_hidden=4),
-    value=ValueConfig(buffer=64, batch=8, epsilon_steps=300),
+    value=ValueConfig(buffer=64, batch=8, epsilon_steps=300, openings=0.5),
     student=DistillConfig(hidden=8, batch=8, updates=2),
 )
 

@@ -123,7 +123,7 @@ def _tune_value(run: Run, tuning: Tuning) -> ValueLearner:
         updates=f.updates,
         epsilon_start=f.epsilon,
         epsilon_end=f.epsilon,
-        excursions=0.0,
+        openings=0.0,
     )
     return ValueLearner(
         _given,

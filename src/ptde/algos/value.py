@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int, Key, PyTree
 
-from ptde.agents.excursions import Excursions
+from ptde.agents.openings import Openings, Tally
 from ptde.agents.policy import FullPolicy
 from ptde.agents.team import Teacher, Team
 from ptde.algos.base import AbstractLearner, Metrics, ModelState
@@ -69,6 +69,8 @@ class ValueState(eqx.Module):
     """Segments collected."""
     copied: Int[Array, ""]
     """``segments`` at the last copy of the targets."""
+    tally: Tally | None
+    """What openings have brought, if there are any."""
 
 
 class ValueLearner(AbstractLearner[ValueState]):
@@ -116,6 +118,7 @@ class ValueLearner(AbstractLearner[ValueState]):
         if self.online_student is not None:
             beside = self.online_student.init(key=jax.random.fold_in(key, ONLINE_STUDENT))
             student = ModelState(beside, self.optimiser.init(beside))
+        n_actions = example.steps.local.legal.shape[-1]
         return ValueState(
             learnt=Learnables(ModelState(model, self.optimiser.init(model)), student),
             target=jax.tree.map(jnp.copy, model),
@@ -125,6 +128,7 @@ class ValueLearner(AbstractLearner[ValueState]):
             steps=zero,
             segments=zero,
             copied=zero,
+            tally=Tally.new(n_actions) if self.config.openings else None,
         )
 
     def parts(self, copies: int) -> int:
@@ -150,14 +154,12 @@ class ValueLearner(AbstractLearner[ValueState]):
         return jnp.minimum(self.config.average, (1 + collections) / (10 + collections))
 
     def behave(self, state: ValueState) -> FullPolicy:
-        """The epsilon-greedy policy, with z drawn, as in the paper's code; its team goes on
-        excursions.
-        """
+        """The epsilon-greedy policy, with z drawn, as in the paper's code, and openings."""
         c, teacher = self.config, state.learnt.online.model.teacher
         policy = teacher.policy(self.epsilon(state.steps), sample_z=True)
-        if not c.excursions:
+        if state.tally is None:
             return policy
-        return Excursions(policy, c.excursions, c.excursion_steps)
+        return Openings(policy, state.tally.best(), c.openings)
 
     def teacher(self, state: ValueState) -> Teacher:
         return (state.average or state.learnt.online.model).teacher
@@ -183,7 +185,8 @@ class ValueLearner(AbstractLearner[ValueState]):
         self, state: ValueState, rollout: Rollout, *, key: Key[Array, ""]
     ) -> tuple[ValueState, Metrics]:
         copies, length = total(len(rollout.action)), rollout.action.shape[1]
-        replay = state.replay.add(rollout)
+        tally = None if state.tally is None else state.tally.add(rollout)
+        replay = state.replay.add(replace(rollout, opening=None))
         keys = jax.random.split(key, self.config.updates)
 
         def one(learnt, key):
@@ -223,6 +226,7 @@ class ValueLearner(AbstractLearner[ValueState]):
             steps=state.steps + copies * length,
             segments=segments,
             copied=jnp.where(due, segments, state.copied),
+            tally=tally,
         )
         return state, metrics
 

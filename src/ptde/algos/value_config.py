@@ -43,11 +43,10 @@ class ValueConfig(Options):
     """Probability of a random action after ``epsilon_steps``. In [0, 1]."""
     epsilon_steps: Annotated[int, In(1)] = 100_000
     """Joint steps over which epsilon falls linearly. >= 1."""
-    excursions: Annotated[float, In(0, 0.9)] = 0.0
-    """Share of the joint steps of stage 1 that the team spends on excursions: one action,
-    drawn for all agents, is repeated for a while. In [0, 0.9]; 0, as in the paper: none."""
-    excursion_steps: Annotated[float, In(1)] = 8.0
-    """Mean length of an excursion, in joint steps. >= 1."""
+    openings: Annotated[float, In(0, 1)] = 0.0
+    """Share of stage 1's episodes that begin with an opening: all agents repeat one action
+    for 4, 8 or 16 steps, drawn, or what has paid most. In [0, 1]; 0, as in the paper:
+    none."""
     target_z: Literal["sample", "mean"] = "sample"
     """z of the target networks: drawn, as in the paper's code, or its mean."""
 

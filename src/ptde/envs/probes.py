@@ -13,10 +13,13 @@ name                what a team must do                                         
                     student can learn it
 ``fallen``          nothing: the second agent dies with the first step, the      1
                     reward is 1 three steps later
+``detour``          all play 1 for six steps, for nothing; each of the other     6
+                    six then has 1, where playing 0 has 0.1 at once
 ==================  ==========================================================  =======
 
 ``state`` is also the unrecoverable world: a student's retention must drop to chance there.
-The reward is the share of agents that play right; an episode is won if all do.
+But for ``detour``, the reward is the share of agents that play right; an episode is won if
+all do.
 """
 
 import jax
@@ -26,9 +29,20 @@ from jaxtyping import Array, Float, Int, Key
 from ptde.envs.base import AbstractEnv, EnvState
 from ptde.types import EnvSpec, LocalView, TimeStep
 
-PROBES = ("constant", "delayed", "memory", "state", "personal", "recoverable", "fallen")
+PROBES = (
+    "constant",
+    "delayed",
+    "memory",
+    "state",
+    "personal",
+    "recoverable",
+    "fallen",
+    "detour",
+)
 KEYS = 4
 """Bits in the state of ``personal``."""
+WAY = 6
+"""Joint steps of ``detour`` that bring nothing."""
 
 
 class Probe(AbstractEnv):
@@ -36,7 +50,9 @@ class Probe(AbstractEnv):
 
     def __init__(self, name: str):
         self.name = name
-        self.length = {"delayed": 3, "memory": 3, "fallen": 4}.get(name, 1)
+        self.length = {"delayed": 3, "memory": 3, "fallen": 4, "detour": 2 * WAY}.get(
+            name, 1
+        )
         self.spec = EnvSpec(
             name=f"probe/{name}",
             n_agents=2,
@@ -52,20 +68,23 @@ class Probe(AbstractEnv):
         keys = jnp.zeros(2, jnp.int32)
         if self.name == "personal":
             keys = jax.random.randint(key_keys, (2,), 0, KEYS)
-        state = (bits, keys, jnp.zeros((), jnp.int32))
+        zero = jnp.zeros((), jnp.int32)
+        state = (bits, keys, zero, zero)
         nobody = jnp.full((2,), -1, jnp.int32)
         return state, self._show(state, nobody, jnp.zeros(()), jnp.zeros((), bool))
 
     def step_env(
         self, state: EnvState, action: Int[Array, " n"], *, key: Key[Array, ""]
     ) -> tuple[EnvState, TimeStep, Array]:
-        bits, keys, time = state
-        state = (bits, keys, time + 1)
+        bits, keys, time, way = state
+        state = (bits, keys, time + 1, way + ((way == time) & (action == 1).all()))
         last = time + 1 >= self.length
         right = (action == bits[keys]).astype(jnp.float32)
         if self.name in ("constant", "delayed", "fallen"):
             right = jnp.ones(2)
         reward = jnp.where(last, right.mean(), 0.0)
+        if self.name == "detour":
+            reward = jnp.where(way >= WAY, 1.0, 0.1 * (action == 0).mean())
         return state, self._show(state, action, reward, last), last
 
     def _show(
@@ -75,10 +94,12 @@ class Probe(AbstractEnv):
         reward: Float[Array, ""],
         last: Array,
     ) -> TimeStep:
-        bits, keys, time = state
+        bits, keys, time, way = state
         shown = self.name == "recoverable" or (self.name == "memory") & (time == 0)
         cue = jnp.where(shown, 2.0 * bits[keys] - 1.0, 0.0)
-        hidden = self.name in ("memory", "constant", "delayed", "fallen")
+        if self.name == "detour":
+            cue = jnp.full(2, jnp.minimum(way, WAY) / WAY)
+        hidden = self.name in ("memory", "constant", "delayed", "fallen", "detour")
         dead = (self.name == "fallen") & (time > 0) & (jnp.arange(2) == 1)
         return TimeStep(
             local=LocalView(

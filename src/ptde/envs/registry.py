@@ -189,7 +189,13 @@ _PROCESSES = (
 
 WORLDS = {
     "smax": World(
-        "3s_vs_5z", _smax_maps, _smax, reads=("smax", "time_out"), sizes=_smax_sizes
+        "3s_vs_5z",
+        _smax_maps,
+        _smax,
+        reads=("smax", "time_out"),
+        # Openings teach to flee; what fleeing defers must not count as going on for ever.
+        defaults={"time_out": "terminal", "value.openings": 0.25},
+        sizes=_smax_sizes,
     ),
     "jaxmarl": World(
         "MPE_simple_spread_v3",

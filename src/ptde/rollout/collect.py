@@ -77,7 +77,7 @@ def collect(
         state.step,
     )
     output = jax.tree.map(lambda x: jnp.swapaxes(x, 0, 1), output)
-    return state, Rollout(steps=steps, action=output.action, noise=output.noise)
+    return state, Rollout(steps, output.action, output.noise, output.opening)
 
 
 def train_performance(rollout: Rollout, time_limit: int) -> Float[Array, ""]:

@@ -163,7 +163,7 @@ class _Segment:
     def rollout(self) -> Rollout:
         """The finished rollout, in JAX."""
         steps, outputs = jax.tree.map(jnp.asarray, (self.steps, self.outputs))
-        return Rollout(steps, outputs.action, outputs.noise)
+        return Rollout(steps, outputs.action, outputs.noise, outputs.opening)
 
 
 def evaluate(
