@@ -46,6 +46,10 @@ LINES = 10
 """Lines on the way to the goal that ``checkpoints`` rewards, 0.1 each."""
 BIGGEST = 11
 """Players of a full team, and the width of the one-hot of a player's number there."""
+HOLDERS = np.array([0, -1, 1])
+"""Who has the ball, in the one-hot's order: left, nobody, right."""
+OWNERS = np.array([*range(BIGGEST), -1])
+"""Which of its players has the ball, or nobody."""
 
 
 class Football:
@@ -145,23 +149,30 @@ class Football:
 
     def _show(self) -> ProcessStep:
         raw = self.raw
-        obs = [observation(raw, p) for p in raw["left_agent_controlled_player"]]
+        obs = observations(raw, raw["left_agent_controlled_player"])
         legal = np.ones((self.n, ACTIONS), bool)
-        return ProcessStep(np.stack(obs), state(raw), legal, score=0.0)
+        return ProcessStep(obs, state(raw), legal, score=0.0)
 
 
 def observation(raw: dict[str, Any], player: int) -> np.ndarray:
     """[o]: the observation of the agent that controls this left player (Paper Table 8)."""
-    place = raw["left_team"][player]
-    parts = [place, raw["left_team_direction"][player]]
-    for team in ("left_team", "right_team"):
-        seen = np.concatenate([raw[team] - place, raw[f"{team}_direction"]], axis=1)
-        parts.append(seen.reshape(-1))
-    size = len(raw["left_team"])
-    width = min(size, BIGGEST)
-    parts += [raw["ball"], one_hot(raw["ball_owned_team"], (0, -1, 1))]
-    parts.append(one_hot(player, range(width)))
-    return np.concatenate(parts).astype(np.float32)
+    return observations(raw, [player])[0]
+
+
+def observations(raw: dict[str, Any], controlled: list[int]) -> np.ndarray:
+    """[n, o]: the observations of the agents that control these left players."""
+    teams = [
+        np.concatenate([raw[team], raw[f"{team}_direction"]], axis=1)
+        for team in ("left_team", "right_team")
+    ]
+    own, n = teams[0][controlled], len(controlled)
+    seen = np.concatenate(teams)[None].repeat(n, axis=0)
+    seen[..., :2] -= own[:, None, :2]
+    ball = np.concatenate([raw["ball"], raw["ball_owned_team"] == HOLDERS])
+    width = min(len(raw["left_team"]), BIGGEST)
+    number = np.array(controlled)[:, None] == np.arange(width)
+    parts = [own, seen.reshape(n, -1), ball[None].repeat(n, axis=0), number]
+    return np.concatenate(parts, axis=1).astype(np.float32)
 
 
 def observation_names(scenario: str) -> tuple[str, ...]:
@@ -184,10 +195,10 @@ def state(raw: dict[str, Any]) -> np.ndarray:
     for team in ("left_team", "right_team"):
         parts += [raw[team].reshape(-1), raw[f"{team}_direction"].reshape(-1)]
         parts.append(raw[f"{team}_tired_factor"])
-        parts += [one_hot(r, range(ROLES)) for r in raw[f"{team}_roles"].tolist()]
+        parts.append((raw[f"{team}_roles"][:, None] == np.arange(ROLES)).reshape(-1))
     parts += [raw["ball"], raw["ball_direction"], raw["ball_rotation"]]
-    parts.append(one_hot(raw["ball_owned_team"], (0, -1, 1)))
-    parts.append(one_hot(raw["ball_owned_player"], (*range(BIGGEST), -1)))
+    parts.append(raw["ball_owned_team"] == HOLDERS)
+    parts.append(raw["ball_owned_player"] == OWNERS)
     return np.concatenate(parts).astype(np.float32)
 
 
@@ -211,11 +222,6 @@ def sizes(scenario: str) -> tuple[int, int]:
     width = left if left < BIGGEST else BIGGEST
     obs = 4 + 4 * (left + right) + 3 + 3 + width
     return obs, (left + right) * (4 + 1 + ROLES) + 9 + 3 + BIGGEST + 1
-
-
-def one_hot(value: int, values: Any) -> np.ndarray:
-    """The one-hot of ``value`` among ``values``."""
-    return np.array([float(value == v) for v in values])
 
 
 def level(scenario: str, control: str, agents: int) -> str:
