@@ -4,9 +4,9 @@
 
 Plays random actions at fixed seeds in a process of its own for each measurement; the builds
 take turns. An engine is a folder that comes first where Python looks for packages (an
-unpacked wheel), or "default", the installed one. Prints the CPU time of a step (the engine's
-own and all of it) and of a reset, each a median, the ratio to the first build, and a digest
-of every raw observation: equal digests are equal games. Writes JSON. To be pinned:
+unpacked wheel), or "default", the installed one. Prints the CPU time of a step (the
+engine's own and all of it) and of a reset, each a median, the ratio to the first build, and
+a digest of every raw observation: equal digests are equal games. Writes JSON. To be pinned:
 ``taskset -c 0``.
 """
 
