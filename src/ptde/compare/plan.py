@@ -325,6 +325,12 @@ def _check_kinds(data: dict[str, Any]) -> None:
                 f"[run] {name} = {value!r:.60}: write one value, and an option with a dot "
                 'in quotes, as in "student.steps" = 4_000'
             )
+    for name in ("seed", "seeds"):
+        if name in data.get("run", {}):
+            raise ValueError(
+                f"[run] {name} would be ignored: write seeds = 5, or seeds = [5, 6, 7], "
+                "above [steps] and [run]"
+            )
 
 
 def _seeds(value: Any) -> tuple[int, int]:
