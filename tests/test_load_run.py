@@ -5,9 +5,10 @@ import json
 import pytest
 
 from ptde.cli import main
-from ptde.config import Run, load_run
+from ptde.config import FORMAT, Run, load_run
 from ptde.folder import RunFolder
 
+NOW = f'{{"format": {FORMAT}'
 READ = [
     ("[]", "run.json is damaged: it holds a list, not names and values"),
     ("7", "it holds a int"),
@@ -16,12 +17,12 @@ READ = [
     ("{", "it is not JSON"),
     ("[" * 100_000, "it is not JSON"),
     ("{}", "has format None"),
-    ('{"format": 5}', "field 'goal' is None: it must be run or teach"),
-    ('{"format": 5, "goal": "party"}', "field 'goal' is 'party': it must be run or teach"),
-    ('{"format": 5, "goal": ["run"]}', "field 'goal' is ['run']"),
-    ('{"format": 5, "goal": "run"}', "field 'run' is None, not names and values"),
-    ('{"format": 5, "goal": "run", "devices": "2"}', "field 'devices' is '2': it must"),
-    ('{"format": 5, "goal": "run", "run": []}', "field 'run' is [], not names"),
+    (NOW + "}", "field 'goal' is None: it must be run or teach"),
+    (NOW + ', "goal": "party"}', "field 'goal' is 'party': it must be run or teach"),
+    (NOW + ', "goal": ["run"]}', "field 'goal' is ['run']"),
+    (NOW + ', "goal": "run"}', "field 'run' is None, not names and values"),
+    (NOW + ', "goal": "run", "devices": "2"}', "field 'devices' is '2': it must"),
+    (NOW + ', "goal": "run", "run": []}', "field 'run' is [], not names"),
 ]
 FIELDS = [
     ("steps", "many", "field 'steps' is 'many': it must be a whole number"),

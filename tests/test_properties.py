@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from ptde.compare.plan import read_plan
-from ptde.config import Run, load_run
+from ptde.config import FORMAT, Run, load_run
 from ptde.envs.ranking import Preparation, read_letor
 from ptde.envs.ranking.rows import parse_block, parse_lines
 from ptde.folder import RunFolder
@@ -117,7 +117,7 @@ def test_any_run_json_is_a_line_with_the_file(folder, data):
 @few
 @given(st.sampled_from(sorted(flatten(Run(world="probe")))), JSON)
 def test_any_field_of_run_json_is_taken_or_named(folder, name, value):
-    data = {"format": 5, "goal": "run", "run": Run(world="probe").to_json()}
+    data = {"format": FORMAT, "goal": "run", "run": Run(world="probe").to_json()}
     group, _, field = name.rpartition(".")
     (data["run"][group] if group else data["run"])[field] = value
     (folder / "run.json").write_text(json.dumps(data))
