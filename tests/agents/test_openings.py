@@ -100,10 +100,7 @@ def test_who_cannot_do_it_acts_for_itself_and_the_dead_do_not_count():
     alive = jnp.ones((COPIES, AGENTS), bool).at[:, 2].set(False)
     policy = Openings(Stays(), NONE, 1.0)
     carry, _, action = play(policy, a_step(legal, alive), 4)
-    assert set(np.unique(action[..., :2])) == {
-        0,
-        STAYS,
-    }  # in openings STAYS is for all, too
+    assert set(np.unique(action[..., :2])) == {0, STAYS}
     assert (action[..., 2] == STAYS).all()
     # Now it is under way, and agent 1 can do it no longer.
     carry = carry._replace(

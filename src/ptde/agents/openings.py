@@ -52,7 +52,7 @@ class Tally(eqx.Module):
 
     def add(self, rollout: Rollout) -> "Tally":
         """Counts each copy's first episode, which is whole: a segment begins with it."""
-        if rollout.opening is None:
+        if rollout.opening is None:  # played by a policy that has none
             return self
         first = rollout.steps.first
         in_first = jnp.cumsum(first[:, 1:], axis=1) == 0
@@ -70,8 +70,8 @@ class Tally(eqx.Module):
         """
         without = self.returned[0] / jnp.maximum(self.episodes[0], 1.0)
         mean = (self.returned + 2.0 * without) / (self.episodes + 2.0)
-        seen = jnp.where(self.episodes > 0.5, mean, -jnp.inf).at[0].set(-jnp.inf)
-        return jnp.where(jnp.isfinite(seen).any(), jnp.argmax(seen), 0)
+        seen = (self.episodes > 0.5).at[0].set(False)
+        return jnp.argmax(jnp.where(seen, mean, -jnp.inf))
 
 
 class Journey(NamedTuple):
