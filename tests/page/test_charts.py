@@ -40,10 +40,11 @@ def test_all_stages_share_the_axis_of_joint_steps():
     assert shown["steps"] == [10, 20, 30, 40, 50]
     means = {name: curve["mean"] for name, curve in by_name(won).items()}
     assert means["teacher"] == [0.55, 0.55, 0.55, None, None]
-    assert means["student"] == [None, None, 0.55, None, None]
+    assert means["student"] == [None, None, 0.6, None, None]  # in its final battles
     assert means["finetuned"] == [None, None, None, 0.55, 0.55]
     assert set(means) == set(records)
     assert by_name(returns)["baseline"]["mean"][0] == 2.5
+    assert by_name(returns)["student"]["mean"][2] == 2.5  # in its last test
     colours = [curve["colour"] for curve in by_name(won).values()]
     assert colours == [ROLES[name] for name in records]
     assert stage2.x != "joint steps"
@@ -78,6 +79,16 @@ def test_a_run_that_is_behind_ends_where_it_is():
     shown = Panel("t", "x", "y", [curve], rates=True).to_json()["curves"][0]
     assert shown["mean"] == [0.6, None, None]
     assert shown["seeds"] == [[0.5, 0.5, 0.5], [0.7, None, None]]
+
+
+def test_students_that_took_no_joint_steps_are_one_point():
+    def drawn(finals):
+        runs = [rows([5, 10], joint=30), rows([5, 10], joint=30, value=0.7)]
+        (curve,) = curves_of({"a": runs}, {"a": BLUE}, "win_rate", finals)
+        return curve.steps.tolist(), curve.values.tolist()
+
+    assert drawn({"a": 0.9}) == ([30], [[0.9]])
+    assert drawn({"b": 0.9}) == ([30], [pytest.approx([0.5, 0.6, 0.7, 0.8])])
 
 
 def test_what_has_no_rows_has_no_curve():

@@ -102,8 +102,14 @@ class Openings(FullPolicy):
     ) -> tuple[Journey, PolicyOutput]:
         key_policy, key_opening = jax.random.split(key)
         inner, output = self.policy(carry.inner, step, key=key_policy)
-        drawn = self._drawn(step, key=key_opening)
-        opening = jnp.where(step.first, drawn, carry.opening)
+        # Most steps begin no episode: a branch spares them the numbers.
+        opening = jax.lax.cond(
+            step.first.any(),
+            lambda: jnp.where(
+                step.first, self._drawn(step, key=key_opening), carry.opening
+            ),
+            lambda: carry.opening,
+        )
         which, length = jnp.divmod(opening - 1, len(LENGTHS))
         length = jnp.where(opening > 0, jnp.array(LENGTHS)[length], 0)
         left = jnp.where(step.first, length, carry.left)

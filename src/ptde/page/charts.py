@@ -8,7 +8,7 @@ import numpy as np
 
 from ptde.distill.config import DistillConfig
 from ptde.jobs.record import Row, beside
-from ptde.report.curves import smooth
+from ptde.report.curves import over_joint_steps
 from ptde.report.distillation import LOSS_NAMES, loss_of, series, steps_of
 from ptde.report.palette import LOSSES, Look
 from ptde.report.panels import FEW, spread
@@ -97,9 +97,9 @@ def curves_of(
     records: Mapping[str, Sequence[list[Row]]],
     looks: Mapping[str, Look],
     value: str,
-    axis: str = "joint_steps",
+    finals: Mapping[str, float] | None = None,
 ) -> list[Curve]:
-    """A curve for each name that has rows, smoothed over up to five tests.
+    """A curve over joint steps for each name that has rows (``over_joint_steps``).
 
     Where some runs of a name ended sooner, its other seeds go on without a mean.
 
@@ -107,19 +107,20 @@ def curves_of(
         records: the rows of each run, by name.
         looks: the look of each name.
         value: the measure that is drawn.
-        axis: the steps that it is drawn over: ``joint_steps`` of all stages, or ``steps``.
+        finals: that measure in the final episodes, by name, as far as it is known.
     """
     curves = []
     for name, runs in records.items():
-        seen = [series(rows, value, axis) for rows in runs if rows]
+        final = (finals or {}).get(name)
+        seen = [over_joint_steps(rows, value, final) for rows in runs if rows]
         if not seen:
             continue
+        if final is not None and all(len(steps) == 1 for steps, _ in seen):
+            seen = seen[:1]  # the mean of all runs
         longest = max((steps for steps, _ in seen), key=len)
-        if len(set(longest.tolist())) == 1:  # gradient steps: joint steps stand still
-            longest, seen = longest[-1:], [(s[-1:], values[-1:]) for s, values in seen]
         seeds = [
             np.pad(
-                smooth(values),
+                values,
                 ((0, len(longest) - len(values)), (0, 0)),
                 constant_values=np.nan,
             )
@@ -178,7 +179,7 @@ def run_panels(
             f"all stages: {name}",
             JOINT_STEPS,
             f"test {name}",
-            curves_of(taught, looks, value),
+            curves_of(taught, looks, value, finals if value == "win_rate" else None),
             rates=value == "win_rate",
         )
         for value, name in {"win_rate": measure, "return": "return"}.items()

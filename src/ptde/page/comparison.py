@@ -124,11 +124,12 @@ def _panels(
     for where in maps:
         taught = _records([folder for folder in folders if folder.run.map == where])
         looks = {name: look_of(name) for name in taught}
+        finals = _finals(entries, where)
         for value, title in shown.items():
             for part in groups(list(taught)):
                 rows = {name: taught[name] for name in part}
-                curves, rates = curves_of(rows, looks, value), value == "win_rate"
-                name = f"{where}: {title}"
+                rates, name = value == "win_rate", f"{where}: {title}"
+                curves = curves_of(rows, looks, value, finals if rates else None)
                 panels.append(Panel(name, JOINT_STEPS, f"test {title}", curves, (), rates))
     for cell in distilled(entries, maps):
         cells = cell.looks or {}
@@ -137,6 +138,15 @@ def _panels(
             cell.title, cell.rows, cell.student, cells["student"], levels, measure
         )
     return [panel for panel in panels if panel.curves]
+
+
+def _finals(entries: Entries, where: str) -> dict[str, float]:
+    """The mean of the final win rates on a map, by the paper's name of the method."""
+    found: dict[str, list[float]] = {}
+    for name, by_map in entries.items():
+        if where in by_map:
+            found.setdefault(METHODS[name].name, []).extend(by_map[where].seeds)
+    return {name: sum(seeds) / len(seeds) for name, seeds in found.items()}
 
 
 def _records(folders: Sequence[RunFolder]) -> Mapping[str, list[list[Row]]]:

@@ -1,6 +1,6 @@
 """Pictures of learning curves."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import matplotlib
@@ -9,6 +9,7 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 import numpy as np
+from jaxtyping import Float, Int
 
 from ptde.distill.config import DistillConfig
 from ptde.jobs.record import Row, beside
@@ -83,12 +84,25 @@ def _line(
     look: Look,
     final: float | None = None,
 ) -> None:
-    steps, values = series(rows, value, "joint_steps")
-    if len(set(steps)) == 1:  # gradient steps, during which joint steps stand still
-        last = values[-1].mean() if final is None else final
-        axis.plot(steps[-1], last, "D", color=look.colour, label=role)
+    steps, values = over_joint_steps(rows, value, final)
+    if len(steps) == 1:
+        axis.plot(steps, values.mean(axis=1), "D", color=look.colour, label=role)
         return
-    draw_curve(axis, steps, smooth(values), look, role, rates=value == "win_rate")
+    draw_curve(axis, steps, values, look, role, rates=value == "win_rate")
+
+
+def over_joint_steps(
+    rows: Sequence[Row], value: str, final: float | None = None
+) -> tuple[Int[np.ndarray, " tests"], Float[np.ndarray, "tests seeds"]]:
+    """One measure of a record over the joint steps of all stages, smoothed.
+
+    A stage of gradient steps, during which joint steps stand still, is a single point: at
+    ``final``, the mean of its final episodes, or at its last test before there are any.
+    """
+    steps, values = series(rows, value, "joint_steps")
+    if steps[0] != steps[-1]:
+        return steps, smooth(values)
+    return steps[-1:], values[-1:] if final is None else np.array([[final]])
 
 
 def smooth(values: np.ndarray, width: int = 5) -> np.ndarray:
