@@ -10,9 +10,11 @@ Speed: ``baselines/QLearning/qmix_rnn.py`` of the checkout, unmodified, and `ptd
 turns and each as a process of its own. Each runs twice a round, for fewer and for more
 joint steps: the difference has neither start nor compilation in it. The work is equal: 8
 battles of 128 steps, native observation, one update on 32 segments per collection, GRU 64,
-mixer 32/64. With ``--win`` all learn on the true clock until they win 0.8 of their test
-battles, or for ten minutes; the student of ``qmix_ptde`` at a budget of its own, since it
-begins when its teacher ends. Prints a table and writes JSON.
+mixer 32/64. With ``--win`` all learn, from an empty cache of programs, until they win 0.8
+of their test battles, or for ten minutes; by StarCraft's clock and with a harmless edge of
+the map, which JaxMARL's script is told, too, but each with its own observation. The student
+of ``qmix_ptde`` has a budget of its own, since it begins when its teacher ends. Prints a
+table and writes JSON.
 """
 
 import json
@@ -29,6 +31,7 @@ from pathlib import Path
 import tyro
 from rich.table import Table
 
+from ptde.envs.smax import time_limit
 from ptde.jobs.progress import console
 from ptde.jobs.record import Record
 
@@ -199,12 +202,18 @@ def won(words: list[str], cwd: Path, environ: dict[str, str], rows, minutes: flo
 
 def time_to_win(options: Versus, place: Path) -> list[Team]:
     """Lets all teams learn until they win, one after the other, seed by seed."""
-    tuned = jaxmarl_words(options, {"TOTAL_TIMESTEPS": 10_000_000})
-    small = {**SMALL, "TOTAL_TIMESTEPS": 3_000_000, "EPS_DECAY": 0.04}
-    small |= {"TEST_NUM_ENVS": 32, "TEST_INTERVAL": 0.005}
+    limit = time_limit(options.map)
+    tuned = {"TOTAL_TIMESTEPS": 10_000_000, "TEST_NUM_STEPS": limit + 1}
+    tuned |= {"ENV_KWARGS.walls_cause_death": False, "TEST_NUM_ENVS": 32}
+    small = {**tuned, **SMALL, "TOTAL_TIMESTEPS": 3_000_000, "EPS_DECAY": 0.04}
+    small |= {"TEST_INTERVAL": 0.005}
+    clock = f"+alg.ENV_KWARGS.max_steps={limit}"
     teams = [
-        Team("JaxMARL QMIX, small", jaxmarl_words(options, small), True),
-        Team("JaxMARL QMIX, tuned", tuned, True),
+        Team(f"JaxMARL QMIX, {name}", [*jaxmarl_words(options, changes), clock], True)
+        for name, changes in {
+            "small": small,
+            "tuned": tuned | {"TEST_INTERVAL": 0.0015},
+        }.items()
     ]
     usual = ["--steps", "3_000_000", "--test-every", "15_000"]
     for method in options.methods:
