@@ -1,6 +1,7 @@
 import dataclasses
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -97,6 +98,19 @@ def test_evaluation_is_on_the_same_keys_each_time(finished):
     more = evaluate_run(finished.folder, episodes=40)
     assert more.result.scores["student"].episodes == 40
     evaluate_run(finished.folder)
+
+
+def test_a_run_that_is_done_is_left_as_it_is(finished, tmp_path):
+    shutil.copytree(finished.folder, tmp_path / "run")
+    evaluate_run(tmp_path / "run", episodes=40)
+    written = (tmp_path / "run/result.json").read_bytes()
+    shown = resume(tmp_path / "run").result
+    assert shown.scores["student"].episodes == 40
+    assert (tmp_path / "run/result.json").read_bytes() == written
+    lacking = json.loads(written)
+    del lacking["student"]
+    (tmp_path / "run/result.json").write_text(json.dumps(lacking))
+    assert resume(tmp_path / "run").result.to_json() == finished.result.to_json()
 
 
 def arrays(folder):
@@ -252,6 +266,30 @@ def test_a_distillation_refuses_what_it_does_not_read(finished):
     assert main(["distill", str(finished.folder), *words]) == 2
     assert (finished.folder / "run.json").read_text() == before
     assert RunFolder(finished.folder).has("student")
+
+
+def test_a_distillation_that_cannot_be_leaves_the_student(finished, tmp_path):
+    folder = tmp_path / "run"
+    shutil.copytree(finished.folder, folder)
+    shutil.rmtree(folder / "teacher/checkpoints")
+    kept = {path: path.stat().st_mtime_ns for path in folder.rglob("*.n*")}
+    run = RunFolder(folder).run.apart
+    new = dataclasses.replace(run, student=DistillConfig(steps=20, batch=4, tests=2))
+    with pytest.raises(ValueError, match="no checkpoint with the replay"):
+        distill_run(folder, new)
+    own = DistillConfig(data="own", batch=5_000, data_steps=64, share=0.0)
+    with pytest.raises(ValueError, match="batch"):
+        distill_run(folder, dataclasses.replace(run, student=own))
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*.n*")} == kept
+    assert RunFolder(folder).run == RunFolder(finished.folder).run
+
+
+def test_a_baseline_that_is_not_done_keeps_its_budget(finished, tmp_path):
+    folder = tmp_path / "run"
+    shutil.copytree(finished.folder, folder)
+    shutil.rmtree(folder / "baseline/model")
+    with pytest.raises(ValueError, match=r"`ptde resume .*` finishes it first"):
+        distill_run(folder)
 
 
 @pytest.mark.slow

@@ -2,7 +2,7 @@ import dataclasses
 
 import pytest
 
-from ptde import build
+from ptde import build, presets
 from ptde.cli import main
 from ptde.cli.arguments import parse, start_of
 from ptde.config import Run
@@ -16,13 +16,22 @@ def typed(text):
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_a_preset_is_a_run_that_can_be_made(name):
-    text, run = PRESETS[name]
-    assert text
+    assert PRESETS[name][0]
+    run = presets.start_of(name)
     assert build.training(run, build.world(run), "teacher").schedule.ends
 
 
+def test_in_another_world_the_rest_are_that_worlds_defaults():
+    run = typed("--preset quick --world jaxmarl --map MPE_simple_spread_v3")
+    assert (run.steps, run.value.buffer) == (8_000, 200)
+    assert (run.value.openings, run.time_out) == (0.0, "bootstrap")
+    run = typed("--preset quick --world football --map academy_3_vs_1_with_keeper")
+    assert (run.value.lr, run.value.batch, run.value.buffer) == (2e-3, 32, 200)
+    assert typed("--preset quick").value.openings == Run().value.openings > 0
+
+
 def test_paper_is_table_7_and_the_released_code():
-    run = PRESETS["paper"][1]
+    run = presets.start_of("paper")
     v, s = run.value, run.student
     assert (v.gamma, v.td_lambda, v.lr, v.lr_end, v.max_grad_norm) == (
         0.99,

@@ -36,7 +36,7 @@ EPISODES = (
     "student.test_episodes",
     "finetune.test_episodes",
 )
-"""Options for numbers of test episodes, which are all played at once."""
+"""Options for numbers of test episodes, each of which takes memory."""
 
 
 def world(run: Run) -> AbstractWorld:

@@ -5,60 +5,33 @@ Every stage finds in the run folder (``folder.py``) what the stage before wrote.
 
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
-import jax
 import optax
-from jaxtyping import Array, Key
 
 from ptde import build
-from ptde.agents.policy import FullPolicy
 from ptde.algos.base import Teacher, Team
 from ptde.algos.finetune import Handed
 from ptde.budget import Budget
 from ptde.config import Run
 from ptde.envs.base import AbstractWorld
-from ptde.files import whole, write_whole
-from ptde.folder import ROLES, Goal, RunFolder, default_folder, for_role, name_of
+from ptde.evaluation import Outcome, evaluate, evaluated, replay_key, team_policy
+from ptde.files import write_whole
+from ptde.folder import Goal, RunFolder, default_folder, for_role
 from ptde.jobs.distill import distill
 from ptde.jobs.job import OnRow
-from ptde.jobs.progress import console
-from ptde.jobs.record import Record, Row
+from ptde.jobs.progress import console, say
 from ptde.jobs.teach import last_state, replayed, teach
 from ptde.log import RunLog, check_log
-from ptde.report.palette import look_of
-from ptde.report.registry import draws, film, report_of
-from ptde.report.result import Result, Score
-from ptde.rollout.base import as_tested
+from ptde.report.registry import film
+from ptde.report.result import load_result
+from ptde.rollout.base import TrainState
 from ptde.rollout.cache import use_compilation_cache
 from ptde.rollout.devices import as_before, usable
-from ptde.rollout.runner import runner_of
-from ptde.rollout.seeds import Stream, of_seed, stream_key, stream_keys
 from ptde.unread import check_read
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """The result of a run, and its folder."""
-
-    result: Result
-    folder: Path
-    tables: tuple[Path, ...] = ()
-    """The Markdown files of the world's own report."""
-
-    def show(self) -> None:
-        """Prints the table and the paths."""
-        out = console()
-        out.print(self.result.table())
-        for table in self.tables:
-            out.print(table.read_text(), markup=False)
-        names = ("result.json", "curves.png", "replay.gif")
-        for path in (*(self.folder / name for name in names), *self.tables):
-            if path.exists():
-                out.print(f"{path}", soft_wrap=True)
 
 
 def run(
@@ -87,7 +60,7 @@ def run(
     env = build.world(config)
     build.check_fits(config, env)
     for note in env.notes:
-        _say(f"{env.spec.name}: {note}")
+        say(f"{env.spec.name}: {note}")
     if config.teacher_sight == "all" and not env.spec.full_obs_dim:
         console().print(
             f"{env.spec.name} has no observation of unlimited sight: the teacher reads its "
@@ -141,8 +114,9 @@ def distill_run(
     check_read(new, folder.run.apart)
     check_log(log, folder.path)
     with closing(build.world(new)) as env, folder.alone():
-        for role in ("student", "finetuned"):
-            shutil.rmtree(folder.path / role, ignore_errors=True)
+        build.check_fits(new, env)
+        _source(folder, new, env)  # raises if it is missing, before anything is removed
+        _remove(folder, "student", "finetuned")
         folder.rewrite(new, goal="run")
         return _continue(folder, env, log)
 
@@ -172,13 +146,28 @@ def finetune_run(
     check_log(log, folder.path)
     with closing(build.world(new)) as env, folder.alone():
         folder.central(new, env)  # raises if it is missing, before anything is removed
-        shutil.rmtree(folder.path / "finetuned", ignore_errors=True)
+        _remove(folder, "finetuned")
         folder.rewrite(new, goal="run")
         return _continue(folder, env, log)
 
 
+def _remove(folder: RunFolder, *roles: str) -> None:
+    """Removes roles that are to be made anew, and what was found of them."""
+    result = load_result(folder.path)
+    kept = {name: x for name, x in result.items() if name not in (*roles, "prr")}
+    if kept != result:
+        write_whole(folder.path / "result.json", json.dumps(kept, indent=1))
+    for role in roles:
+        shutil.rmtree(folder.path / role, ignore_errors=True)
+
+
 def _check_budget(folder: RunFolder, new: Run) -> None:
-    """Raises ValueError if the finished teacher would have had other joint steps."""
+    """Raises ValueError if a role that is to stay would have other joint steps."""
+    if "baseline" in folder.expected and not folder.has("baseline"):
+        raise ValueError(
+            f"{folder.path} has no finished baseline yet, which learns with the budget of "
+            f"the whole run: `ptde resume {folder.path}` finishes it first"
+        )
     before, after = folder.run.stages.teach, new.stages.teach
     if before != after:
         raise ValueError(
@@ -196,7 +185,7 @@ def _continue(folder: RunFolder, env: AbstractWorld, asked: Sequence[str]) -> Ou
         if not same and not folder.begun:
             folder.rewrite(config)  # which notes the devices of now
         elif missing and not same:
-            _say(
+            say(
                 f"{folder.path} began on {before} device(s), and goes on on {usable()}: "
                 "its end is the same up to the order of sums"
             )
@@ -209,11 +198,8 @@ def _continue(folder: RunFolder, env: AbstractWorld, asked: Sequence[str]) -> Ou
                 folder.finish(role, _finetune(folder, env, log))
             else:
                 _teach(folder, env, "teacher" if role == "student" else role, log)
-    return _evaluate(folder, env)
-
-
-def _say(line: str) -> None:
-    console().print(line, markup=False, soft_wrap=True)
+    found = None if missing else evaluated(folder)
+    return found or evaluate(folder, env)
 
 
 def _teach(folder: RunFolder, env: AbstractWorld, role: str, log: RunLog) -> None:
@@ -223,7 +209,7 @@ def _teach(folder: RunFolder, env: AbstractWorld, role: str, log: RunLog) -> Non
     training = build.training(config, env, role)
     hears: list[OnRow] = log.hears(role)
     if role == "teacher":
-        hears = [*hears, Budget(config, env, folder.expected, _say)]
+        hears = [*hears, Budget(config, env, folder.expected, say)]
     teacher, team, central = teach(training, folder.path / role, hears)
     if not folder.has(role):
         folder.finish(role, teacher, central if role == "teacher" else None)
@@ -239,14 +225,14 @@ def _distil(
     """Runs stage 2, for a new student or for one that learnt ``beside`` its teacher."""
     config, path = folder.run, folder.path / "student"
     task, hears = build.distillation(config, env), log.hears("student")
-    teacher = folder.teacher("teacher", config, env)
+    teacher, state = _source(folder, config, env)
     if task.config.data == "teacher":
         return distill(task, teacher, path, on_row=hears)
     if task.config.data == "own":
         team = teach(task.own(teacher, config.checkpoint_every), path, hears).team
         assert team is not None
         return team
-    state = last_state(build.training(config, env, "teacher"), folder.path / "teacher")
+    assert state is not None
     replay = replayed(state)
     learnt = state.learner.learnt.student
     del state  # it holds the replay once more
@@ -256,6 +242,28 @@ def _distil(
     left = max(1, task.config.gradient_steps - int(made[0]))
     task = replace(task, config=replace(task.config, steps=left))
     return distill(task, teacher, path, beside.student, replay, hears)
+
+
+def _source(
+    folder: RunFolder, run: Run, env: AbstractWorld
+) -> tuple[Teacher, TrainState | None]:
+    """The teacher and, where the student learns from its replay, its last state."""
+    teacher = folder.teacher("teacher", run, env)
+    if run.stage_2.data != "replay":
+        return teacher, None
+    training = build.training(run, env, "teacher")
+    return teacher, last_state(training, folder.path / "teacher")
+
+
+def _source(
+    folder: RunFolder, run: Run, env: AbstractWorld
+) -> tuple[Teacher, TrainState | None]:
+    """The teacher and, where the student learns from its replay, its last state."""
+    teacher = folder.teacher("teacher", run, env)
+    if run.stage_2.data != "replay":
+        return teacher, None
+    training = build.training(run, env, "teacher")
+    return teacher, last_state(training, folder.path / "teacher")
 
 
 def _finetune(folder: RunFolder, env: AbstractWorld, log: RunLog) -> Team:
@@ -279,70 +287,7 @@ def evaluate_run(path: Path | str, episodes: int | None = None) -> Outcome:
     use_compilation_cache()
     folder = RunFolder(Path(path))
     with closing(build.world(folder.run)) as env:
-        return _evaluate(folder, env, episodes)
-
-
-def _evaluate(
-    folder: RunFolder, env: AbstractWorld, episodes: int | None = None
-) -> Outcome:
-    config = folder.run
-    episodes = config.episodes if episodes is None else episodes
-    keys = stream_keys(Stream.EVALUATION, config.seed, config.seeds)
-    models = {role: folder.model(role, env) for role in ROLES if folder.has(role)}
-    sample = config.z_test == "sample"
-    test = runner_of(env).test(
-        episodes, config.seeds, at_once=config.test_episodes, sample_z=sample
-    )
-    n = env.spec.n_agents
-    scores = {role: Score.of(test(model, keys), n) for role, model in models.items()}
-    if not scores:
-        raise ValueError(
-            f"{folder.path} has no finished team yet: `ptde resume {folder.path}` "
-            "finishes it"
-        )
-    records = {role: Record(folder.path / role / "record.jsonl").rows() for role in scores}
-    for role in (role for role, rows in records.items() if not rows):
-        if (folder.path / role / "checkpoints").exists():
-            _say(f"{folder.path}/{role}/record.jsonl is gone: its curve is not drawn")
-    result = Result(
-        world=env.spec.name,
-        method=config.method,
-        steps=max(_joint_steps(rows) for rows in records.values()),
-        seconds=sum((r[-1].get("seconds", 0.0) for r in records.values() if r), 0.0),
-        scores=scores,
-        centralised=config.centralised,
-        measure=env.spec.measure,
-    )
-    write_whole(folder.path / "result.json", json.dumps(result.to_json(), indent=1))
-    _draw(folder, result, records)
-    tables = []
-    if (table := report_of(config.world).run) is not None:
-        seeds = range(config.seeds)
-        teams = {r: [_greedy(m, i, config) for i in seeds] for r, m in models.items()}
-        tables.append(table(env, teams, folder.path))
-    target = folder.path / "replay.gif"
-    if draws(config.world, env) and not target.exists():
-        policy = _greedy(models[folder.decentralised], 0, config)
-        key = replay_key(config.seed, episode=0)
-        film(config.world, env, policy, folder.path.absolute(), key=key).draw(target)
-    return Outcome(result, folder.path, tuple(tables))
-
-
-def _joint_steps(rows: list[Row]) -> int:
-    """The joint steps of all stages up to the end of a record."""
-    last = rows[-1] if rows else {"steps": 0}
-    return last["joint_steps" if "joint_steps" in last else "steps"]
-
-
-def _draw(folder: RunFolder, result: Result, records: Mapping[str, list[Row]]) -> None:
-    from ptde.report.curves import draw_curves  # Matplotlib is slow to import
-
-    finals = {role: score.performance for role, score in result.scores.items()}
-    title = f"{result.method} on {result.world}"
-    how = folder.run.stage_2
-    looks = {role: look_of(name_of(folder.run, role), role) for role in ROLES}
-    with whole(folder.path / "curves.png") as path:
-        draw_curves(records, finals, path, title, result.measure, how, looks)
+        return evaluate(folder, env, episodes)
 
 
 def replay_run(
@@ -371,19 +316,3 @@ def replay_run(
         policy = team_policy(folder, env, role, seed)
         key, records = replay_key(seed, episode), target.parent.absolute()
         return film(folder.run.world, env, policy, records, key=key).draw(target)
-
-
-def replay_key(seed: int, episode: int) -> Key[Array, ""]:
-    """The key from which all of a replay's battle is drawn, its initial state included."""
-    return jax.random.fold_in(stream_key(Stream.REPLAY, seed), episode)
-
-
-def team_policy(folder: RunFolder, env: AbstractWorld, role: str, seed: int) -> FullPolicy:
-    """The greedy policy of a run's finished role. ValueError for a seed of another run."""
-    index = folder.index_of(seed)
-    return _greedy(folder.model(role, env), index, folder.run)
-
-
-def _greedy(model: Teacher | Team, index: int, config: Run) -> FullPolicy:
-    """The policy in tests of one of a role's seeds."""
-    return as_tested(of_seed(model, index), sample_z=config.z_test == "sample")

@@ -1,5 +1,6 @@
 """Runs by name: `ptde run --preset NAME`, and any option on top."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -78,10 +79,10 @@ def as_paper(run: Run) -> Run:
     )
 
 
-PRESETS: dict[str, tuple[str, Run]] = {
+PRESETS: dict[str, tuple[str, Mapping[str, Any]]] = {
     "demo": (
         "the main job in a few minutes: GIP, its student and plain QMIX on 3s_vs_5z",
-        Run(
+        dict(
             map="3s_vs_5z",
             steps=350_000,
             episodes=512,
@@ -92,7 +93,7 @@ PRESETS: dict[str, tuple[str, Run]] = {
     ),
     "quick": (
         "does it run? a few thousand steps, nothing is learnt",
-        Run(
+        dict(
             map="3m",
             steps=8_000,
             test_every=4_000,
@@ -104,17 +105,18 @@ PRESETS: dict[str, tuple[str, Run]] = {
     ),
     "paper": (
         "Table 7's values and the released code's, on any --map; budgets: --steps",
-        as_paper(Run()),
+        {},
     ),
     **{
         f"table2/{name}": (
-            f"QMIX_GIP and QMIX_KD on {name} at the budget of Table 2",
-            Run(map=name, steps=budget * 1_000_000),
+            f"the default run on {name}, with the joint steps of Table 2",
+            {"map": name, "steps": budget * 1_000_000},
         )
         for name, budget in zip(PAPER_MAPS, _BUDGETS, strict=True)
     },
 }
-"""Presets by name, each with a line about it and the run."""
+"""Presets by name: a line about each, and the options that it sets. The rest are a world's
+defaults; ``paper`` sets its own on any run (``as_paper``)."""
 
 
 def preset(name: str, **changes: Any) -> Run:
@@ -125,8 +127,9 @@ def preset(name: str, **changes: Any) -> Run:
     return without_unread(replace(start, **changes), start)
 
 
-def start_of(name: str | None, world: str) -> Run:
-    """The run that typed options change: a preset's or, without one, the world's."""
-    if name == "paper":  # in whichever world
-        return as_paper(Run(world=world))
-    return PRESETS[name][1] if name else Run(world=world)
+def start_of(name: str | None, world: str = Run.world) -> Run:
+    """The run that typed options change: a preset's in a world or, without one, the
+    world's.
+    """
+    run = Run(world=world, **(PRESETS[name][1] if name else {}))
+    return as_paper(run) if name == "paper" else run

@@ -159,3 +159,13 @@ def test_a_few_episodes_do_not_make_an_opening_the_best():
         episodes=tally.episodes.at[jnp.array([0, 1, 2])].set(jnp.array([20.0, 1, 15])),
     )
     assert tally.best() == 2  # a mean of 4 beats a 5 that was seen once, as 0 has 2
+
+
+def test_where_every_episode_has_an_opening_their_mean_stands_for_what_is_usual():
+    at = jnp.array([1, 2])
+    tally = replace(
+        Tally.new(ACTIONS),
+        returned=Tally.new(ACTIONS).returned.at[at].set(jnp.array([-300.0, -24])),
+        episodes=Tally.new(ACTIONS).episodes.at[at].set(jnp.array([20.0, 1])),
+    )
+    assert tally.best() == 1  # -15 often is better than -24 once, not worse as rarer

@@ -56,10 +56,18 @@ def test_the_ratio_is_1_before_the_first_update(info):
     assert metrics["clipped"] == 0
 
 
+def test_the_information_modules_own_loss_is_learnt():
+    learner, state, batch = played("copa")
+    _, advantages = jax.jit(learner.advantages)(state, batch)
+    grad = jax.jit(jax.grad(lambda actor: learner.actor_loss(actor, advantages)[0]))
+    guess = grad(state.actor.model).info.guess
+    assert max(jnp.abs(x).max() for x in jax.tree.leaves(guess)) > 0
+
+
 def test_replayed_noise_gives_the_probabilities_of_the_collection():
     _, state, batch = played("gip")
     actor = state.actor.model
-    logits_of = jax.jit(lambda batch: logits(actor, batch))
+    logits_of = jax.jit(lambda batch: logits(actor, batch)[0])
     replayed = logits_of(batch)
 
     @jax.jit

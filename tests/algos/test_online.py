@@ -87,7 +87,7 @@ def test_the_student_learns_and_the_teacher_does_not_notice(run):
     spread = spread.mean() if run.info == "gip" else spread.sum(-1).mean()
     assert loss(state.learnt.student.model) < 0.25 * spread
     assert loss(learner.online_student.init(key=jax.random.key(9))) > 0.5 * spread
-    assert learner.team(state).student is state.learnt.student.model or run.info == "none"
+    assert learner.team(state).student is state.average_student or run.info == "none"
     # the same teacher without a student: not a bit of difference
     _, alone, _ = learn(dataclasses.replace(run, online_distillation=False), 60)
     for a, b in zip(
@@ -132,8 +132,32 @@ def test_ctds_regresses_all_action_values():
     learnt = learner.init(rollout_shapes(ENV, 4, 8), key=jax.random.key(4)).learnt
     beside = dataclasses.replace(learnt.student, model=student)
     learnt = dataclasses.replace(learnt, student=beside)
-    team = learner.team(dataclasses.replace(state, learnt=learnt))
-    assert team.network is student
+    state = dataclasses.replace(state, learnt=learnt, average_student=None)
+    assert learner.team(state).network is student
+
+
+@pytest.mark.parametrize("run", [CTDS, ONLINE], ids=["ctds", "online"])
+def test_a_team_beside_its_teacher_is_averaged_as_its_teacher_is(run):
+    keeps = dataclasses.replace(run, value=dataclasses.replace(run.value, average=0.9))
+    learner, state, _ = learn(keeps, 3)
+    plain = dataclasses.replace(run, value=dataclasses.replace(run.value, average=0.0))
+    newest, last, _ = learn(plain, 3)
+
+    def leaves(learner, state):
+        return jax.tree.leaves(learner.team(state))
+
+    expected = learner.online_student.team(
+        state.average_student, learner.teacher(state).network
+    )
+    for a, b in zip(leaves(learner, state), jax.tree.leaves(expected), strict=True):
+        np.testing.assert_array_equal(a, b)
+    student = last.learnt.student.model
+    network = last.learnt.online.model.teacher.network
+    expected = newest.online_student.team(student, network)
+    for a, b in zip(leaves(newest, last), jax.tree.leaves(expected), strict=True):
+        np.testing.assert_array_equal(a, b)
+    pairs = zip(leaves(learner, state), leaves(newest, last), strict=True)
+    assert any(not np.array_equal(a, b) for a, b in pairs)
 
 
 def test_a_teacher_without_unlimited_sight_gets_the_state_appended():

@@ -90,3 +90,9 @@ def test_without_a_pause_nothing_is_held(getkey):
     np.testing.assert_array_equal(module.sent((), (), alike), alike)
     none = make_info("none", SPEC, sizes, key=getkey())
     np.testing.assert_array_equal(none.sent((), (), alike), 0)
+
+
+def test_a_threshold_asks_for_noise(getkey):
+    sizes = InfoSizes(z=5, heads=2, threshold=1.0, stochastic=False)
+    with pytest.raises(ValueError, match="leave one of the two away"):
+        make_info("copa", KNOWN, sizes, key=getkey())

@@ -13,7 +13,7 @@ from ptde.info import InfoSizes
 from ptde.jobs.record import Record
 from ptde.jobs.teach import teach
 from ptde.mixers import MixerSizes
-from ptde.pipeline import replay_key
+from ptde.evaluation import replay_key
 from ptde.rollout.seeds import (
     Stream,
     of_seed,

@@ -66,10 +66,14 @@ class Tally(eqx.Module):
     def best(self) -> Int[Array, ""]:
         """The opening with the highest mean return; 0 before one was seen.
 
-        Of a few episodes nobody can tell: each opening's mean has two of the mean without.
+        Of a few episodes nobody can tell: each opening's mean has two of the mean without
+        or, where every episode has one, of the mean of all.
         """
-        without = self.returned[0] / jnp.maximum(self.episodes[0], 1.0)
-        mean = (self.returned + 2.0 * without) / (self.episodes + 2.0)
+        all_have = self.episodes[0] == 0
+        returned = jnp.where(all_have, self.returned.sum(), self.returned[0])
+        episodes = jnp.where(all_have, self.episodes.sum(), self.episodes[0])
+        usual = returned / jnp.maximum(episodes, 1e-6)
+        mean = (self.returned + 2.0 * usual) / (self.episodes + 2.0)
         seen = (self.episodes > 0.5).at[0].set(False)
         return jnp.argmax(jnp.where(seen, mean, -jnp.inf))
 

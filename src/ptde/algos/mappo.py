@@ -28,7 +28,7 @@ from ptde.ops.masks import last_steps, masked_mean, valid_transitions, without_l
 from ptde.ops.returns import lambda_returns
 from ptde.ops.select import log_probability, masked
 from ptde.options import In, Options
-from ptde.types import Rollout
+from ptde.types import Info, Rollout
 
 RECIPES = {
     "3s_vs_5z": (15, 0.05),
@@ -70,10 +70,11 @@ class MappoConfig(Options):
         return replace(self, epochs=self.epochs or epochs, clip=self.clip or clip)
 
 
-def logits(actor: Teacher, batch: Rollout) -> Float[Array, "B T n u"]:
-    """Logits at every step that was acted on, with the noise of z that was drawn there."""
+def logits(actor: Teacher, batch: Rollout) -> tuple[Float[Array, "B T n u"], Info]:
+    """Logits and z at every step that was acted on, with the noise that was drawn there."""
     steps = without_last(batch.steps)
-    return masked(actor.unroll(steps, noise=batch.noise)[0], steps.local.legal)
+    values, info = actor.unroll(steps, noise=batch.noise)
+    return masked(values, steps.local.legal), info
 
 
 class ValueNorm(eqx.Module):
@@ -260,7 +261,7 @@ class MappoLearner(AbstractLearner[MappoState]):
         scale = old.update(returns, valid)
         return scale, AdvantageBatch(
             batch=batch,
-            log_prob=log_probability(logits(state.actor.model, batch), batch.action),
+            log_prob=log_probability(logits(state.actor.model, batch)[0], batch.action),
             # In the old scale, as the critic gave them: in the new one they would start
             # outside the clipping range wherever the scale moved, and teach nothing there.
             value=value[:, :-1],
@@ -274,15 +275,18 @@ class MappoLearner(AbstractLearner[MappoState]):
     def actor_loss(
         self, actor: Teacher, advantages: AdvantageBatch
     ) -> tuple[Array, Metrics]:
-        """The clipped surrogate, the entropy and the leash; and what to log."""
+        """The clipped surrogate, the entropy, the information module's own loss and the
+        leash; and what to log.
+        """
         c = self.config
-        values = logits(actor, advantages.batch)
+        values, info = logits(actor, advantages.batch)
         log_prob = log_probability(values, advantages.batch.action)
         ratio = jnp.exp(log_prob - advantages.log_prob)
         surrogate = clipped_surrogate(ratio, advantages.advantage, c.clip)
         log_p = jax.nn.log_softmax(values)
         entropy = masked_mean(-jnp.sum(jnp.exp(log_p) * log_p, axis=-1), advantages.counts)
         loss = -masked_mean(surrogate, advantages.counts) - c.entropy * entropy
+        loss += actor.info.auxiliary(advantages.batch, info)
         if advantages.leash is not None:
             loss += advantages.leash(values, advantages.batch, advantages.counts)
         far = jnp.abs(ratio - 1.0) > c.clip

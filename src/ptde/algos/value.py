@@ -61,6 +61,8 @@ class ValueState(eqx.Module):
     target: ValueModel
     average: ValueModel | None
     """The running average of the online networks, if one is kept."""
+    average_student: Any
+    """Likewise of the online student, if there is one."""
     leash: Leash | None
     replay: Replay
     steps: Int[Array, ""]
@@ -123,6 +125,11 @@ class ValueLearner(AbstractLearner[ValueState]):
             learnt=Learnables(ModelState(model, self.optimiser.init(model)), student),
             target=jax.tree.map(jnp.copy, model),
             average=jax.tree.map(jnp.copy, model) if self.config.average else None,
+            average_student=(
+                jax.tree.map(jnp.copy, student.model)
+                if self.config.average and student is not None
+                else None
+            ),
             leash=leash,
             replay=Replay.new(example, self.config.buffer, self.config.batch),
             steps=zero,
@@ -175,11 +182,11 @@ class ValueLearner(AbstractLearner[ValueState]):
         return model, None if teacher is None else Leash(teacher, leash)
 
     def team(self, state: ValueState) -> Team | None:
-        learnt = state.learnt
-        if self.online_student is None or learnt.student is None:
+        learns = state.learnt.student
+        if self.online_student is None or learns is None:
             return None
-        network = learnt.online.model.teacher.network
-        return self.online_student.team(learnt.student.model, network)
+        student = state.average_student or learns.model
+        return self.online_student.team(student, self.teacher(state).network)
 
     def update(
         self, state: ValueState, rollout: Rollout, *, key: Key[Array, ""]
@@ -211,17 +218,22 @@ class ValueLearner(AbstractLearner[ValueState]):
         due = jnp.zeros((), bool)
         if self.config.gamma > 0:  # else the targets are unused
             due = segments - state.copied >= self.config.target_period
-        online, average = learnt.online.model, state.average
+        online = learnt.online.model
         target = jax.tree.map(lambda o, t: jnp.where(due, o, t), online, state.target)
-        if average is not None:
-            kept = self.kept(segments // copies)
-            average = jax.tree.map(lambda a, o: o + kept * (a - o), average, online)
+        kept = self.kept(segments // copies)
+
+        def followed(average: PyTree, models: ModelState | None) -> PyTree:
+            if average is None or models is None:
+                return None
+            return jax.tree.map(lambda a, o: o + kept * (a - o), average, models.model)
+
         metrics["epsilon"] = self.epsilon(state.steps)
         state = replace(
             state,
             learnt=learnt,
             target=target,
-            average=average,
+            average=followed(state.average, learnt.online),
+            average_student=followed(state.average_student, learnt.student),
             replay=replay,
             steps=state.steps + copies * length,
             segments=segments,

@@ -21,6 +21,7 @@ from ptde.envs.base import AbstractWorld
 from ptde.files import write_whole
 from ptde.folder import RunFolder
 from ptde.jobs import checkpoint
+from ptde.jobs.checkpoint import DamagedCheckpoint
 from ptde.jobs.distill import Distillation, distill
 from ptde.jobs.record import Record
 from ptde.jobs.teach import Training, last_state, replayed, teach
@@ -126,7 +127,12 @@ class Fitter:
     def _kept(place: Path, shapes: Callable[[], Any], fit: Callable[[], Any]) -> Fitted:
         model = place / "model"
         if model.is_dir():
-            team = checkpoint.load(model, shapes())
+            try:
+                team = checkpoint.load(model, shapes())
+            except DamagedCheckpoint as error:
+                raise ValueError(
+                    f"{error}. Remove {place}: `ptde diagnose` then fits it anew"
+                ) from error
         else:
             team = fit()
             checkpoint.save(model, team)

@@ -21,6 +21,7 @@ from ptde.files import write_whole
 from ptde.folder import RunFolder
 from ptde.jobs.progress import console
 from ptde.rollout.cache import use_compilation_cache
+from ptde.rollout.seeds import Stream, stream_keys
 from ptde.validation import check_range
 
 MEMORYLESS: Lack = frozenset({"memory"})
@@ -107,7 +108,8 @@ def _diagnose(
     found = parts(tested.reached["teacher"], tested.reached[SHOWN], ways, reached)
     gap = Part.of(tested.lost("teacher", "student"))
     length = build.segment_of(run, env.spec)
-    alike = agreement(env.held_out(), pair, run.envs, length, tested.keys)
+    keys = stream_keys(Stream.DIAGNOSIS, run.seed, run.seeds)
+    alike = agreement(env.held_out(), pair, run.envs, length, keys)
     means = {rung.team: rung.performance for rung in tested.ladder}
     return Diagnosis(
         summary=sentence(run, folder.path, measure, means, gap, found),

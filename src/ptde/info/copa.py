@@ -93,7 +93,15 @@ class COPA(AbstractInfo):
 
 
 def coach(spec: EnvSpec, sizes: InfoSizes, *, key: Key[Array, ""]) -> AbstractRecurrentInfo:
-    """COPA that broadcasts every ``refresh`` steps each z that moved past ``threshold``."""
+    """COPA that broadcasts every ``refresh`` steps each z that moved past ``threshold``.
+
+    ValueError for a threshold without noise, by which training is told from execution.
+    """
+    if sizes.threshold and not sizes.stochastic:
+        raise ValueError(
+            "--threshold holds z back in execution alone, and with --no-stochastic it would "
+            "in training, too: leave one of the two away"
+        )
     module = COPA(spec, sizes, key=key)
     if sizes.refresh == 1 and not sizes.threshold:
         return module

@@ -139,7 +139,8 @@ def _check(
     batch = ", ".join(f"{k} {v:.4g}" for k, v in sorted(values.items()))
     raise Diverged(
         f"the loss is not finite at {step:,} steps. The batch: {batch}. "
-        f"Last good checkpoint: {where}. Try a smaller --lr or --max-grad-norm"
+        f"Last good checkpoint: {where}. Start another run with a smaller --lr or "
+        "--max-grad-norm: a resumed one keeps its options"
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from ptde.files import read_object, write_whole
 from ptde.jobs.job import OnRow
-from ptde.jobs.progress import console
+from ptde.jobs.progress import say
 from ptde.jobs.record import Record, Row
 from ptde.log.base import AbstractLogger
 from ptde.log.own import OwnLogger
@@ -115,7 +115,7 @@ class RunLog(ExitStack):
                         heard[name] = missed["steps"]
             except Exception as error:
                 del self.loggers[name]
-                _say(f"--log {name} failed and is left out from now on: {error!r}")
+                say(f"--log {name} failed and is left out from now on: {error!r}")
         write_whole(held, json.dumps(heard))
 
 
@@ -126,7 +126,7 @@ def _heard(path: Path) -> dict[str, int]:
         if not all(isinstance(step, int) for step in heard.values()):
             raise ValueError(f"{path} is damaged: it holds more than steps")
     except ValueError as error:
-        _say(f"{error}; the loggers get all rows again")
+        say(f"{error}; the loggers get all rows again")
         return {}
     return heard
 
@@ -135,8 +135,4 @@ def _close(name: str, logger: AbstractLogger) -> None:
     try:
         logger.close()
     except Exception as error:
-        _say(f"--log {name} failed to close: {error!r}")
-
-
-def _say(line: str) -> None:
-    console().print(line, markup=False, soft_wrap=True)
+        say(f"--log {name} failed to close: {error!r}")

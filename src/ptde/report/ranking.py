@@ -13,7 +13,7 @@ import numpy as np
 
 from ptde.agents.policy import FullPolicy
 from ptde.envs.ranking import SCORES, Lists, Ranking
-from ptde.files import write_whole
+from ptde.files import whole, write_whole
 from ptde.ops.ranking import expected_ndcg
 from ptde.report.statistics import Interval, bootstrap_interval
 from ptde.rollout.collect import start
@@ -194,7 +194,8 @@ def report_ranking(
     """
     test = env.held_out()
     teams = {role: team_ndcg(test, seeds) for role, seeds in policies.items()}
-    np.savez(folder / ARRAYS, **teams)  # type: ignore[arg-type]
+    with whole(folder / ARRAYS) as file:
+        np.savez(file, **teams)  # type: ignore[arg-type]
     write_whole(folder / TABLE, ranking_table(teams, plain_rankers(env), test))
     return folder / TABLE
 

@@ -45,6 +45,8 @@ class Stream(IntEnum):
     """The final evaluation: all teams of a run meet the same initial states."""
     REPLAY = 21
     """Episodes that are drawn as pictures, one key for each episode's number."""
+    DIAGNOSIS = 22
+    """Episodes in which a diagnosis compares what student and teacher would do."""
     FINETUNE = 30
     """Stage 3: collections and updates."""
     FINETUNE_TEST = 31
