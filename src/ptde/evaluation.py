@@ -49,18 +49,6 @@ def evaluated(folder: RunFolder) -> Outcome | None:
     """What a run that is done has ended with; None if that is not known in full."""
     try:
         result = Result.from_json(load_result(folder.path), folder.run.centralised)
-    except (KeyError, TypeError, ValueError):
-        return None
-    if any(role not in result.scores for role in folder.expected):
-        return None
-    tables = report_of(folder.run.world).run and folder.path.glob("*.md")
-    return Outcome(result, folder.path, tuple(sorted(tables or ())))
-
-
-def evaluated(folder: RunFolder) -> Outcome | None:
-    """What a run that is done has ended with; None if that is not known in full."""
-    try:
-        result = Result.from_json(load_result(folder.path), folder.run.centralised)
     except (KeyError, TypeError):
         return None
     if any(role not in result.scores for role in folder.expected):

@@ -255,17 +255,6 @@ def _source(
     return teacher, last_state(training, folder.path / "teacher")
 
 
-def _source(
-    folder: RunFolder, run: Run, env: AbstractWorld
-) -> tuple[Teacher, TrainState | None]:
-    """The teacher and, where the student learns from its replay, its last state."""
-    teacher = folder.teacher("teacher", run, env)
-    if run.stage_2.data != "replay":
-        return teacher, None
-    training = build.training(run, env, "teacher")
-    return teacher, last_state(training, folder.path / "teacher")
-
-
 def _finetune(folder: RunFolder, env: AbstractWorld, log: RunLog) -> Team:
     """Runs stage 3."""
     config = folder.run

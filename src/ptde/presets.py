@@ -82,26 +82,26 @@ def as_paper(run: Run) -> Run:
 PRESETS: dict[str, tuple[str, Mapping[str, Any]]] = {
     "demo": (
         "the main job in a few minutes: GIP, its student and plain QMIX on 3s_vs_5z",
-        dict(
-            map="3s_vs_5z",
-            steps=350_000,
-            episodes=512,
-            info_config=InfoSizes(stochastic=False, state_encoder=16),
-            finetune=FinetuneConfig(share=0.0),
-            baseline=True,
-        ),
+        {
+            "map": "3s_vs_5z",
+            "steps": 350_000,
+            "episodes": 512,
+            "info_config": InfoSizes(stochastic=False, state_encoder=16),
+            "finetune": FinetuneConfig(share=0.0),
+            "baseline": True,
+        },
     ),
     "quick": (
         "does it run? a few thousand steps, nothing is learnt",
-        dict(
-            map="3m",
-            steps=8_000,
-            test_every=4_000,
-            episodes=32,
-            value=ValueConfig(buffer=200, epsilon_steps=5_000),
-            student=DistillConfig(steps=50, updates=4, batch=4, tests=2),
-            finetune=FinetuneConfig(tests=2),
-        ),
+        {
+            "map": "3m",
+            "steps": 8_000,
+            "test_every": 4_000,
+            "episodes": 32,
+            "value": ValueConfig(buffer=200, epsilon_steps=5_000),
+            "student": DistillConfig(steps=50, updates=4, batch=4, tests=2),
+            "finetune": FinetuneConfig(tests=2),
+        },
     ),
     "paper": (
         "Table 7's values and the released code's, on any --map; budgets: --steps",

@@ -7,9 +7,9 @@ import numpy as np
 
 from ptde.envs.ranking import Queries, Ranking, read_letor
 from ptde.envs.ranking.letor import document_ids
+from ptde.evaluation import team_policy
 from ptde.files import write_whole
 from ptde.folder import RunFolder
-from ptde.evaluation import team_policy
 from ptde.rollout.cache import use_compilation_cache
 from ptde.rollout.seeds import Stream, stream_key
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from jaxtyping import Array, Key
 
 from ptde import build
+from ptde.evaluation import replay_key, team_policy
 from ptde.folder import RunFolder, name_of
 from ptde.jobs.progress import console
-from ptde.evaluation import replay_key, team_policy
 from ptde.report.moments import Battle, draw_moments
 from ptde.report.registry import draws, film
 from ptde.rollout.cache import use_compilation_cache

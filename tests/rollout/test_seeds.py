@@ -9,11 +9,11 @@ from ptde import build
 from ptde.algos import ValueConfig
 from ptde.config import Run
 from ptde.distill.config import DistillConfig
+from ptde.evaluation import replay_key
 from ptde.info import InfoSizes
 from ptde.jobs.record import Record
 from ptde.jobs.teach import teach
 from ptde.mixers import MixerSizes
-from ptde.evaluation import replay_key
 from ptde.rollout.seeds import (
     Stream,
     of_seed,

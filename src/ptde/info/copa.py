@@ -99,8 +99,8 @@ def coach(spec: EnvSpec, sizes: InfoSizes, *, key: Key[Array, ""]) -> AbstractRe
     """
     if sizes.threshold and not sizes.stochastic:
         raise ValueError(
-            "--threshold holds z back in execution alone, and with --no-stochastic it would "
-            "in training, too: leave one of the two away"
+            "--threshold holds z back in execution alone, and with --no-stochastic it "
+            "would in training, too: leave one of the two away"
         )
     module = COPA(spec, sizes, key=key)
     if sizes.refresh == 1 and not sizes.threshold:

@@ -20,11 +20,6 @@ def say(line: str) -> None:
     console().print(line, markup=False, soft_wrap=True)
 
 
-def say(line: str) -> None:
-    """Prints a line of plain text, however long."""
-    console().print(line, markup=False, soft_wrap=True)
-
-
 class Reading(ExitStack):
     """Shows how far data files are read: called with name, bytes read, and all bytes."""
 

@@ -9,8 +9,8 @@ from jaxtyping import PyTree
 from ptde.agents.watch import watched
 from ptde.envs.battle.units import SIZE, TICKS
 from ptde.envs.smax import STEP_SECONDS, Smax
-from ptde.page.scenes import Scenes, pack, start_of_side, thoughts
 from ptde.evaluation import replay_key, team_policy
+from ptde.page.scenes import Scenes, pack, start_of_side, thoughts
 from ptde.report.battle import EVERY, player, scenes_of
 from ptde.report.replay import Scene
 from ptde.strategy import Side

@@ -13,8 +13,8 @@ from PIL import Image
 
 from ptde.agents.watch import thought_of, watched
 from ptde.envs.process import ProcessWorld
-from ptde.page.scenes import Scenes, pack, start_of_side, thoughts
 from ptde.evaluation import replay_key, team_policy
+from ptde.page.scenes import Scenes, pack, start_of_side, thoughts
 from ptde.processes.games.football import ACTION_NAMES, PLAYERS, places
 from ptde.rollout.process import episode
 from ptde.strategy import Side

@@ -7,8 +7,8 @@ import numpy as np
 
 from ptde.agents.watch import thought_of, watched
 from ptde.envs.ranking import Ranking
-from ptde.page.scenes import Scenes, start_of_side, thoughts
 from ptde.evaluation import team_policy
+from ptde.page.scenes import Scenes, start_of_side, thoughts
 from ptde.report.ranking import CUTS, list_ndcg
 from ptde.rollout.collect import start
 from ptde.rollout.seeds import Stream, stream_key

@@ -1,7 +1,6 @@
 """The result of a run: ``result.json`` and the table on the screen."""
 
 from collections.abc import Mapping
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -73,13 +72,6 @@ class Score:
         performance, mean_return = data.pop("win_rate"), data.pop("return")
         return cls(performance=performance, mean_return=mean_return, **data)
 
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> "Score":
-        """The score from ``to_json``'s data. TypeError if a field is missing."""
-        data = dict(data)
-        performance, mean_return = data.pop("win_rate"), data.pop("return")
-        return cls(performance=performance, mean_return=mean_return, **data)
-
 
 def load_result(folder: Path) -> dict[str, Any]:
     """The contents of a run's ``result.json``; empty until the run has ended.
@@ -143,19 +135,6 @@ class Result:
     """Whether the teacher reads the global state when it acts."""
     measure: str = "win rate"
     """The name of the performance in this world."""
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any], centralised: bool) -> "Result":
-        """The result from ``load_result``. KeyError or TypeError if it lacks a field."""
-        return cls(
-            world=data["world"],
-            method=data["method"],
-            steps=data["steps"],
-            seconds=data["seconds"],
-            scores={r: Score.from_json(data[r]) for r in ROLES if r in data},
-            centralised=centralised,
-            measure=data["measure"],
-        )
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any], centralised: bool) -> "Result":
