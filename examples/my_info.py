@@ -1,6 +1,7 @@
 """An information module of your own: each agent attends to the units of the state.
 
 python examples/my_info.py [STEPS]
+ptde run --info my_info:Attention,parts=4       (in this folder)
 """
 
 import sys

@@ -1,6 +1,7 @@
 """A mixer of your own: a weighted sum whose positive weights come from the state.
 
 python examples/my_mixer.py [STEPS]
+ptde run --mixer my_mixer:WeightedSum       (in this folder)
 """
 
 import sys

@@ -154,5 +154,5 @@ def test_the_installed_command_answers_without_loading_a_world():
         f"print([name for name in {late} if name in sys.modules], status)"
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert "teach, distil, evaluate" in shown.stdout
+    assert "teach, distil, fine-tune, evaluate" in shown.stdout
     assert shown.stdout.splitlines()[-1] == "[] 2", shown.stderr

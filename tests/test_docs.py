@@ -1,6 +1,7 @@
 """What the tutorial and the how-tos tell a reader to type is typed, with small sizes."""
 
 import os
+import re
 import subprocess
 import sys
 
@@ -8,7 +9,10 @@ import pytest
 from tests.documents import EXAMPLES, ROOT, commands, fenced
 
 from ptde.cli import COMMANDS, main
+from ptde.compare import runner
+from ptde.compare.plan import PLANS
 from ptde.folder import RunFolder
+from ptde.methods import METHODS
 
 pytestmark = pytest.mark.slow
 
@@ -21,9 +25,17 @@ PLAIN = f"ptde teach env:search:Search --info none {WORDS} --out runs/plain"
 DISTILL = "ptde distill runs/search"
 EVALUATE = "ptde evaluate runs/search --episodes 1000"
 REPLAY = "ptde replay runs/search --episode 3"
+BESIDE = "ptde replay runs/search --early-late --versus runs/plain"
+REPORT = "ptde report runs/search --battles 3"
 EXPORT = "ptde export runs/search --to onnx"
 RESUME = "ptde resume runs/search"
 DIAGNOSE = "ptde diagnose runs/search"
+PAPERS = {
+    "ptde compare table2 --budget-scale 0.01 --seeds 1 --out runs/try": "runs/try",
+    "ptde compare table2": "runs/compare-table2",
+    "ptde compare table2 --paper": "runs/compare-table2-paper",
+}
+"""Commands that are read and not run, with the folder of each."""
 _ANY = """
     --steps 128 --envs 2 --segment 16 --hidden 8 --embed 4 --hypernet-hidden 4
     --buffer 8 --batch 2 --test-every 64 --test-episodes 4 --episodes 4
@@ -44,7 +56,7 @@ def pages():
 def test_no_command_of_the_pages_is_forgotten():
     typed = {" ".join(words) for page in pages() for words in commands(page)}
     known = {CHECK, TEACH, PLAIN, DISTILL, EVALUATE, REPLAY, EXPORT, RESUME, DIAGNOSE}
-    assert typed == known
+    assert typed == known | {BESIDE, REPORT, *PAPERS}
 
 
 def test_the_tutorial_has_its_commands_in_their_order():
@@ -92,6 +104,36 @@ def test_the_tutorials_team_without_information(reader, monkeypatch):
     monkeypatch.chdir(reader)
     assert typed(PLAIN, *ANY) == 0
     assert not RunFolder(reader / "runs" / "plain").run.distils
+    assert typed(BESIDE) == 0
+    assert (reader / "runs" / "search" / "early-late.png").exists()
+
+
+def test_the_tutorials_team_is_watched_in_a_browser(reader, monkeypatch):
+    monkeypatch.chdir(reader)
+    assert typed(REPORT) == 0
+    assert "game 3" in (reader / "runs" / "search" / "report.html").read_text()
+
+
+@pytest.mark.parametrize("command", PAPERS)
+def test_a_table_of_the_paper_is_what_its_page_says(command, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    asked = []
+    monkeypatch.setattr(runner, "compare", lambda *what: asked.append(what))
+    assert typed(command) == 0
+    ((plan, out, _),) = asked
+    assert out.as_posix() == PAPERS[command]
+    assert (plan.base.value.buffer == 5_000) == ("--paper" in command)
+
+
+def test_the_joint_steps_of_the_papers_page_are_those_of_the_plans():
+    page = (HOW_TO / "paper.md").read_text()
+    told = dict(re.findall(r"^\| `(\w+)` \|.*\| (\d+) M \|$", page, re.MULTILINE))
+    for name, millions in told.items():
+        plan = PLANS[name][1]
+        runs = {METHODS[method].run for method in plan.methods}
+        steps = sum(plan.steps.get(where, plan.base.steps) for where in plan.maps)
+        assert len(runs) * steps * plan.base.seeds == int(millions) * 1_000_000
+    assert {*told} == {*PLANS} - {"controls"}
 
 
 @pytest.mark.skipif("export" not in COMMANDS, reason="there is no `ptde export` yet")
@@ -147,7 +189,7 @@ def test_the_sweep_searches(tmp_path):
     ("page", "example"), [("world.md", "my_env.py"), ("information.md", "my_info.py")]
 )
 def test_the_how_tos_show_lines_of_the_examples(page, example):
-    shown = "".join(fenced(HOW_TO / page, "python"))
+    shown, *_ = fenced(HOW_TO / page, "python")
     code = (EXAMPLES / example).read_text()
     for line in shown.splitlines():
         names = line.removeprefix("from ").split(" import ")[-1].split(", ")

@@ -8,19 +8,20 @@ Python in it is run by ``test_examples.py``, `ptde list` by ``test_cli.py``.
 
 import shutil
 import subprocess
-from dataclasses import replace
 
 import pytest
 from tests.documents import README, ROOT, TINY, commands, fenced
 from tests.test_rank import letor
 
 from ptde import pipeline
+from ptde.algos.finetune import FinetuneConfig
 from ptde.cli import main
 from ptde.compare import runner
 from ptde.compare.plan import PLANS
 from ptde.config import Run
+from ptde.distill.config import DistillConfig
 from ptde.folder import RunFolder
-from ptde.presets import PRESETS, as_paper
+from ptde.presets import as_paper
 
 ALL = [" ".join(words) for words in commands(README)]
 BATTLE = "runs/smax-3m-qmix_gip-0"
@@ -47,8 +48,12 @@ READ = {
     "ptde run --map 3s_vs_5z --info gip --steps 2_000_000": Run(
         map="3s_vs_5z", info="gip", steps=2_000_000
     ),
-    "ptde run --preset table2/6h_vs_8z --seeds 3": replace(
-        PRESETS["table2/6h_vs_8z"][1], seeds=3
+    "ptde run --method qmix_kd --map 6h_vs_8z --steps 5_000_000 --seeds 3": Run(
+        map="6h_vs_8z",
+        steps=5_000_000,
+        seeds=3,
+        student=DistillConfig(network="mlp", objective="z", data="teacher", share=0.0),
+        finetune=FinetuneConfig(share=0.0),
     ),
     "ptde run --preset paper --map 5m_vs_6m": as_paper(Run(map="5m_vs_6m")),
     "ptde run --method ctds --map 5m_vs_6m": Run(

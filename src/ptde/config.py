@@ -80,8 +80,8 @@ class Run(Options):
     stage: with --info none --teacher-sight all as in CTDS, else on z. Only for --algo
     value."""
     steps: Annotated[int, In(1)] = 2_000_000
-    """Joint steps, all copies of the world together: of stage 1, and of the shares of them
-    that --student.share and --finetune.share give to the others. >= 1."""
+    """Joint steps of all stages and all copies of the world together: stage 1 has what the
+    shares of the others (--student.share, --finetune.share) leave. >= 1."""
     seed: Annotated[int, In(0, 2**31 - 1)] = 0
     """The first seed. >= 0."""
     seeds: Annotated[int, In(1)] = 1

@@ -26,11 +26,11 @@ from ptde.cli.worlds import check_command, doctor_command
 
 USAGE = """usage: ptde COMMAND [OPTIONS]      (ptde COMMAND --help says more)
 
-  run               teach, distil, evaluate: table, curves, replay
+  run               teach, distil, fine-tune, evaluate: table, curves, replay
   teach             stage 1 alone: train a team with global information
-  distill RUN       stage 2 for a run that has a teacher
+  distill RUN       stages 2 and 3 for a run that has a teacher
   finetune RUN      stage 3 for a run that has a student
-  evaluate RUN      test teacher, student and baseline on the same battles
+  evaluate RUN      test teacher, student, fine-tuned team and baseline on the same battles
   resume RUN        go on with a run that was stopped or killed
   replay RUN        draw a battle as an animated GIF, or (--early-late) two moments of it
   diagnose RUN      what the student lacks of its teacher, and which option to try
@@ -108,7 +108,7 @@ def _fail(message: str, status: int) -> int:
 
 
 COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {
-    "run": configured("run", "Teach, distil, evaluate: the whole of PTDE."),
+    "run": configured("run", "Teach, distil, fine-tune, evaluate: the whole of PTDE."),
     "teach": configured("teach", "Stage 1 alone: train a team."),
     "distill": distill_command,
     "finetune": finetune_command,

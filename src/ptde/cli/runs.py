@@ -18,6 +18,12 @@ from ptde.cli.arguments import (
     world_words,
 )
 
+BESIDES = """Besides the options below there are --preset NAME and --method NAME, which set
+several of them at once (`ptde list` shows the names); --devices N, the GPUs, or cores of a
+CPU, over which the run is divided (all by default); and --ray [HOST:PORT] with --actors N,
+which let the machines of a Ray cluster play the copies of a world in processes."""
+"""What the help of `ptde run` and `ptde teach` says of options that are not ``Run``'s."""
+
 
 def configured(command: str, summary: str) -> Callable[[Sequence[str]], None]:
     """The command `ptde run` or `ptde teach`, whose options are those of ``Run``."""
@@ -38,13 +44,12 @@ def configured(command: str, summary: str) -> Callable[[Sequence[str]], None]:
         class Command(Run):
             out: Path | None = None
             """The run folder to write, which must not exist; the default is
-            runs/WORLD-MAP-METHOD-SEED. Besides these options, --preset NAME and --method
-            NAME set several at once (`ptde list` shows the names)."""
+            runs/WORLD-MAP-METHOD-SEED."""
             log: LogNames = ()
             """Logger of the rows of record.jsonl: tensorboard, wandb, or module:callable
             for one of your own. May be typed several times."""
 
-        Command.__doc__ = summary
+        Command.__doc__ = f"{summary}\n\n{BESIDES}"
         names = [field.name for field in dataclasses.fields(Run)]
         default = Command(**{n: getattr(start, n) for n in names})
         parsed = parse(Command, words, command, default)
@@ -75,7 +80,9 @@ def distill_command(words: Sequence[str]) -> None:
 
     @dataclass(frozen=True)
     class Command(Trusting):
-        """Stage 2 for a run that has a teacher; an earlier student is replaced."""
+        """Stages 2 and 3 for a run that has a teacher; an earlier student and fine-tuned
+        team are replaced.
+        """
 
         run: RunPath
         """The run folder."""

@@ -92,9 +92,9 @@ class FootballConfig(Options):
     ``fixed``: each agent keeps its player, of the outfield players that stand farthest
     forward."""
     rewards: Literal["scoring,checkpoints", "scoring"] = "scoring,checkpoints"
-    """``scoring``: 1 for a goal, -1 for one against, for every agent; ``checkpoints``: 0.1
-    more for each of ten lines on the way to the goal, when an agent first crosses it with
-    the ball."""
+    """``scoring``: 1 for a goal, -1 for one against, for every agent;
+    ``scoring,checkpoints``, typed as one word: also 0.1 for each of ten lines on the way to
+    the goal, when an agent first crosses it with the ball."""
     limit: Annotated[int, In(1, 400)] = 150
     """Joint steps after which an episode is cut. In [1, 400]."""
 
