@@ -30,6 +30,8 @@ REPORT = "ptde report runs/search --battles 3"
 EXPORT = "ptde export runs/search --to onnx"
 RESUME = "ptde resume runs/search"
 DIAGNOSE = "ptde diagnose runs/search"
+CHECK_JAX = "ptde check my_env:Meet"
+RUN_JAX = "ptde run --world jax --map my_env:Meet,cells=11"
 PAPERS = {
     "ptde compare table2 --budget-scale 0.01 --seeds 1 --out runs/try": "runs/try",
     "ptde compare table2": "runs/compare-table2",
@@ -56,7 +58,7 @@ def pages():
 def test_no_command_of_the_pages_is_forgotten():
     typed = {" ".join(words) for page in pages() for words in commands(page)}
     known = {CHECK, TEACH, PLAIN, DISTILL, EVALUATE, REPLAY, EXPORT, RESUME, DIAGNOSE}
-    assert typed == known | {BESIDE, REPORT, *PAPERS}
+    assert typed == known | {BESIDE, REPORT, CHECK_JAX, RUN_JAX, *PAPERS}
 
 
 def test_the_tutorial_has_its_commands_in_their_order():
@@ -142,6 +144,17 @@ def test_the_tutorials_team_is_carried_off_and_plays(reader, monkeypatch):
     assert typed(EXPORT) == 0
     _, script = fenced(TUTORIAL, "python")
     assert python(script, reader).startswith("won ")
+
+
+def test_the_world_in_jax_is_checked_and_run(tmp_path, monkeypatch):
+    (tmp_path / "my_env.py").write_text((EXAMPLES / "my_env.py").read_text())
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.delitem(sys.modules, "my_env", raising=False)
+    assert typed(CHECK_JAX) == 0
+    assert typed(RUN_JAX, *ANY, *TOLD) == 0
+    (folder,) = (tmp_path / "runs").iterdir()
+    assert RunFolder(folder).has("finetuned")
 
 
 def python(code, folder):

@@ -2,13 +2,14 @@ import errno
 import os
 import resource
 import signal
+import time
 from contextlib import contextmanager
 
 import jax.numpy as jnp
 import pytest
 
 from ptde.config import Run
-from ptde.files import whole, write_whole, writing
+from ptde.files import LEFT_OVER, whole, write_whole, writing
 from ptde.folder import RunFolder
 from ptde.jobs.checkpoint import Checkpoints
 from ptde.jobs.record import Record
@@ -58,6 +59,28 @@ def test_a_picture_that_was_begun_does_not_stay(tmp_path):
         part.write_text("half")
         raise KeyboardInterrupt
     assert not os.listdir(tmp_path)
+
+
+def test_two_writers_of_a_file_are_not_in_each_others_way(tmp_path):
+    path = tmp_path / "[a] result.json"
+    with whole(path) as slow:
+        slow.write_text("slow")
+        write_whole(path, "fast")
+        assert path.read_text() == "fast"
+    assert path.read_text() == "slow"
+    assert os.listdir(tmp_path) == [path.name]
+
+
+def test_what_a_killed_writer_left_is_removed_after_a_day(tmp_path):
+    path = tmp_path / "[a] result.json"
+    with whole(path) as part:
+        part.write_text("whole")
+        others = [part.with_name(part.name.replace("-", f"-{n}")) for n in range(2)]
+        for other in others:
+            other.write_text("half")
+    os.utime(others[0], (0, time.time() - LEFT_OVER - 60))
+    write_whole(path, "new")
+    assert sorted(os.listdir(tmp_path)) == sorted([others[1].name, path.name])
 
 
 def test_a_record_keeps_the_rows_before(tmp_path):

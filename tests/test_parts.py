@@ -2,14 +2,16 @@
 
 import dataclasses
 import json
+import sys
 
 import jax
 import numpy as np
 import pytest
 from tests.documents import EXAMPLES, ROOT, fenced
 
-from ptde import build, parts
+from ptde import build, methods, parts
 from ptde.cli import main
+from ptde.compare import plan, runner
 from ptde.config import Run, load_run
 from ptde.folder import RunFolder
 from ptde.info import INFOS
@@ -47,7 +49,7 @@ def test_a_name_stands_for_what_the_registry_has():
     [
         ("my_info:Attention,pieces=3", "has no option 'pieces': did you mean parts?"),
         ("my_info:Attention,parts", "type module:callable, and its options behind it"),
-        ("my_info:Atention", "has no attribute 'Atention'"),
+        ("my_info:Atention", "has no 'Atention': type --info my_info:NAME"),
         ("no_such_module:Part", "cannot import 'no_such_module'"),
         ("my_info:sys", "is a module: name a class or function"),
         (":Part", "is no part: type module:callable"),
@@ -57,6 +59,14 @@ def test_what_is_no_part_is_refused_with_what_to_type(here, name, says):
     with pytest.raises(ValueError) as error:
         parts.find("info", name, INFOS)
     assert says in str(error.value)
+
+
+def test_a_part_whose_module_raises_is_refused_in_a_line(tmp_path, monkeypatch):
+    (tmp_path / "bad_part.py").write_text("1 / 0")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    with pytest.raises(ValueError, match=r"^--info bad_part:Part: .*it raised ZeroDiv.*$"):
+        parts.find("info", "bad_part:Part", INFOS)
 
 
 def test_a_config_names_a_part_and_does_not_import_it():
@@ -134,7 +144,23 @@ def test_the_students_window_remembers_as_it_steps(here):
 
 def test_the_page_shows_lines_of_the_examples():
     code = "".join(path.read_text() for path in EXAMPLES.glob("my_*.py"))
-    blocks = fenced(ROOT / "docs" / "extending.md", "python")
+    *blocks, _ = fenced(ROOT / "docs" / "extending.md", "python")
     assert len(blocks) == 6 and all(len(block.splitlines()) <= 30 for block in blocks)
     for block in blocks:
         assert all(line in code for line in block.splitlines())
+
+
+def test_the_page_makes_rows_of_a_comparison_of_ones_own_part(here, monkeypatch):
+    asked = []
+    monkeypatch.setattr(methods, "METHODS", dict(methods.METHODS))
+    monkeypatch.setattr(plan, "METHODS", methods.METHODS)
+    monkeypatch.setattr(runner, "compare", lambda *what: asked.append(what))
+    *_, block = fenced(ROOT / "docs" / "extending.md", "python")
+    exec(block, {})
+    ((made, out),) = asked
+    assert out.as_posix() == "runs/compare-attention"
+    made.check_read()
+    cells = {cell.name: cell for cell in made.cells()}
+    assert list(cells) == ["qmix", "qmix_gip", "att"]
+    assert cells["att"].run.info == "my_info:Attention"
+    assert (cells["att"].goal, cells["qmix_gip"].goal) == ("run", "teach")

@@ -1,5 +1,6 @@
 import functools
 import os
+import sys
 
 import pytest
 
@@ -11,6 +12,7 @@ from ptde.trust import (
     check_plan,
     check_run,
     check_target,
+    import_callable,
     is_own,
     sign,
     split_words,
@@ -71,6 +73,47 @@ def test_what_a_module_of_ones_own_only_holds_may_not(found):
         check_callable("my_game:found", found)
 
 
+@pytest.fixture
+def mine(tmp_path, monkeypatch):
+    """A folder with modules of one's own, in which ptde is started."""
+    (tmp_path / "own_part.py").write_text("class Game:\n    class Inner:\n        pass\n")
+    (tmp_path / "own_fault.py").write_text("raise ValueError('no\\nsuch thing')\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    yield tmp_path
+    sys.modules.pop("own_part", None)
+
+
+def test_what_lies_in_the_folder_is_imported(mine):
+    assert import_callable("own_part:Game.Inner", "--info").__name__ == "Inner"
+    assert str(mine) == sys.path[0]
+
+
+def test_the_folder_is_not_searched_for_ptdes_own(mine):
+    with pytest.raises(ValueError, match=r"cannot import 'ptde\.no_such_module'"):
+        import_callable("ptde.no_such_module:Part")
+    assert str(mine) not in sys.path
+
+
+@pytest.mark.parametrize("option", ["--map", "--info", "--log"])
+@pytest.mark.parametrize(
+    ("target", "says"),
+    [
+        ("own_fault:Game", "cannot import 'own_fault': it raised ValueError: no such"),
+        ("not_there:Game", "cannot import 'not_there' (No module named 'not_there'): is"),
+        ("own_part:Gmae", "'own_part' has no 'Gmae': type {option} own_part:NAME"),
+    ],
+)
+def test_what_cannot_be_imported_is_one_line_that_names_the_option(
+    mine, option, target, says
+):
+    with pytest.raises(ValueError) as error:
+        import_callable(target, option)
+    assert str(error.value).startswith(f"{option} {target}: ")
+    assert says.format(option=option) in str(error.value)
+    assert "\n" not in str(error.value)
+
+
 def test_a_folder_is_ones_own_while_its_run_json_is_what_was_written(tmp_path):
     sign(tmp_path, b"one")
     assert is_own(tmp_path, b"one")
@@ -104,7 +147,7 @@ def test_any_option_that_names_code_is_asked_for(tmp_path):
     for option in ("map", "info", "student.network"):
         with pytest.raises(Untrusted, match=r"import my_game:Part"):
             check_run(tmp_path, b"", {option: "my_game:Part"})
-    with pytest.raises(Untrusted, match=r"import my_info:Info:"):
+    with pytest.raises(Untrusted, match=r"import my_info:Info, and call it with 'w"):
         check_run(tmp_path, b"", {"info": "my_info:Info,width=8"})
     with pytest.raises(ValueError, match="own library"), trusting():
         check_run(tmp_path, b"", {"mixer": "os:system,command=x"})
@@ -139,8 +182,10 @@ def test_a_plan_is_asked_like_a_folder(tmp_path):
         check_plan(["3m"], {"info": "my_info:Info,width=8"})
     with pytest.raises(Untrusted, match="env:my_game:Game"):
         check_plan(["my_game:Game"], {})
-    with trusting("my_game:Game"):
-        check_plan(["my_game:Game"], {})
+    with pytest.raises(Untrusted, match="env:my_env:Meet;"):
+        check_plan(["my_env:Meet,cells=5"], {})
+    with trusting("my_game:Game", "my_env:Meet"):
+        check_plan(["my_game:Game", "my_env:Meet,cells=5"], {})
     with pytest.raises(ValueError, match="own library"), trusting():
         check_plan(["os:system"], {})
 

@@ -2,10 +2,13 @@
 
 import errno
 import fcntl
+import glob
 import json
 import os
+import secrets
 import shutil
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -17,6 +20,8 @@ NO_LOCKS = (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK)
 """Errors of a disk that has no file locks."""
 PAGE_SIZE = 1_000_000
 """Bytes that a picture or a page takes at most, about."""
+LEFT_OVER = 86_400.0
+"""Seconds after which a file in the making has been left by a process that was killed."""
 
 
 @contextmanager
@@ -64,20 +69,32 @@ def _size(count: int) -> str:
 def whole(path: Path, size: int = PAGE_SIZE) -> Iterator[Path]:
     """A context with a path to write to, which in the end replaces ``path``, or vanishes.
 
-    It has the same suffix, from which many libraries infer the format.
+    It has the same suffix, from which many libraries infer the format, and a name that no
+    other writer of ``path`` has.
 
     Raises:
         OSError: as ``writing`` does.
     """
-    part = path.with_name(f".{path.stem}.part{path.suffix}")
+    mark = f"{os.getpid()}-{secrets.token_hex(4)}"
+    part = path.with_name(f".{path.stem}.{mark}.part{path.suffix}")
     try:
         with writing(path, size):
             path.parent.mkdir(parents=True, exist_ok=True)
+            _remove_left_over(path)
             yield part
             part.replace(path)
     finally:
         with suppress(OSError):
             part.unlink(missing_ok=True)
+
+
+def _remove_left_over(path: Path) -> None:
+    """Removes what writers of a file left when they were killed."""
+    stem, suffix = glob.escape(path.stem), glob.escape(path.suffix)
+    for part in path.parent.glob(f".{stem}.*.part{suffix}"):
+        with suppress(OSError):  # it may be gone by now
+            if time.time() - part.stat().st_mtime > LEFT_OVER:
+                part.unlink()
 
 
 def write_whole(path: Path, data: str | bytes) -> None:

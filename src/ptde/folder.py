@@ -106,8 +106,11 @@ class RunFolder:
         write_whole(path / "run.json", text)
 
     def rewrite(self, run: Run, **meta: Any) -> None:
-        """Replaces the config, for a stage that is to run with other options."""
-        self._write(self.path, run, {"goal": self.meta["goal"], **meta})
+        """Replaces the config, for a stage that is to run with other options. A run that
+        has begun keeps its number of devices; one that has not notes that of now.
+        """
+        kept = ("goal", "devices") if self.begun else ("goal",)
+        self._write(self.path, run, {**{n: self.meta[n] for n in kept}, **meta})
         self.run, self.meta = load_run(self.path)
 
     @property

@@ -5,17 +5,14 @@ defaults, and are written behind it: ``my_info:Attention,parts=8``.
 """
 
 import difflib
-import importlib
 import inspect
 import json
 import re
-import sys
 from collections.abc import Callable, Mapping
 from functools import partial
-from pathlib import Path
 from typing import Any, TypeVar
 
-from ptde.trust import check_callable, check_target
+from ptde.trust import import_callable
 from ptde.validation import check_choice, flag
 
 T = TypeVar("T")
@@ -68,7 +65,7 @@ def find(
     if not is_own(name):
         return registry[name]
     target, _, typed = name.partition(",")
-    made = _import(option, target)
+    made = import_callable(target, flag(option))
     known = options_of(made)
     given = dict(word.split("=", 1) for word in typed.split(",") if word)
     if given and not known:
@@ -91,7 +88,7 @@ def options_of(made: Callable[..., Any]) -> dict[str, Any]:
 def help_of(option: str, name: str) -> str:
     """The text of ``--help`` on a part of the user's own."""
     target = target_of(name)
-    made = _import(option, target)
+    made = import_callable(target, flag(option))
     about = (inspect.getdoc(made) or "").partition("\n")[0]
     known = options_of(made)
     lines = [f"{flag(option)} {target}: {about}".rstrip(": ")]
@@ -100,27 +97,6 @@ def help_of(option: str, name: str) -> str:
         first, default = next(iter(known.items()))
         lines.append(f"  typed as {flag(option)} {target},{first}={_text(default)}")
     return "\n".join(lines)
-
-
-def _import(option: str, target: str) -> Callable[..., Any]:
-    check_target(target, flag(option))
-    module, _, name = target.partition(":")
-    here = str(Path.cwd())
-    if here not in sys.path:  # where `ptde` is not started by `python`
-        sys.path.insert(0, here)
-    try:
-        found: Any = importlib.import_module(module)
-        for part in name.split("."):
-            found = getattr(found, part)
-    except ModuleNotFoundError as error:
-        raise ValueError(
-            f"{flag(option)} {target}: cannot import {module!r} ({error}): is it "
-            "installed, or in the folder that you start ptde in?"
-        ) from error
-    except AttributeError as error:
-        raise ValueError(f"{flag(option)} {target}: {error}") from error
-    check_callable(target, found)
-    return found
 
 
 def _value(text: str) -> Any:

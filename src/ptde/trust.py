@@ -9,13 +9,15 @@ user's own ptde wrote the folder, which is proved by a message authentication co
 import functools
 import hashlib
 import hmac
+import importlib
 import inspect
 import os
 import re
 import secrets
 import stat
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from pathlib import Path
@@ -106,6 +108,55 @@ def check_callable(target: str, found: Any) -> None:
             f"{target} is {inner!r}, which is no class or function of yours: it was not "
             "called. Name the class, or the function, that makes the world"
         )
+
+
+def import_callable(target: str, option: str = "--map") -> Callable[..., Any]:
+    """The class or function of the user's that ``module:callable`` names.
+
+    It may lie in the folder where ptde was started, unless it is one of ptde's own.
+
+    Args:
+        target: ``module:callable``.
+        option: the option that the user typed, for errors.
+
+    Raises:
+        ValueError: there is none, or its module raised something; in one line.
+    """
+    check_target(target, option)
+    module, _, name = target.partition(":")
+    here = str(Path.cwd())
+    if here not in sys.path and not module.startswith("ptde."):
+        sys.path.insert(0, here)  # the installed command does not search this folder
+    try:
+        found: Any = importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        raise ValueError(
+            f"{option} {target}: cannot import {module!r} ({error}): is it installed, or "
+            "in the folder that you start ptde in?"
+        ) from error
+    except Exception as error:
+        raise ValueError(
+            f"{option} {target}: cannot import {module!r}: it raised {told(error)}"
+        ) from error
+    for part in name.split("."):
+        if not hasattr(found, part):
+            raise ValueError(
+                f"{option} {target}: {module!r} has no {part!r}: type {option} "
+                f"{module}:NAME"
+            )
+        found = getattr(found, part)
+    check_callable(target, found)
+    return found
+
+
+def told(error: Exception, module: str = "") -> str:
+    """An error in one line: its type, message and place, in this module if it can be."""
+    frames = [*traceback.extract_tb(error.__traceback__)]
+    file = getattr(sys.modules.get(module), "__file__", None)
+    frames = [frame for frame in frames if frame.filename == file] or frames
+    place = f" ({frames[-1].filename}, line {frames[-1].lineno})" if frames else ""
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}{place}"
 
 
 def _kind(option: str) -> str:
@@ -205,10 +256,11 @@ def check_run(
             "--trust"
         )
     name, target = next(iter(unknown.items()))
-    kwargs = options.get("processes.kwargs")
-    told = f", and call it with {kwargs}" if kwargs and name == "map" else ""
+    kwargs = options.get("processes.kwargs") if name == "map" else ""
+    typed = options[name].partition(",")[2]
+    given = f", and call it with {kwargs or repr(typed)}" if kwargs or typed else ""
     raise Untrusted(
-        f"{folder} was not written by your ptde, and would import {target}{told}: nothing "
+        f"{folder} was not written by your ptde, and would import {target}{given}: nothing "
         f"was imported. If that is code that you know, name it: env:{target}; or trust all "
         "that the folder names: --trust"
     )
@@ -217,7 +269,8 @@ def check_run(
 def check_plan(maps: Sequence[str], options: Mapping[str, Any]) -> None:
     """Raises Untrusted if a plan names ``module:callable`` that the user did not allow."""
     named = [(f"--{name}", target) for name, target in targets_of(options).items()]
-    for option, target in [*(("--map", name) for name in maps if ":" in name), *named]:
+    played = [("--map", name.partition(",")[0]) for name in maps if ":" in name]
+    for option, target in [*played, *named]:
         check_target(target, option)
         if not _agreed(target):
             raise Untrusted(

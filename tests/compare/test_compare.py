@@ -16,13 +16,14 @@ from ptde.compare import runner
 from ptde.compare.curves import draw_comparison
 from ptde.compare.outcome import gather
 from ptde.compare.plan import read_plan
-from ptde.compare.runner import _apart
+from ptde.compare.runner import _apart, _begin
 from ptde.compare.tables import notes
 from ptde.compare.workers import WorkerFailed, run_side_by_side
 from ptde.config import Run
 from ptde.folder import RunFolder
 from ptde.jobs.interrupt import Interrupted
 from ptde.jobs.record import Record, beside
+from ptde.rollout import devices
 
 PLAN = """
 methods = ["qmix", "online_teacher", "online"]
@@ -195,6 +196,25 @@ def test_more_seeds_are_run_alone(compared):
     assert seeds(_apart(whole, out, single=True)) == ["0+2", "2", "3", "4"]
     assert seeds(_apart(whole, out, single=False)) == ["0+2", "2+3"]
     assert seeds(_apart(whole, out / "new", single=False)) == ["0+5"]
+
+
+def test_a_run_that_gets_another_goal_keeps_its_devices_and_is_not_in_use(
+    compared, tmp_path, monkeypatch
+):
+    plan = read_plan(Path(compared[0][1]), lambda words: parse(Run, words, "run"))
+    cell = next(c for c in plan.cells() if c.goal == "teach")
+    shutil.copytree(compared[1] / cell.folder, tmp_path / cell.folder)
+    longer = replace(cell, roles=frozenset({"student"}))
+    monkeypatch.setattr(devices, "_usable", 4)  # where the comparison is extended
+    held = RunFolder(tmp_path / cell.folder)
+    with held.alone(), pytest.raises(ValueError, match="is being trained by process"):
+        _begin(longer, tmp_path)
+    assert RunFolder(held.path).meta["goal"] == "teach"
+    meta = RunFolder(_begin(longer, tmp_path)).meta
+    assert (meta["goal"], meta["devices"]) == ("run", 1)
+    shutil.rmtree(held.path / "teacher")
+    held.rewrite(held.run)  # nothing has begun: it may begin with those of here
+    assert held.meta["devices"] == 4
 
 
 def test_a_bad_share_is_refused(compared, capsys):

@@ -1,5 +1,6 @@
 """One lease on a folder, whoever lives, dies, or is out of reach."""
 
+import errno
 import json
 import subprocess
 import sys
@@ -142,6 +143,34 @@ def test_one_that_cannot_write_ends_before_another_may_begin(tmp_path):
     with pytest.raises(Lost, match="was not renewed"):
         lease.check()
     lease.ended.set()
+
+
+def test_a_write_that_fails_because_another_was_faster_loses_that_round_alone(
+    elsewhere, tmp_path
+):
+    late, fast = quick(tmp_path), quick(tmp_path)
+    usual = late._write
+
+    def write():
+        late._write = usual
+        fast._write()
+        threading.Timer(1.0, fast.give_back).start()
+        raise FileNotFoundError(errno.ENOENT, "another has replaced it")
+
+    late._write = write
+    late.take()
+    assert json.loads(late.path.read_text())["token"] == late.token
+    late.give_back()
+
+
+def test_a_write_that_fails_because_of_the_disk_is_said(elsewhere, tmp_path):
+    def write():
+        raise OSError(errno.ENOSPC, "the disk is full")
+
+    lease = quick(tmp_path)
+    lease._write = write
+    with pytest.raises(OSError, match="the disk is full"):
+        lease.take()
 
 
 def test_of_many_who_want_it_at_once_one_gets_it(tmp_path):

@@ -162,13 +162,19 @@ def test_a_logger_that_fails_stops_no_training(mine, capsys):
     [
         ("tensorbord", "tensorboard"),
         ("my_log:Nothing", "has no 'Nothing'"),
-        ("my_log:number", "name a function or class"),
+        ("my_log:number", "name a class or function"),
         ("not_there:Log", "is it installed"),
     ],
 )
 def test_a_logger_that_cannot_be_is_refused(mine, name, advice):
     with pytest.raises(ValueError, match=advice):
         check_log([name])
+
+
+def test_a_logger_whose_module_raises_is_refused_in_a_line(mine):
+    (mine / "bad_log.py").write_text("1 / 0")
+    with pytest.raises(ValueError, match=r"^--log bad_log:Log: .*it raised ZeroDiv.*$"):
+        check_log(["bad_log:Log"])
 
 
 def test_what_cannot_be_called_is_refused_before_the_first_row(mine):

@@ -8,10 +8,13 @@ import numpy as np
 import psutil
 import pytest
 
+from ptde import build
+from ptde.config import Run
+from ptde.envs import make_env
 from ptde.envs.process import ProcessWorld
 from ptde.envs.settings import ProcessConfig
 from ptde.processes import WorldFailed
-from ptde.processes.pool import Maker, Pool, sizes_of
+from ptde.processes.pool import Maker, Pool, seed_of, sizes_of
 
 WORLDS = "tests.processes.worlds"
 
@@ -103,6 +106,40 @@ def test_a_failing_copy_begins_another_episode_in_a_new_process(tmp_path, how, t
     assert text in pool.reasons[0]
     assert pool.slots.obs[0, 0, 0] != 5  # another seed of its line
     pool.close()
+
+
+def born(world):
+    """The seed with which each copy was made, as its observation shows it."""
+    world.pool.begin(range(world.copies), [0] * world.copies, on=False)
+    world.pool.ready(world.copies)
+    return world.pool.slots.obs[:, 0, 0].tolist()
+
+
+def test_a_copy_is_made_with_a_seed_of_the_run_and_of_its_number():
+    world = lambda seed: make_env("processes", f"{WORLDS}:Born", {"envs": 4, "seed": seed})
+    whole, other, again = world(0), world(1), world(0)
+    shares = [whole.share(index, 2) for index in range(2)]  # as on two actors
+    seeds = [born(w) for w in (whole, other, *shares)]
+    assert len({*seeds[0], *seeds[1]}) == 8
+    assert seeds[2] + seeds[3] == seeds[0]
+    assert born(again) == seeds[0]
+    for each in (whole, other, *shares, again):
+        each.close()
+
+
+def test_a_run_makes_its_world_with_its_seed():
+    runs = [Run(world="processes", map=f"{WORLDS}:Born", seed=seed) for seed in (0, 1)]
+    assert [build.world(run).seed for run in runs] == [0, 1]
+
+
+def test_a_new_process_gets_a_new_seed_whatever_the_lost_episodes_was(tmp_path):
+    for episodes_seed in (5, 6):
+        (tmp_path / "crash").touch()
+        pool = pool_of("Born", 1, crash=str(tmp_path / "crash"))
+        pool.begin([0], [episodes_seed], on=False)
+        assert episode(pool, [0]) == {0: seed_of(0, 0, 1) % 1009}
+        assert pool.lost == [0]
+        pool.close()
 
 
 def test_too_many_failures_in_a_row_stop_with_the_worlds_own_words(tmp_path):

@@ -41,6 +41,24 @@ class Line:
         return ProcessStep(obs, [*of_all, *self.place], legal, **more)
 
 
+class Born(Line):
+    """Takes a seed where it is made and nowhere else, as SMAC does, and shows it. Crashes
+    once if there is a file, which it removes."""
+
+    def __init__(self, seed=0, crash=None):
+        super().__init__()
+        self.born, self.file = seed, Path(crash or "no such file")
+
+    def reset(self, seed):
+        return super().reset(self.born)
+
+    def step(self, action):
+        if self.file.exists():
+            self.file.unlink()
+            raise RuntimeError("the ball is gone")
+        return super().step(action)
+
+
 class Endless(Line):
     """Nothing ends but its time."""
 

@@ -71,7 +71,9 @@ def show_own_parts(words: Sequence[str]) -> None:
 
     if not {"-h", "--help"} & {*words}:
         return
-    for option in ("algo", "info", "mixer", "student.network", "student.objective"):
+    parts = ["algo", "info", "mixer", "student.network", "student.objective"]
+    parts += ["map"] if take("world", words, None)[1] == "jax" else []
+    for option in parts:
         _, name = take(option, words, None)
         if name and is_own(name):
             print(help_of(option, name), end="\n\n")

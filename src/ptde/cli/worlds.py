@@ -1,10 +1,10 @@
 """The commands ``ptde check`` and ``ptde doctor``."""
 
 import shlex
-import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
 from ptde.cli.arguments import WorldWord, parse
 
@@ -13,7 +13,6 @@ def check_command(words: Sequence[str]) -> None:
     """`ptde check WORLD`."""
     from ptde.envs.settings import ProcessConfig
     from ptde.jobs.progress import console
-    from ptde.processes.adapters.adapt import make
     from ptde.processes.adapters.check import check
     from ptde.validation import check_range
 
@@ -22,28 +21,48 @@ def check_command(words: Sequence[str]) -> None:
         """Plays a world of yours at random, and reports all that is wrong with it."""
 
         world: WorldWord
-        """module:callable, such as my_game:MyGame for the class MyGame in my_game.py; or
-        the name of a world of JaxMARL, such as MPE_simple_tag_v3."""
+        """module:callable, such as my_game:MyGame for the class MyGame in my_game.py, in
+        Python or in JAX; or the name of a world of JaxMARL, such as MPE_simple_tag_v3."""
         steps: int = 300
         """Number of random joint steps, >= 1."""
         kwargs: str = ""
-        """Keyword arguments of the callable, as JSON."""
+        """Keyword arguments of the callable, as JSON. Those of a world in JAX are typed
+        behind its name: my_env:Meet,cells=11."""
 
     parsed = parse(Command, words, "check")
     check_range("steps", parsed.steps, 1, example=300)
     if ":" not in parsed.world and _explained(parsed.world):
         return
-    sys.path.insert(0, str(Path.cwd()))
     arguments = ProcessConfig(parsed.kwargs).arguments()
-    report = check(make(parsed.world, arguments, 0), parsed.steps)
+    env, words = _own(parsed.world, arguments)
+    report = check(env, parsed.steps)
     for line in report.lines():
         console().print(line, markup=False, soft_wrap=True)
     if report.violations:
         raise ValueError(f"{parsed.world} breaks {len(report.violations)} rule(s)")
     more = f" --processes.kwargs {shlex.quote(parsed.kwargs)}" if parsed.kwargs else ""
-    console().print(
-        f"all is well: ptde run env:{parsed.world}{more}", markup=False, soft_wrap=True
-    )
+    console().print(f"all is well: ptde run {words}{more}", markup=False, soft_wrap=True)
+
+
+def _own(name: str, kwargs: dict[str, Any]) -> tuple[Any, str]:
+    """A world of the user's own as a ``ProcessEnv``, and the words that `ptde run` takes
+    for it. ValueError if there is none.
+    """
+    from ptde.processes.adapters.adapt import InJax, make
+
+    with suppress(InJax):
+        if "," not in name:  # options behind the name are of a world in JAX
+            return make(name, kwargs, 0), f"env:{name}"
+    from ptde.envs.own import Played, own_env
+    from ptde.parts import target_of
+
+    env = own_env(name)
+    if kwargs:
+        raise ValueError(
+            f"{target_of(name)} is a world in JAX, whose options are typed behind it, and "
+            f"not in --kwargs: {target_of(name)},{next(iter(kwargs))}=..."
+        )
+    return Played(env), f"--world jax --map {name}"
 
 
 def _explained(name: str) -> bool:

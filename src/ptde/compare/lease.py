@@ -66,7 +66,11 @@ class Lease:
                     break
                 continue
             self.before = seen
-            self._write()
+            try:
+                self._write()
+            except OSError:
+                if self._read() == seen:  # nobody was faster: it is the disk
+                    raise
             wait(2 * self.beat)  # of several that take it at once the last one stays
             if (self._read() or {}).get("token") == self.token:
                 break

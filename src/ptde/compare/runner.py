@@ -177,7 +177,8 @@ def _begin(cell: Cell, out: Path) -> Path:
         return path
     folder = RunFolder(path)
     if cell.goal == "run" and folder.meta["goal"] != "run":
-        folder.rewrite(folder.run, goal="run")
+        with folder.alone():  # or what trains there might rewrite it, too
+            folder.rewrite(folder.run, goal="run")
     return path
 
 

@@ -21,13 +21,22 @@ class ProcessWorld(AbstractWorld):
     that plays it.
     """
 
-    def __init__(self, name: str, maker: Maker, config: ProcessConfig, copies: int):
+    def __init__(
+        self, name: str, maker: Maker, config: ProcessConfig, copies: int, seed: int = 0
+    ):
         """Starts one copy to learn the world's sizes, and ends it.
+
+        Args:
+            name: the world's name.
+            maker: makes each copy.
+            config: how copies are waited for.
+            copies: number of copies.
+            seed: the run's seed, for worlds that take one where they are made.
 
         Raises:
             ValueError: it cannot be started.
         """
-        self.maker, self.config, self.copies = maker, config, copies
+        self.maker, self.config, self.copies, self.seed = maker, config, copies, seed
         self.first, self.total = 0, copies
         self.sizes = sizes_of(maker, config.patience)
         self.notes = self.sizes.notes
@@ -46,8 +55,15 @@ class ProcessWorld(AbstractWorld):
     def pool(self) -> Pool:
         """The copies of the world, in processes that stay until ``close``."""
         if self._pool is None:
-            c = self.config
-            self._pool = Pool(self.maker, self.sizes, self.copies, c.patience, c.failures)
+            self._pool = Pool(
+                self.maker,
+                self.sizes,
+                self.copies,
+                self.config.patience,
+                self.config.failures,
+                seed=self.seed,
+                first=self.first,
+            )
         return self._pool
 
     def share(self, index: int, parts: int) -> "ProcessWorld":
@@ -76,7 +92,7 @@ class ProcessWorld(AbstractWorld):
         if folder is not None and self.sizes.replays:
             kwargs["record"] = str(folder)
         maker = replace(self.maker, kwargs=json.dumps(kwargs))
-        return ProcessWorld(self.spec.name, maker, self.config, copies=1)
+        return ProcessWorld(self.spec.name, maker, self.config, 1, self.seed)
 
     def observation_names(self) -> tuple[str, ...]:
         return self.sizes.observation_names or super().observation_names()

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from ptde.envs.base import AbstractWorld
 from ptde.envs.probes import PROBES, Probe
 from ptde.envs.settings import FootballConfig, ProcessConfig, StarCraftConfig
+from ptde.parts import target_of
 from ptde.trust import check_target
 from ptde.validation import check_choice
 
@@ -35,7 +36,8 @@ class World:
     limits (``time_out``), and a function to call as data files are read (``progress``; see
     ``read_letor``)."""
     open: str = ""
-    """The form of further map names that ``maps`` does not list; "" if there are none."""
+    """The form of further map names that ``maps`` does not list, ``module:callable`` with
+    options or without; "" if there are none."""
     reads: tuple[str, ...] = ("time_out",)
     """The options that the world reads, whole groups (``smax``) or one by one
     (``processes.limit``): ``make`` gets no others, and typing another is an error."""
@@ -52,7 +54,7 @@ class World:
         if (why := self.refused(name)) is not None:
             raise ValueError(why)
         if self.open and ":" in name:
-            check_target(name)
+            check_target(target_of(name) if "," in self.open else name)
         else:
             check_choice("map", name, (*self.maps(), *filter(None, [self.open])))
 
@@ -170,16 +172,25 @@ def _processes(name: str, options: Mapping[str, Any]) -> AbstractWorld:
     from ptde.envs.process import ProcessWorld
     from ptde.processes.pool import Maker
 
-    config, copies = _process_options(options)
+    config, *others = _process_options(options)
     maker = Maker(name, config.kwargs or "{}", config.limit)
-    return ProcessWorld(f"processes/{name}", maker, config, copies)
+    return ProcessWorld(f"processes/{name}", maker, config, *others)
 
 
-def _process_options(options: Mapping[str, Any]) -> tuple[ProcessConfig, int]:
-    return options.get("processes") or ProcessConfig(), options.get("envs", 1)
+def _jax(name: str, options: Mapping[str, Any]) -> AbstractWorld:
+    from ptde.envs.own import own_env
+
+    return own_env(name)
+
+
+def _process_options(options: Mapping[str, Any]) -> tuple[ProcessConfig, int, int]:
+    """How copies are waited for, how many there are, and the run's seed."""
+    config = options.get("processes") or ProcessConfig()
+    return config, options.get("envs", 1), options.get("seed", 0)
 
 
 _PROCESSES = (
+    "seed",
     "time_out",
     "processes.patience",
     "processes.failures",
@@ -249,11 +260,17 @@ WORLDS = {
         sizes=_starcraft_sizes,
     ),
     "processes": World(
-        "", lambda: (), _processes, open="module:callable", reads=("processes", "time_out")
+        "",
+        lambda: (),
+        _processes,
+        open="module:callable",
+        reads=("processes", "seed", "time_out"),
     ),
+    "jax": World("", lambda: (), _jax, open="module:callable,option=value"),
     "probe": World("constant", lambda: PROBES, lambda name, options: Probe(name), reads=()),
 }
-"""Add a world of your own here: ``WORLDS["mine"] = World(default, maps, make)``."""
+"""A world of your own needs no entry: ``processes`` and ``jax`` take any. An entry gives it
+a name: ``WORLDS["mine"] = World(default, maps, make)``."""
 
 
 def make_env(

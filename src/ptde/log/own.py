@@ -1,13 +1,10 @@
 """A logger of the user's own: ``module:callable``."""
 
-import importlib
-import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from ptde.log.base import AbstractLogger, LogRow
-from ptde.trust import check_callable, check_target
+from ptde.trust import import_callable
 
 
 class OwnLogger(AbstractLogger):
@@ -21,7 +18,7 @@ class OwnLogger(AbstractLogger):
 
     def __init__(self, target: str):
         self.target = target
-        self.make: Callable[[Path, dict[str, Any]], Any] = _load(target)
+        self.make = import_callable(target, "--log")
 
     def check(self) -> None:
         pass  # it is there, or __init__ would have said so
@@ -45,29 +42,3 @@ class OwnLogger(AbstractLogger):
             self.made.__exit__(None, None, None)
         elif hasattr(self.made, "close"):
             self.made.close()
-
-
-def _load(target: str) -> Callable[..., Any]:
-    """The callable that a target names. ValueError says what is wrong with it."""
-    check_target(target, "--log")
-    module, _, name = target.partition(":")
-    here = str(Path.cwd())
-    if here not in sys.path:  # the installed command does not search this folder
-        sys.path.insert(0, here)
-    try:
-        found: Any = importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        raise ValueError(
-            f"--log {target}: cannot import {module!r} ({error}): is it installed, or in "
-            "the folder that you start ptde in?"
-        ) from error
-    for part in name.split("."):
-        if not hasattr(found, part):
-            raise ValueError(f"--log {target}: {module!r} has no {part!r}")
-        found = getattr(found, part)
-    if not callable(found):
-        raise ValueError(
-            f"--log {target}: that is a {type(found).__name__}: name a function or class"
-        )
-    check_callable(target, found)
-    return found

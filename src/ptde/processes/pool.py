@@ -16,6 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, Any
 
+import numpy as np
 import psutil
 
 from ptde.processes.memory import Slots, anonymous
@@ -155,7 +156,15 @@ class Pool:
     """Plays B copies at once; a copy that fails begins another episode in a new process."""
 
     def __init__(
-        self, maker: Maker, sizes: Sizes, copies: int, patience: float, failures: int
+        self,
+        maker: Maker,
+        sizes: Sizes,
+        copies: int,
+        patience: float,
+        failures: int,
+        *,
+        seed: int = 0,
+        first: int = 0,
     ):
         """Starts the processes.
 
@@ -165,12 +174,17 @@ class Pool:
             copies: number of copies.
             patience: seconds that an answer may take.
             failures: failures of a copy that are tolerated between two whole episodes.
+            seed: the run's seed.
+            first: the number of the first copy among all of the run's.
         """
         self.maker, self.sizes = maker, sizes
         self.patience, self.failures = patience, failures
         self.memory = anonymous()
         self.slots = Slots.of(self.memory, sizes, copies)
         self.seeds, self.on = [0] * copies, [False] * copies
+        self.seed, self.first = seed, first
+        self.starts = [0] * copies
+        """How many processes each copy has had."""
         self.in_a_row = [0] * copies
         self.lost: list[int] = []
         """Copies whose episode was lost since this list was last emptied."""
@@ -178,7 +192,7 @@ class Pool:
         """Why episodes were lost, the newest last."""
         self.copies: list[Copy] = []
         for index in range(copies):
-            self.copies.append(self._start(index, seed=index))
+            self.copies.append(self._start(index))
 
     def begin(self, which: Sequence[int], seeds: Sequence[int], on: bool) -> None:
         """Begins an episode in each of these copies; with ``on``, others follow it."""
@@ -223,9 +237,14 @@ class Pool:
         self.copies = []
         os.close(self.memory)
 
-    def _start(self, index: int, seed: int) -> Copy:
+    def _start(self, index: int) -> Copy:
+        """A copy in a new process. Its seed, for worlds that take one where they are made,
+        belongs to the run's seed, to its number among all copies, and to this start alone.
+        """
+        words = self.seed, self.first + index, self.starts[index]
+        self.starts[index] += 1
         copy = Copy.start(self.memory, self.maker.environ)
-        copy.tell(*self.maker.words(seed))
+        copy.tell(*self.maker.words(seed_of(*words)))
         copy.tell("attach", self.sizes, len(self.seeds), index)
         return copy
 
@@ -257,8 +276,13 @@ class Pool:
             times = f"{self.in_a_row[index]} times in a row"
             raise WorldFailed(f"{self.maker.target} failed {times}:\n{reason}")
         self.seeds[index] += LEAP
-        self.copies[index] = self._start(index, self.seeds[index])
+        self.copies[index] = self._start(index)
         self.copies[index].tell("begin", self.seeds[index], self.on[index])
+
+
+def seed_of(*numbers: int) -> int:
+    """A seed of 31 bits for these numbers, none of them negative."""
+    return int(np.random.SeedSequence(numbers).generate_state(1)[0]) >> 1
 
 
 def room_for(sizes: Sizes) -> int:

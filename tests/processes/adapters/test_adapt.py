@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from tests.processes.adapters.test_gymnasium import ENDS
 
 from ptde.envs.settings import ProcessConfig
 from ptde.processes.adapters.adapt import make
@@ -136,6 +137,27 @@ def test_pymarls_interface(parts, info):
         step = env.step(np.array([1, 1]))
     assert (step.ended, step.cut) == ((False, True) if parts == 5 else (True, False))
     assert not check(env, steps=30).violations
+
+
+@pytest.mark.parametrize(("terminated", "truncated", "says"), ENDS)
+def test_an_episode_of_pymarls_is_over_when_it_is_for_each_agent(
+    terminated, truncated, says
+):
+    env = make(f"{WORLDS}:PyMarlLine", {"parts": 5}, seed=5)
+    env.reset(0)
+    usual = env.env.step
+    env.env.step = lambda actions: (*usual(actions)[:2], terminated, truncated, {})
+    step = env.step(np.array([1, 1]))
+    assert (step.ended, step.cut) == says
+
+
+def test_gyms_time_limit_of_old_cuts():
+    env = make(f"{WORLDS}:PyMarlLine", {"parts": 4}, seed=5)
+    env.reset(0)
+    obs, reward, *_ = env.env.step([1, 1])
+    env.env.step = lambda actions: (obs, reward, True, {"TimeLimit.truncated": True})
+    step = env.step(np.array([1, 1]))
+    assert (step.ended, step.cut) == (False, True)
 
 
 def test_steps_of_another_length_are_refused():

@@ -1,34 +1,24 @@
 """From ``module:callable`` to a world, with ptde's interface or an adapter to it."""
 
-import importlib
 import inspect
-import traceback
+import sys
 from collections.abc import Callable
 from typing import Any
 
 from ptde.processes.protocol import NoWorld, ProcessEnv
-from ptde.trust import check_callable, check_target
+from ptde.trust import import_callable, told
+
+
+class InJax(NoWorld):
+    """The target is a world in JAX, which is compiled with a team and has no process."""
 
 
 def load(target: str) -> Callable[..., Any]:
-    """The callable that ``module:callable`` names. ValueError says what is wrong."""
-    check_target(target)
-    module, _, name = target.partition(":")
+    """The callable that ``module:callable`` names. NoWorld says what is wrong."""
     try:
-        found: Any = importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        raise NoWorld(
-            f"cannot import {module!r} ({error}): is it installed, or in the folder that "
-            "you start ptde in?"
-        ) from error
-    except Exception as error:
-        raise NoWorld(f"cannot import {module!r}: it raised {_told(error)}") from error
-    for part in name.split("."):
-        if not hasattr(found, part):
-            raise NoWorld(f"{module!r} has no {part!r}: type --map {module}:NAME")
-        found = getattr(found, part)
-    check_callable(target, found)
-    return found
+        return import_callable(target)
+    except ValueError as error:
+        raise NoWorld(str(error)) from error
 
 
 def make(target: str, kwargs: dict[str, Any], seed: int) -> ProcessEnv:
@@ -43,13 +33,14 @@ def make(target: str, kwargs: dict[str, Any], seed: int) -> ProcessEnv:
         ValueError: there is no such world, it cannot be made, or it has no known interface.
     """
     maker = load(target)
+    _check_not_in_jax(maker, target)
     if "seed" not in kwargs and _takes(maker, "seed"):
         kwargs = {**kwargs, "seed": seed}
     _check_arguments(target, maker, kwargs)
     try:
         world = maker(**kwargs)
     except Exception as error:
-        raise NoWorld(f"{target} raised {_told(error)}, when it was made") from error
+        raise NoWorld(f"{target} raised {told(error)}, when it was made") from error
     return adapted(world, target)
 
 
@@ -59,6 +50,7 @@ def adapted(world: Any, target: str = "") -> ProcessEnv:
     Raises:
         NoWorld: its interface is unknown or does not fit; says what to type.
     """
+    _check_not_in_jax(type(world), target)
     if callable(getattr(world, "step_env", None)) and hasattr(world, "agents"):
         from ptde.processes.adapters.jaxmarl import misfit
 
@@ -97,6 +89,14 @@ def adapted(world: Any, target: str = "") -> ProcessEnv:
         "and step(action) (see ptde.processes.ProcessEnv), PyMARL's get_obs, get_state and "
         "get_avail_actions, or PettingZoo's parallel interface"
     )
+
+
+def _check_not_in_jax(kind: Any, target: str) -> None:
+    """Raises InJax for a subclass of ``AbstractEnv``, whose module has imported that."""
+    base = sys.modules.get("ptde.envs.base")
+    if base and inspect.isclass(kind) and issubclass(kind, base.AbstractEnv):
+        named = target or f"MODULE:{kind.__name__}"
+        raise InJax(f"{named} is a world in JAX: type --world jax --map {named}")
 
 
 def _other(world: Any, target: str) -> str | None:
@@ -165,14 +165,6 @@ def _check_takes_one(world: ProcessEnv, method: str) -> None:
         ) from None
     except ValueError:  # a builtin tells nothing
         return
-
-
-def _told(error: Exception) -> str:
-    """An error in one line: its type, message and place."""
-    frames = traceback.extract_tb(error.__traceback__)
-    place = f" ({frames[-1].filename}, line {frames[-1].lineno})" if frames else ""
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text}{place}"
 
 
 def _takes(function: Callable[..., Any], name: str) -> bool:

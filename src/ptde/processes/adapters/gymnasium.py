@@ -19,11 +19,12 @@ WON = ("battle_won", "won", "win", "success")
 class GymnasiumTeam:
     """A multi-agent world of Gymnasium's interface as a ``ProcessEnv``.
 
-    The team's reward is the sum of its agents', and an episode is over when it is for all.
-    These worlds return ``terminated`` at their time limit, too: an episode that ends with
-    the step of that limit counts as cut. Shorter observations and action lists are padded,
-    with zeros and with illegal actions; masks are read from ``info`` (``action_mask``,
-    ``avail_actions``). The state is the concatenation of all observations.
+    The team's reward is the sum of its agents', and an episode is over when it is for each,
+    and cut if for one of them by ``truncated``. These worlds return ``terminated`` at their
+    time limit, too: an episode that ends with the step of that limit counts as cut. Shorter
+    observations and action lists are padded, with zeros and with illegal actions; masks are
+    read from ``info`` (``action_mask``, ``avail_actions``). The state is the concatenation
+    of all observations.
     """
 
     def __init__(self, env: Any):
@@ -59,10 +60,10 @@ class GymnasiumTeam:
         obs, rewards, terminated, truncated, info = self.env.step(chosen)
         step = self._show(obs, info)
         step.reward = float(np.sum(rewards))
-        over, late = bool(np.all(terminated)), bool(np.all(truncated))
-        late = late or (over and self.time == self.time_limit)
-        step.ended, step.cut = over and not late, late
-        if over or late:
+        over = bool(np.all(np.logical_or(terminated, truncated)))
+        late = not np.all(terminated) or self.time == self.time_limit
+        step.ended, step.cut = over and not late, over and late
+        if over:
             step.won = float(max(bool(np.all(info.get(name, False))) for name in WON))
         return step
 

@@ -3,7 +3,7 @@
 They have ``get_obs, get_state, get_avail_actions, reset, step``, with or without
 ``get_env_info``. A step returns ``(reward, terminated, info)`` or, as in Gym,
 ``(obs, reward, done, info)`` or ``(obs, reward, terminated, truncated, info)``. Rewards of
-single agents are added up; an episode is over when it is for all of them.
+single agents are added up; an episode is over when it is for each of them.
 """
 
 import inspect
@@ -48,13 +48,13 @@ class PyMarl:
         reward, terminated, truncated, self.info = _parts(
             self.env.step([int(a) for a in action])
         )
-        over, late = bool(np.all(terminated)), bool(np.all(truncated))
+        over = bool(np.all(np.logical_or(terminated, truncated)))
         if over and not self.info and self.always_tells:
             raise WorldFailed("the game ended without saying how: its engine has crashed")
-        late = late or (over and bool(self.info.get("episode_limit", False)))
+        late = not np.all(terminated) or bool(self.info.get("episode_limit", False))
         step = self._seen()
         step.reward = float(np.sum(reward))
-        step.ended, step.cut = over and not late, late
+        step.ended, step.cut = over and not late, over and late
         step.won = float(max(bool(self.info.get(name, False)) for name in self.WON))
         return step
 
@@ -75,8 +75,9 @@ def _parts(result: tuple) -> tuple[Any, Any, Any, dict]:
         return reward, terminated, False, info
     if len(result) == 4:
         _, reward, terminated, info = result
-        late = isinstance(info, dict) and info.get("TimeLimit.truncated", False)
-        return reward, terminated, late, info
+        if isinstance(info, dict) and info.get("TimeLimit.truncated", False):
+            return reward, False, True, info
+        return reward, terminated, False, info
     if len(result) == 5:
         _, reward, terminated, truncated, info = result
         return reward, terminated, truncated, info
