@@ -62,7 +62,7 @@ class Run(Options):
     map: str = ""
     """Map of the world; `ptde list` shows them. Where none is named: 3s_vs_5z of smax,
     letor of ranking, academy_3_vs_1_with_keeper of football. Of processes:
-    module:callable."""
+    module:callable; of jax: module:callable,option=value."""
     algo: str = "value"
     """The learner: ``value`` (VDN, QMIX, QPLEX), ``mappo`` with options --mappo.*, or
     module:callable (docs/extending.md)."""
