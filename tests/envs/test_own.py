@@ -145,7 +145,8 @@ def test_a_folder_knows_its_world_and_a_strangers_asks_for_it(here, another, cap
     sys.modules.pop("my_env")
     another()
     assert main(["resume", str(here / "run")]) == 2
-    assert "would import my_env:Meet: nothing was imported" in capsys.readouterr().err
+    says = "would import my_env:Meet, and call it with 'cells=5': nothing was imported"
+    assert says in capsys.readouterr().err
     assert "my_env" not in sys.modules
     with trusting("my_env:Meet"):
         assert build.world(load_run(here / "run")[0]).spec.obs_dim == 5
