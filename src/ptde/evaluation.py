@@ -49,7 +49,7 @@ def evaluated(folder: RunFolder) -> Outcome | None:
     """What a run that is done has ended with; None if that is not known in full."""
     try:
         result = Result.from_json(load_result(folder.path), folder.run.centralised)
-    except (KeyError, TypeError):
+    except (KeyError, TypeError, ValueError):  # it is damaged, or of another version
         return None
     if any(role not in result.scores for role in folder.expected):
         return None
@@ -98,7 +98,6 @@ def evaluate(folder: RunFolder, env: AbstractWorld, episodes: int | None = None)
         policy = _greedy(models[folder.decentralised], 0, config)
         key = replay_key(config.seed, episode=0)
         film(config.world, env, policy, folder.path.absolute(), key=key).draw(target)
-    write_whole(folder.path / "result.json", json.dumps(result.to_json(), indent=1))
     write_whole(folder.path / "result.json", json.dumps(result.to_json(), indent=1))
     return Outcome(result, folder.path, tuple(tables))
 

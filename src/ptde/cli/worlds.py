@@ -12,7 +12,7 @@ from ptde.cli.arguments import WorldWord, parse
 def check_command(words: Sequence[str]) -> None:
     """`ptde check WORLD`."""
     from ptde.envs.settings import ProcessConfig
-    from ptde.jobs.progress import console
+    from ptde.jobs.progress import say
     from ptde.processes.adapters.check import check
     from ptde.validation import check_range
 
@@ -37,11 +37,11 @@ def check_command(words: Sequence[str]) -> None:
     env, words = _own(parsed.world, arguments)
     report = check(env, parsed.steps)
     for line in report.lines():
-        console().print(line, markup=False, soft_wrap=True)
+        say(line)
     if report.violations:
         raise ValueError(f"{parsed.world} breaks {len(report.violations)} rule(s)")
     more = f" --processes.kwargs {shlex.quote(parsed.kwargs)}" if parsed.kwargs else ""
-    console().print(f"all is well: ptde run {words}{more}", markup=False, soft_wrap=True)
+    say(f"all is well: ptde run {words}{more}")
 
 
 def _own(name: str, kwargs: dict[str, Any]) -> tuple[Any, str]:
@@ -71,7 +71,7 @@ def _explained(name: str) -> bool:
     """
     from ptde.envs.jaxmarl import MAPS
     from ptde.envs.registry import WORLDS
-    from ptde.jobs.progress import console
+    from ptde.jobs.progress import say
 
     world = WORLDS["jaxmarl"]
     if (why := world.refused(name)) is not None:
@@ -79,13 +79,13 @@ def _explained(name: str) -> bool:
     if name not in MAPS:
         return False
     said = f"it fits: ptde run --world jaxmarl --map {name}"
-    console().print(said, markup=False, soft_wrap=True)
+    say(said)
     return True
 
 
 def doctor_command(words: Sequence[str]) -> None:
     """`ptde doctor`."""
-    from ptde.jobs.progress import console
+    from ptde.jobs.progress import say
     from ptde.processes.games.doctor import GAMES
     from ptde.rollout.cache import cache_says
 
@@ -95,9 +95,9 @@ def doctor_command(words: Sequence[str]) -> None:
 
     parse(Command, words, "doctor")
     for game, parts in GAMES.items():
-        console().print(f"--world {game}")
+        say(f"--world {game}")
         for part in parts():
             text = "ok      " if part.there else "missing "
             advice = "" if part.there else f": {part.what_to_do}"
-            console().print(f"  {text} {part.name}{advice}", markup=False, soft_wrap=True)
-    console().print(cache_says(), markup=False, soft_wrap=True)
+            say(f"  {text} {part.name}{advice}")
+    say(cache_says())

@@ -87,6 +87,17 @@ class Sizes:
     """Bytes of memory that the process of one copy takes."""
 
 
+def ending(terminated: Any, truncated: Any, late: bool) -> tuple[bool, bool]:
+    """Whether an episode ended, and whether it was cut, by what is said of each agent.
+
+    It is over when it is for each; and cut if for one of them by ``truncated``, or if
+    ``late``, which the world says in another way.
+    """
+    over = bool(np.all(np.logical_or(terminated, truncated)))
+    late = late or not np.all(terminated)
+    return over and not late, over and late
+
+
 def standard(step: Any) -> ProcessStep:
     """The step with arrays of the right types. ValueError if something is not an array,
     NoWorld if it is no step at all.

@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-from tests.processes.adapters.test_gymnasium import ENDS
 
 from ptde.envs.settings import ProcessConfig
 from ptde.processes.adapters.adapt import make
@@ -139,15 +138,31 @@ def test_pymarls_interface(parts, info):
     assert not check(env, steps=30).violations
 
 
+ENDS = [
+    ([True, False], [False, True], (False, True)),  # each for a reason of its own
+    ([True, True], [False, True], (True, False)),
+    ([False, False], [True, True], (False, True)),
+    ([True, False], [False, False], (False, False)),
+    (True, False, (True, False)),
+    (False, True, (False, True)),
+]
+"""Terminated and truncated; whether the episode ended then, and whether it was cut."""
+
+
+@pytest.mark.parametrize(
+    ("world", "options", "action"),
+    [("Foraging", {}, 0), ("PyMarlLine", {"parts": 5}, 1)],
+    ids=["gymnasium", "pymarl"],
+)
 @pytest.mark.parametrize(("terminated", "truncated", "says"), ENDS)
-def test_an_episode_of_pymarls_is_over_when_it_is_for_each_agent(
-    terminated, truncated, says
+def test_an_episode_is_over_when_it_is_for_each_agent(
+    world, options, action, terminated, truncated, says
 ):
-    env = make(f"{WORLDS}:PyMarlLine", {"parts": 5}, seed=5)
+    env = make(f"{WORLDS}:{world}", options, seed=5)
     env.reset(0)
     usual = env.env.step
     env.env.step = lambda actions: (*usual(actions)[:2], terminated, truncated, {})
-    step = env.step(np.array([1, 1]))
+    step = env.step(np.array([action, action]))
     assert (step.ended, step.cut) == says
 
 

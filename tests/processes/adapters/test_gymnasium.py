@@ -42,27 +42,6 @@ def test_the_end_of_the_task_is_told_from_that_of_its_time():
     assert (steps[4].ended, steps[4].cut, steps[4].won) == (False, True, 0.0)
 
 
-ENDS = [
-    ([True, False], [False, True], (False, True)),  # each for a reason of its own
-    ([True, True], [False, True], (True, False)),
-    ([False, False], [True, True], (False, True)),
-    ([True, False], [False, False], (False, False)),
-    (True, False, (True, False)),
-    (False, True, (False, True)),
-]
-"""Terminated and truncated; whether the episode ended then, and whether it was cut."""
-
-
-@pytest.mark.parametrize(("terminated", "truncated", "says"), ENDS)
-def test_an_episode_is_over_when_it_is_for_each_agent(terminated, truncated, says):
-    env = make(FORAGING, {}, 0)
-    env.reset(0)
-    usual = env.env.step
-    env.env.step = lambda actions: (*usual(actions)[:2], terminated, truncated, {})
-    step = env.step(np.array([0, 0]))
-    assert (step.ended, step.cut) == says
-
-
 def test_masks_are_read():
     env = make(FORAGING, {"mask": True}, 0)
     np.testing.assert_array_equal(env.reset(0).legal, [[1, 1, 0], [1, 1, 0]])

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ptde.processes.protocol import NoWorld, ProcessStep
+from ptde.processes.protocol import NoWorld, ProcessStep, ending
 
 LIMITS = ("max_episode_steps", "_max_episode_steps", "max_steps", "episode_limit")
 """Names that such worlds give to the longest episode."""
@@ -60,10 +60,9 @@ class GymnasiumTeam:
         obs, rewards, terminated, truncated, info = self.env.step(chosen)
         step = self._show(obs, info)
         step.reward = float(np.sum(rewards))
-        over = bool(np.all(np.logical_or(terminated, truncated)))
-        late = not np.all(terminated) or self.time == self.time_limit
-        step.ended, step.cut = over and not late, over and late
-        if over:
+        at_limit = self.time == self.time_limit
+        step.ended, step.cut = ending(terminated, truncated, at_limit)
+        if step.ended or step.cut:
             step.won = float(max(bool(np.all(info.get(name, False))) for name in WON))
         return step
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ptde.processes.protocol import ProcessStep, WorldFailed
+from ptde.processes.protocol import ProcessStep, WorldFailed, ending
 
 
 class PyMarl:
@@ -48,13 +48,13 @@ class PyMarl:
         reward, terminated, truncated, self.info = _parts(
             self.env.step([int(a) for a in action])
         )
-        over = bool(np.all(np.logical_or(terminated, truncated)))
-        if over and not self.info and self.always_tells:
+        late = bool(self.info.get("episode_limit", False))
+        ended, cut = ending(terminated, truncated, late)
+        if (ended or cut) and not self.info and self.always_tells:
             raise WorldFailed("the game ended without saying how: its engine has crashed")
-        late = not np.all(terminated) or bool(self.info.get("episode_limit", False))
         step = self._seen()
         step.reward = float(np.sum(reward))
-        step.ended, step.cut = over and not late, over and late
+        step.ended, step.cut = ended, cut
         step.won = float(max(bool(self.info.get(name, False)) for name in self.WON))
         return step
 
