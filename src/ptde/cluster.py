@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, distributions, version
@@ -77,13 +78,16 @@ def connected(address: str, cpus: int | None = None) -> Iterator[Any]:
         number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)
     }
     try:
-        ray.init(
-            address or None,
-            num_cpus=cpus if address == "local" else None,
-            log_to_driver=False,
-            logging_level="ERROR",
-            namespace="ptde",
-        )
+        with warnings.catch_warnings():
+            # JAX warns of forks; Ray's become other programs at once.
+            warnings.filterwarnings("ignore", "os.fork", RuntimeWarning)
+            ray.init(
+                address or None,
+                num_cpus=cpus if address == "local" else None,
+                log_to_driver=False,
+                logging_level="ERROR",
+                namespace="ptde",
+            )
     except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
         why = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
         raise ValueError(
