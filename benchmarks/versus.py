@@ -25,8 +25,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import IO, Literal
 
 import tyro
 from rich.table import Table
@@ -109,8 +111,21 @@ class Team:
     """Seconds of the short run beyond its joint steps: start and compilation."""
     memory: float = 0.0
     """Highest resident memory, in bytes."""
-    wins: list[float | None] = field(default_factory=list)
-    """Seconds to enough wins, one a seed; None if they did not come."""
+    wins: list["Learnt"] = field(default_factory=list)
+    """How it learnt to win, one a seed."""
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """How one seed of a team learnt to win."""
+
+    seconds: float | None
+    """Until it won enough; None if it did not."""
+    ended: Literal["won", "used up its joint steps", "was out of time"]
+    best: float
+    """The best test's win rate."""
+    steps: int
+    """Joint steps at the last test."""
 
 
 def jaxmarl_words(options: Versus, changes: dict[str, object]) -> list[str]:
@@ -140,6 +155,12 @@ def environment(place: Path) -> dict[str, str]:
     }
 
 
+def said_wrong(words: list[str], said: IO[bytes]) -> SystemExit:
+    """That a command failed, with the end of what it printed."""
+    said.seek(0)
+    return SystemExit(f"{' '.join(words)}\n{said.read()[-3000:].decode()}")
+
+
 def timed(words: list[str], cwd: Path, environ: dict[str, str]) -> tuple[float, float]:
     """Seconds and the highest resident memory, in bytes, of a whole command."""
     with tempfile.TemporaryFile() as said:
@@ -148,8 +169,7 @@ def timed(words: list[str], cwd: Path, environ: dict[str, str]) -> tuple[float, 
         _, status, usage = os.wait4(process.pid, 0)
         took = time.perf_counter() - began
         if status:
-            said.seek(0)
-            raise SystemExit(f"{' '.join(words)}\n{said.read()[-3000:].decode()}")
+            raise said_wrong(words, said)
     return took, 1024.0 * usage.ru_maxrss
 
 
@@ -184,28 +204,53 @@ def speed(options: Versus, place: Path) -> list[Team]:
     return teams
 
 
-def won(words: list[str], cwd: Path, environ: dict[str, str], rows, minutes: float):
-    """Seconds until a team wins enough, by the rows that ``rows()`` reads; else None."""
-    began, enough = time.time(), None
+def learnt(
+    words: list[str],
+    cwd: Path,
+    environ: dict[str, str],
+    tests: Callable[[], list[tuple[float, float, int]]],
+    minutes: float,
+) -> Learnt:
+    """Lets a team learn until it wins enough. SystemExit if its command fails.
+
+    Args:
+        words: its command.
+        cwd: the folder in which it runs.
+        environ: its environment.
+        tests: reads its tests so far: the time, the win rate, and the joint steps.
+        minutes: after which it is stopped.
+    """
+    began, ended = time.time(), None
     with tempfile.TemporaryFile() as said:
         process = subprocess.Popen(words, cwd=cwd, env=environ, stdout=said, stderr=said)
-        while enough is None and time.time() - began < 60 * minutes:
-            ended = process.poll() is not None
-            enough = next((t for t, rate in rows() if rate >= ENOUGH), None)
-            if ended:
-                break
-            time.sleep(0.5)
+        while ended is None:
+            status, now = process.poll(), time.time()
+            seen = tests()
+            if any(rate >= ENOUGH for _, rate, _ in seen):
+                ended = "won"
+            elif status:
+                raise said_wrong(words, said)
+            elif status == 0:
+                ended = "used up its joint steps"
+            elif now - began > 60 * minutes:
+                ended = "was out of time"
+            else:
+                time.sleep(0.5)
         process.kill()
         process.wait()
-    return None if enough is None else enough - began
+    enough = next((at - began for at, rate, _ in seen if rate >= ENOUGH), None)
+    best = max((rate for _, rate, _ in seen), default=0.0)
+    return Learnt(enough, ended, best, seen[-1][2] if seen else 0)
 
 
 def time_to_win(options: Versus, place: Path) -> list[Team]:
     """Lets all teams learn until they win, one after the other, seed by seed."""
     limit = time_limit(options.map)
+    # Its script begins new battles for each collection, so one must hold a whole battle.
     tuned = {"TOTAL_TIMESTEPS": 10_000_000, "TEST_NUM_STEPS": limit + 1}
-    tuned |= {"ENV_KWARGS.walls_cause_death": False, "TEST_NUM_ENVS": 32}
-    small = {**tuned, **SMALL, "TOTAL_TIMESTEPS": 3_000_000, "EPS_DECAY": 0.04}
+    whole = {"NUM_STEPS": limit + 1}
+    tuned |= whole | {"ENV_KWARGS.walls_cause_death": False, "TEST_NUM_ENVS": 32}
+    small = {**tuned, **SMALL, **whole, "TOTAL_TIMESTEPS": 3_000_000, "EPS_DECAY": 0.04}
     small |= {"TEST_INTERVAL": 0.005}
     clock = f"+alg.ENV_KWARGS.max_steps={limit}"
     teams = [
@@ -231,17 +276,24 @@ def time_to_win(options: Versus, place: Path) -> list[Team]:
                 cwd = options.checkout.absolute()
                 words = [*team.words, f"SEED={seed}", "WANDB_MODE=offline"]
 
-            def rows(team=team, log=log, record=record):
-                if team.jaxmarl and log.exists():
-                    seen = [json.loads(line) for line in log.read_text().splitlines()]
-                    return [(row["time"], row["win_rate"]) for row in seen]
-                if not team.jaxmarl and record.exists():
-                    return [(time.time(), r["win_rate"][0]) for r in Record(record).rows()]
-                return []
+            def tests(team=team, log=log, record=record):
+                if not team.jaxmarl:
+                    seen = Record(record).rows() if record.exists() else []
+                    return [(time.time(), r["win_rate"][0], r["joint_steps"]) for r in seen]
+                seen = log.read_text().splitlines() if log.exists() else []
+                rows = map(json.loads, seen)
+                return [(row["time"], row["win_rate"], row["steps"]) for row in rows]
 
-            team.wins.append(won(words, cwd, environ, rows, options.minutes))
-            print(f"seed {seed}: {team.name} {team.wins[-1]} s", flush=True)
+            team.wins.append(learnt(words, cwd, environ, tests, options.minutes))
+            print(f"seed {seed}: {team.name} {team.wins[-1]}", flush=True)
     return teams
+
+
+def told(seed: Learnt) -> str:
+    """A seed's time, or what it had instead."""
+    if seed.seconds is not None:
+        return f"{seed.seconds:,.0f}"
+    return f"- ({seed.best:.2f} at best, {seed.ended}, {seed.steps:,})"
 
 
 def table(options: Versus, teams: list[Team]) -> Table:
@@ -251,8 +303,7 @@ def table(options: Versus, teams: list[Team]) -> Table:
         shown.add_column("team")
         shown.add_column("seeds", justify="right")
         for team in teams:
-            text = ("-" if x is None else f"{x:,.0f}" for x in team.wins)
-            shown.add_row(team.name, ", ".join(text))
+            shown.add_row(team.name, ", ".join(map(told, team.wins)))
         return shown
     shown = Table(title=f"{options.map}: {options.rounds} rounds in turns, medians")
     for name in ("team", "steps/s", "ratio", "of rounds", "start, s", "memory, GB"):
@@ -280,7 +331,7 @@ def main() -> None:
         teams = measure(options, Path(place))
     console().print(table(options, teams))
     about = {"map": options.map, "machine": platform.machine(), "cores": os.cpu_count()}
-    rows = [{**vars(team), "words": " ".join(team.words)} for team in teams]
+    rows = [{**asdict(team), "words": " ".join(team.words)} for team in teams]
     options.json.write_text(json.dumps({**about, "teams": rows}, indent=1))
     print(options.json)
 
