@@ -25,6 +25,7 @@ from ptde.info.base import AbstractStudent, Carry
 from ptde.ops.devices import averaged, row_numbers
 from ptde.ops.local import local_information
 from ptde.ops.losses import distillation_loss
+from ptde.ops.masks import valid_transitions
 from ptde.ops.select import epsilon_greedy
 from ptde.types import PolicyOutput, Rollout, TimeStep
 
@@ -59,15 +60,19 @@ class SharedPolicy(FullPolicy):
 
 
 def label(teacher: Teacher, rollout: Rollout) -> Labelled:
-    """All T + 1 steps of a rollout with the teacher's z and h: a student's data."""
+    """All T + 1 steps of a rollout with the teacher's z and h: a student's data.
+
+    Those after which nobody acted do not count: of them the teacher has learnt nothing.
+    """
     steps = rollout.steps
+    acted = jnp.pad(valid_transitions(steps.first), ((0, 0), (0, 1)))
     local = local_information(steps.local)
     info = teacher.info.unroll(local, steps.state, steps.first, noise=None)
     return Labelled(
         local=local,
         first=steps.first,
         legal=steps.local.legal,
-        counts=steps.local.alive,
+        counts=steps.local.alive & acted[..., None],
         z=info.mean,
         h=teacher.network.unroll(local, steps.first),
     )

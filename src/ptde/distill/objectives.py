@@ -26,7 +26,7 @@ class Labelled(eqx.Module):
     first: Bool[Array, "*b T"]
     legal: Bool[Array, "*b T n u"]
     counts: Bool[Array, "*b T n"]
-    """Whether the agent's step is learnt from: the agent is alive."""
+    """Whether the agent's step is learnt from: it is alive, and acts."""
     z: Float[Array, "*b T n z"]
     """The *mean* of the teacher's z: its best fit is that of samples, without noise."""
     h: Float[Array, "*b T n h"]
