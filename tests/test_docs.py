@@ -177,6 +177,7 @@ full = ptde.run
 def run(config, *args):
     value = dataclasses.replace(config.value, buffer=8, batch=2)
     tiny = dict(world="probe", map="state", envs=2, segment=12, hidden=8, steps=16)
+    tiny["time_out"] = "bootstrap"
     tests = dict(test_every=16, test_episodes=2, episodes=4, value=value)
     return full(dataclasses.replace(config, **tiny, **tests), *args)
 ptde.run = run
