@@ -22,7 +22,7 @@ from ptde.distill.config import DistillConfig
 from ptde.envs import WORLDS, World, make_env
 from ptde.envs.base import AbstractWorld
 from ptde.envs.probes import Probe
-from ptde.envs.settings import RankingConfig, SmaxConfig
+from ptde.envs.settings import ProcessConfig, RankingConfig, SmaxConfig
 from ptde.info import InfoSizes
 from ptde.methods import METHODS, on_probe
 from ptde.mixers import MixerSizes
@@ -307,6 +307,20 @@ def test_python_refuses_it_before_anything_is_written(tmp_path):
     with pytest.raises(ValueError, match=r"(?s)--kernels is not.*\n--sight is not read"):
         ptde.pipeline.run(config, tmp_path / "run")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("learner", ["--algo mappo", "--method mappo_ptde"])
+def test_mappo_is_refused_what_older_networks_play(learner, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    words = f"run --world football {learner} --processes.overlap"
+    assert main(words.split()) == 2
+    assert "type --processes.no-overlap, or --algo value" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+    older = ProcessConfig(overlap=True)
+    for world in ("football", "starcraft", "processes"):
+        assert Run(world=world, processes=older).processes.overlap
+        with pytest.raises(ValueError, match=r"type --processes\.no-overlap"):
+            Run(world=world, algo="mappo", processes=older)
 
 
 PLAN = """

@@ -85,12 +85,13 @@ def test_what_a_killed_writer_left_is_removed_after_a_day(tmp_path):
 
 def test_a_record_keeps_the_rows_before(tmp_path):
     record = Record(tmp_path / "record.jsonl")
-    record.append({"steps": 1})
-    with files_of_at_most(20), pytest.raises(OSError) as error:
+    row = {"steps": 1, "joint_steps": 1, "win_rate": [0.5], "return": [1.0]}
+    record.append(row)
+    with files_of_at_most(100), pytest.raises(OSError) as error:
         record.append({"steps": 2, "text": "x" * 5000})
     assert one_line(error.value, "record.jsonl", "make room")
-    assert record.cut(10) == [{"steps": 1}]
-    record.append({"steps": 3})
+    assert record.cut(10) == [row]
+    record.append({**row, "steps": 3})
     assert [row["steps"] for row in record.rows()] == [1, 3]
 
 
@@ -144,7 +145,17 @@ def test_a_note_of_origin_that_was_cut_off_spoils_no_later_one(tmp_path):
     assert not is_own(tmp_path, b"never")
 
 
-def test_an_error_of_another_kind_keeps_its_number(tmp_path):
+def test_an_error_of_another_kind_keeps_its_number_and_says_nothing_of_room(tmp_path):
     with pytest.raises(OSError) as error, writing(tmp_path, 1):
         raise PermissionError(errno.EACCES, "no")
     assert error.value.errno == errno.EACCES
+    says = "Permission denied): type another path (`--out`), or make it writable"
+    assert one_line(error.value, str(tmp_path), says)
+    assert "room" not in str(error.value)
+
+
+def test_what_cannot_be_a_file_says_nothing_of_room(tmp_path):
+    (tmp_path / "page.html").mkdir()
+    with pytest.raises(OSError, match=r"Is a directory.*type another path") as error:
+        write_whole(tmp_path / "page.html", "x")
+    assert "room" not in str(error.value)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 
 import jax
 import numpy as np
@@ -49,6 +50,29 @@ def test_both_stages_write_what_they_write_in_every_world(finished):
 def test_evaluation_repeats_itself(finished):
     again = evaluate_run(finished.folder).result.scores
     assert again == finished.result.scores
+
+
+@pytest.mark.parametrize(
+    ("how", "says"),
+    [
+        ("raise", "(RuntimeError: no screen)"),
+        ("float", "(frame() returned a ndarray, float64 [8, 8, 3]: return uint8 [height,"),
+    ],
+)
+def test_pictures_that_fail_withhold_no_result(finished, tmp_path, how, says, capsys):
+    shutil.copytree(finished.folder, tmp_path / "run")
+    for name in ("result.json", "replay.gif"):
+        (tmp_path / "run" / name).unlink()
+    kwargs = ProcessConfig(kwargs=json.dumps({"how": how}))
+    drawn = dataclasses.replace(LINE, map="tests.processes.worlds:Drawn", processes=kwargs)
+    folder = RunFolder(tmp_path / "run")
+    folder.rewrite(drawn)
+    assert resume(folder.path).result.scores == finished.result.scores
+    said = capsys.readouterr().out
+    assert f"replay.gif is left out {says}" in said
+    assert f"`ptde replay {folder.path}` says more" in said
+    names = {path.name for path in folder.path.iterdir()}
+    assert "result.json" in names and "replay.gif" not in names
 
 
 def test_a_stopped_run_goes_on_to_the_same_end(tmp_path, finished, monkeypatch):

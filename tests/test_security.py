@@ -390,7 +390,10 @@ def test_where_the_key_is(tmp_path, monkeypatch):
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
 
 
-@says("Compiled programs lie in `~/.cache/ptde`, which only you can write to.")
+@says(
+    "Compiled programs lie in `~/.cache/ptde`, which only you can write to; from a folder "
+    "that others could write to none is run."
+)
 def test_where_programs_are(tmp_path, monkeypatch):
     import jax
 
@@ -404,6 +407,10 @@ def test_where_programs_are(tmp_path, monkeypatch):
         assert place == tmp_path / ".cache" / "ptde"
         assert jax.config.jax_compilation_cache_dir.startswith(str(place))
         assert stat.S_IMODE(place.stat().st_mode) & 0o022 == 0
+        jax.config.update("jax_compilation_cache_dir", None)
+        (place / "programs").chmod(0o777)
+        use_compilation_cache()
+        assert jax.config.jax_compilation_cache_dir is None
     finally:
         jax.config.update("jax_compilation_cache_dir", before)
 

@@ -147,6 +147,12 @@ class Run(Options):
                 f"--student.data replay needs a replay, and {label_of(self.algo)} keeps "
                 "none: leave it away"
             )
+        if self.processes.overlap and self._known and not self._known.replay:
+            raise ValueError(
+                "--processes.overlap lets the networks from before an update play, and "
+                f"--algo {self.algo} learns from its newest networks' episodes alone: type "
+                "--processes.no-overlap, or --algo value"
+            )
         if self.student.share + self.finetune.share >= 1:
             raise ValueError(
                 f"--student.share {self.student.share} and --finetune.share "

@@ -93,11 +93,7 @@ def evaluate(folder: RunFolder, env: AbstractWorld, episodes: int | None = None)
         seeds = range(config.seeds)
         teams = {r: [_greedy(m, i, config) for i in seeds] for r, m in models.items()}
         tables.append(table(env, teams, folder.path))
-    target = folder.path / "replay.gif"
-    if draws(config.world, env) and not target.exists():
-        policy = _greedy(models[folder.decentralised], 0, config)
-        key = replay_key(config.seed, episode=0)
-        film(config.world, env, policy, folder.path.absolute(), key=key).draw(target)
+    _film(folder, env, models[folder.decentralised])
     write_whole(folder.path / "result.json", json.dumps(result.to_json(), indent=1))
     return Outcome(result, folder.path, tuple(tables))
 
@@ -117,6 +113,22 @@ def _draw(folder: RunFolder, result: Result, records: Mapping[str, list[Row]]) -
     looks = {role: look_of(name_of(folder.run, role), role) for role in ROLES}
     with whole(folder.path / "curves.png") as path:
         draw_curves(records, finals, path, title, result.measure, how, looks)
+
+
+def _film(folder: RunFolder, env: AbstractWorld, model: Teacher | Team) -> None:
+    """Draws ``replay.gif``, if it is not there. A world whose pictures fail costs no more
+    than them.
+    """
+    world, target = folder.run.world, folder.path / "replay.gif"
+    if target.exists() or not draws(world, env):
+        return
+    policy, key = _greedy(model, 0, folder.run), replay_key(folder.run.seed, episode=0)
+    try:
+        film(world, env, policy, folder.path.absolute(), key=key).draw(target)
+    except Exception as error:
+        (*_, why) = f"{type(error).__name__}: {error}".strip().splitlines()
+        why = why.removeprefix("WorldFailed: ")
+        say(f"{target} is left out ({why}): `ptde replay {folder.path}` says more")
 
 
 def replay_key(seed: int, episode: int) -> Key[Array, ""]:

@@ -18,6 +18,8 @@ LOCK = ".lock"
 """File in a run folder that is locked by the process that trains there."""
 NO_LOCKS = (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK)
 """Errors of a disk that has no file locks."""
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, None)
+"""Errors of a disk that is full; some libraries report it without a number."""
 PAGE_SIZE = 1_000_000
 """Bytes that a picture or a page takes at most, about."""
 LEFT_OVER = 86_400.0
@@ -29,8 +31,8 @@ def writing(path: Path, size: int) -> Iterator[None]:
     """A context in which ``path`` is written, which takes about ``size`` bytes.
 
     Raises:
-        OSError: it cannot be written; the message names the file, the space that it needs
-            and what to do.
+        OSError: it cannot be written; the message names the file and what to do, and the
+            space that it needs, if the disk is full.
     """
     try:
         yield
@@ -41,12 +43,11 @@ def writing(path: Path, size: int) -> Iterator[None]:
 def unwritable(path: Path, size: int, error: OSError) -> OSError:
     """The error of a file that could not be written, in one line that says what to do."""
     why = os.strerror(error.errno) if error.errno else str(error)
-    return OSError(
-        error.errno,
-        f"cannot write it ({why}): {_size(size)} are needed, {_size(_free(path))} are "
-        "free. What was saved before is whole: make room, then `ptde resume` the run",
-        str(path),
-    )
+    advice = "type another path (`--out`), or make it writable"
+    if error.errno in FULL:
+        advice = f"{_size(size)} are needed, {_size(_free(path))} are free. What was saved "
+        advice += "before is whole: make room, then `ptde resume` the run"
+    return OSError(error.errno, f"cannot write it ({why}): {advice}", str(path))
 
 
 def _free(path: Path) -> int:

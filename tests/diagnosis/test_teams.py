@@ -11,10 +11,12 @@ from tests.diagnosis.worlds import Known, known
 from ptde.agents.team import Teacher, Team
 from ptde.algos.registry import value_model
 from ptde.algos.student import label
-from ptde.diagnosis.decisions import Agreement, Pair, decisions
+from ptde.diagnosis.decisions import Agreement, Pair, Sums, agreement, decisions
 from ptde.diagnosis.shown import Gap, NarrowInfo, NarrowNetwork, ShownInfo, show, wide
 from ptde.diagnosis.takeover import Dealt, Takeover
 from ptde.distill.students import MlpStudent
+from ptde.envs.ranking import Ranking, ranking_data
+from ptde.envs.settings import RankingConfig
 from ptde.ops.local import local_information
 from ptde.rollout.collect import collect, start
 
@@ -118,6 +120,33 @@ def test_decisions_are_counted_where_somebody_acts(pair, rollout):
     sums = decisions(label(pair.teacher, rollout), pair)
     # 5 transitions, of which the third is a restart; two agents, eight copies
     assert float(sums.number) == 4 * 2 * 8
+
+
+def test_decisions_are_looked_at_on_every_held_out_list_once(monkeypatch):
+    played = []
+
+    def of(battles, sums):
+        played.append(np.asarray(sums.number))
+        return Agreement(battles, *[0.0] * 4)
+
+    states = lambda seen, pair: Sums(*[seen.steps.state[:, 0]] * 5)
+    monkeypatch.setattr("ptde.diagnosis.decisions.label", lambda teacher, seen: seen)
+    monkeypatch.setattr("ptde.diagnosis.decisions.decisions", states)
+    monkeypatch.setattr(Agreement, "of", of)
+
+    config = RankingConfig(docs=2, lists=60, k=2)
+    env = Ranking(ranking_data("synthetic", config), config).held_out()
+    teacher = value_model(known("doors"), env.spec, key=KEY).teacher
+    student = MlpStudent(env.spec.local_dim, teacher.info.z_dim, 8, key=KEY)
+    pair = Pair(teacher, Team(teacher.network, student))
+    whole = np.sort(env.features[..., 0], axis=-1)  # documents come in any order
+    copies = len(whole) // 3
+    agreement(env, jax.tree.map(lambda x: x[None], pair), copies, 1, KEY[None])
+    assert len(played) == 2  # the teacher's, and the student's
+    for lists in played:
+        lists = np.sort(lists.reshape(-1, *env.features.shape[1:])[..., 0], axis=-1)
+        assert len(lists) < len(whole) + copies
+        np.testing.assert_array_equal(lists[: len(whole)], whole)
 
 
 def test_the_teacher_does_not_look_at_the_state_that_the_student_is_shown(pair, rollout):

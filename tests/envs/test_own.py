@@ -17,7 +17,7 @@ from ptde.processes.adapters.adapt import InJax, make
 from ptde.trust import trusting
 
 MINE = """
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from my_env import *
 
 def longer():
@@ -48,6 +48,37 @@ class Endless(Meet):
     def step_env(self, state, action, *, key):
         return *super().step_env(state, action, key=key)[:2], jnp.zeros((), bool)
 
+class Early(Meet):
+    def step_env(self, state, action, *, key):
+        state, step, last = super().step_env(state, action, key=key)
+        return state, replace(step, performance=jnp.ones(())), last
+
+@dataclass(frozen=True)
+class Frozen(AbstractEnv):
+    cells: int = 9
+    spec: EnvSpec = Meet().spec
+
+    def reset_env(self, *, key):
+        return Meet(self.cells).reset_env(key=key)
+
+    def step_env(self, state, action, *, key):
+        return Meet(self.cells).step_env(state, action, key=key)
+
+import equinox as eqx
+
+class Module(AbstractEnv, eqx.Module):
+    spec: EnvSpec
+    ones: jax.Array
+
+    def __init__(self):
+        self.spec, self.ones = Meet().spec, jnp.ones(2)
+
+    def reset_env(self, *, key):
+        return Meet().reset_env(key=key)
+
+    def step_env(self, state, action, *, key):
+        return Meet().step_env(state, action, key=key)
+
 class Python:
     def __init__(self, size):
         pass
@@ -72,6 +103,13 @@ def test_it_is_made_with_the_options_behind_its_name():
     assert (env.spec.obs_dim, env.spec.state_dim) == (11, 22)
     assert make_env("jax", "my_env:Meet").spec.obs_dim == 9
     assert make_env("jax", "my_more:longer").spec.obs_dim == 11
+
+
+@pytest.mark.parametrize("name", ["Frozen", "Module"])
+def test_it_may_be_frozen(name):
+    env = make_env("jax", f"my_more:{name}", {"time_out": "terminal"})
+    assert env.time_out == "terminal"
+    assert make_env("jax", f"my_more:{name}").time_out == "bootstrap"
 
 
 @pytest.mark.parametrize(
@@ -115,6 +153,7 @@ def test_as_a_world_in_processes_it_says_how_it_is_typed():
         ("my_more:longer", 0, "2 agents, observation 11, state 22, 3 actions, time limit"),
         ("my_more:Retyped", 2, "state of reset_env has [2] int32[], where step_env's has"),
         ("my_more:Endless", 2, "an episode goes on after the 12 steps of spec.time_limit"),
+        ("my_more:Early", 2, "performance must be 0 before the last step of an episode"),
         ("my_more:Python,size=3", 2, "is a world in Python: type env:my_more:Python"),
         ("""my_env:Meet --kwargs {"cells":3}""", 2, "and not in --kwargs: my_env:Meet,cel"),
     ],

@@ -199,9 +199,20 @@ def test_a_student_of_ones_own_says_what_its_layers_are(tmp_path, monkeypatch):
     monkeypatch.setitem(STUDENTS, Doubled, _like_ours)
     with pytest.raises(ValueError, match="does not act as the team in JAX does"):
         export_team(mine, env, tmp_path / "team", "numpy")
-    assert not (tmp_path / "team").exists()
+    assert not list(tmp_path.iterdir())
     monkeypatch.setitem(STUDENTS, Doubled, _twice)
     assert export_team(mine, env, tmp_path / "team", "numpy").exists()
+
+
+@pytest.mark.parametrize("number", [jnp.nan, jnp.inf])
+def test_weights_that_are_no_numbers_are_the_reason(tmp_path, number):
+    env = Noise()
+    plain = team(env.spec, "value", "mlp")
+    bias = lambda team: team.student.mlp.layers[-1].bias
+    bad = eqx.tree_at(bias, plain, bias(plain).at[0].set(number))
+    with pytest.raises(ValueError, match=r"student\.mlp.*\.bias of the team holds NaN"):
+        export_team(bad, env, tmp_path / "team", "numpy")
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_student_with_a_memory_is_not_exported_as_one_without(tmp_path, monkeypatch):

@@ -45,13 +45,17 @@ def broken(folder, run):
 def deaf(folder, run):
     return 3
 
+def offline(folder, run):
+    raise ConnectionError("no way\\nto the server")
+
 seen = []
 number = 3
 """
 
 
 def row_at(steps, *won):
-    return {"steps": steps, "joint_steps": steps, "seconds": 1.5, "win_rate": list(won)}
+    counts = {"steps": steps, "joint_steps": steps, "seconds": 1.5}
+    return {**counts, "win_rate": list(won), "return": list(won)}
 
 
 def add(folder, role, *rows):
@@ -89,6 +93,7 @@ def test_a_row_is_named_by_its_stage():
         "teacher/steps": 64,
         "teacher/seconds": 1.5,
         "teacher/win_rate": 0.25,
+        "teacher/return": 0.25,
     }
 
 
@@ -180,6 +185,17 @@ def test_a_logger_whose_module_raises_is_refused_in_a_line(mine):
 def test_what_cannot_be_called_is_refused_before_the_first_row(mine):
     with pytest.raises(ValueError, match="cannot be called with a row"):
         RunLog(mine, RUN, ["my_log:deaf"]).__enter__()
+
+
+def test_a_logger_that_cannot_start_is_not_started_again(mine):
+    with pytest.raises(ValueError, match="cannot start") as error:
+        RunLog(mine, RUN, ["my_log:Lines", "my_log:offline"]).__enter__()
+    said = str(error.value)
+    assert said.startswith("--log my_log:offline cannot start: ConnectionError: no way to")
+    assert said.endswith(f"go on without it, `ptde resume {mine} --log none`")
+    assert lines(mine) == [{"begun": 3}, "closed"]
+    with RunLog(mine, RUN) as log:  # as `ptde resume` does
+        assert log.names == ()
 
 
 class Absent(AbstractLogger):

@@ -32,7 +32,8 @@ RUNS = {
 
 @pytest.mark.parametrize("name", RUNS)
 @pytest.mark.parametrize("goal", ["run", "teach"])
-def test_a_command_makes_the_same_run(name, goal, monkeypatch):
+@pytest.mark.parametrize("devices", [1, 2])
+def test_a_command_makes_the_same_run(name, goal, devices, monkeypatch):
     class Ran(Exception):  # before anything is trained
         pass
 
@@ -42,12 +43,16 @@ def test_a_command_makes_the_same_run(name, goal, monkeypatch):
         typed.update(config=config, goal=goal)
         raise Ran
 
+    def divided(number, began):
+        typed.update(devices=number)
+
     monkeypatch.setattr(pipeline, "run", caught)
-    first, *words = shlex.split(command(RUNS[name], goal))
+    monkeypatch.setattr("ptde.cli.prepare_devices", divided)
+    first, *words = shlex.split(command(RUNS[name], goal, devices))
     assert first == "ptde"
     with pytest.raises(Ran):
         main(words)
-    assert typed == {"config": RUNS[name], "goal": goal}
+    assert typed == {"config": RUNS[name], "goal": goal, "devices": devices}
 
 
 @pytest.mark.slow

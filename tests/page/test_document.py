@@ -1,6 +1,7 @@
 import json
 
 import numpy as np
+import pytest
 
 from ptde.diagnosis import FILE
 from ptde.page.diagnosis import diagnosis
@@ -52,8 +53,17 @@ def test_a_diagnosis_of_any_form_is_shown(tmp_path):
     assert '<td>early</td><td class="number">0.1</td>' in html
 
 
-def test_a_diagnosis_that_is_missing_or_broken_is_passed_over(tmp_path):
+def test_a_diagnosis_that_is_missing_or_empty_is_passed_over(tmp_path):
     assert diagnosis(tmp_path) == ""
-    for text in ("{", "null", "{}", "[]"):
+    for text in ("null", "{}", "[]"):
         (tmp_path / FILE).write_text(text)
         assert diagnosis(tmp_path) == "", text
+
+
+@pytest.mark.parametrize("deep", [400, 100_000])
+def test_a_diagnosis_that_is_damaged_is_named(tmp_path, deep):
+    for text in (b"{", b"\xff", b"[" * deep + b"]" * deep):
+        (tmp_path / FILE).write_bytes(text)
+        html = diagnosis(tmp_path)
+        assert f"{tmp_path / FILE} cannot be shown" in html, text[:9]
+        assert "`ptde diagnose RUN` writes another" in html

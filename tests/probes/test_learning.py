@@ -66,6 +66,37 @@ def test_delayed_the_value_is_the_discounted_reward(tmp_path):
     assert last_row(tmp_path, "q_tot") == pytest.approx((0.25 + 0.5 + 1) / 3, abs=0.04)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("algo", ["value", "mappo"])
+def test_cut_beyond_a_time_limit_there_is_as_much_again(tmp_path, algo):
+    short = dataclasses.replace(MAPPO if algo == "mappo" else BASE.value, gamma=0.5)
+    scores(tmp_path, map="cut", info="none", algo=algo, **{algo: short})
+    # 1.42 if the limit were the task's end
+    assert last_row(tmp_path, "target") == pytest.approx(1 / (1 - 0.5), abs=0.04)
+
+
+BARRED = (1 + 0.99**2 + 0.99 + 1) / 3
+"""The mean value of the three steps of ``barred``; more is there for illegal actions."""
+
+
+def test_barred_what_is_illegal_is_neither_played_nor_hoped_for(tmp_path):
+    one_step = dataclasses.replace(BASE.value, td_lambda=0.0)
+    assert scores(tmp_path, map="barred", info="none", value=one_step)["teacher"] == 2
+    # 1.6 if the next action might be the illegal one, of which no step has told
+    assert last_row(tmp_path, "q_tot") == pytest.approx(BARRED, abs=0.06)
+
+
+@pytest.mark.slow
+def test_mappo_barred_what_is_illegal_is_neither_played_nor_likely(tmp_path):
+    mappo = dataclasses.replace(MAPPO, entropy=0.1)
+    reached = scores(tmp_path, map="barred", algo="mappo", info="none", mappo=mappo)
+    assert reached["teacher"] == 2
+    assert last_row(tmp_path, "target") < BARRED + 0.01
+    # Where one action is legal, nothing is random, and no ratio moves.
+    assert last_row(tmp_path, "entropy") < 0.03
+    assert last_row(tmp_path, "clipped") < 0.02
+
+
 def test_memory_a_cue_is_carried_to_the_end(tmp_path):
     assert scores(tmp_path, map="memory", info="none")["teacher"] > 0.97
 

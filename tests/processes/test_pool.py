@@ -108,6 +108,22 @@ def test_a_failing_copy_begins_another_episode_in_a_new_process(tmp_path, how, t
     pool.close()
 
 
+def test_a_games_output_is_kept_up_to_a_size_and_its_last_words_in_any_case():
+    pool = pool_of("Loud", copies=1, failures=0)
+    log = pool.copies[0].log.fileno()
+    pool.begin([0], [5], on=False)
+    pool.ready(1)
+    for _ in range(3):
+        pool.slots.action[:] = 1
+        pool.step([0])
+        pool.ready(1)
+    assert os.fstat(log).st_size < 10_000  # 1.2 MB were printed
+    pool.step([0])
+    with pytest.raises(WorldFailed, match=r"(?s)status 7.*x\nthe last word$"):
+        pool.ready(1)
+    pool.close()
+
+
 def born(world):
     """The seed with which each copy was made, as its observation shows it."""
     world.pool.begin(range(world.copies), [0] * world.copies, on=False)
@@ -187,6 +203,28 @@ def test_more_copies_than_the_memory_holds_are_refused():
         world.check_copies(1_000_000, seeds=1)
     with pytest.raises(ValueError, match="one seed at a time"):
         world.check_copies(2, seeds=3)
+
+
+REAPS = """
+import ctypes, psutil, sys
+PR_SET_CHILD_SUBREAPER = 36
+assert ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
+from ptde.processes.pool import Maker, Pool, sizes_of
+maker = Maker.of("tests.processes.worlds:Parent", file=sys.argv[1])
+pool = Pool(maker, sizes_of(maker, 60.0), 2, 60.0, 3)
+pool.begin([0, 1], [0, 1], on=True)
+pool.ready(2)
+pool.close()
+print(psutil.Process().children())
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux gives orphans to others")
+def test_no_process_is_left_to_a_containers_first_one(tmp_path):
+    """To it, as to one that reaps, the system gives what ended processes had started."""
+    words = [sys.executable, "-c", REAPS, str(tmp_path / "pids")]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
 
 
 PLAY = """

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from tests.processes.worlds import Endless, Line, Many
+from tests.processes.worlds import Drawn, Endless, Line, Many
 
 from ptde.processes import ProcessEnv, ProcessStep
 from ptde.processes.adapters.check import check
@@ -58,6 +58,22 @@ def test_a_check_of_a_good_world_finds_nothing():
     assert (report.steps, report.episodes) == (40, 10)
     assert check(Endless(), steps=40).episodes == 6  # cut by the time limit of 6
     assert "type a larger --steps" in "\n".join(check(Line(), steps=3).lines())
+
+
+@pytest.mark.parametrize(
+    ("how", "says"),
+    [
+        ("float", "frame() returned a ndarray, float64 [8, 8, 3]: return uint8 [height, w"),
+        ("flat", "frame() returned a ndarray, uint8 [8, 8]: return uint8 [height, width"),
+        ("raise", "frame() raised RuntimeError: no screen"),
+    ],
+)
+def test_a_check_draws_once_and_plays_on(how, says):
+    report = check(Drawn(how), steps=40)
+    ((said, times),) = report.violations.items()
+    assert said.startswith(says) and times == 1
+    assert report.episodes == 10
+    assert not check(Drawn("well"), steps=40).violations
 
 
 def test_a_crash_in_a_check_is_a_violation():

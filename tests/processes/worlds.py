@@ -78,6 +78,29 @@ class Scored(Line):
         return np.full((8, 8, 3), 20 * self.time, np.uint8)
 
 
+class Drawn(Scored):
+    """Draws itself in the way that it is told, and keeps a recording in a place of its own,
+    or in one that it is given."""
+
+    def __init__(self, how="float", kept="own"):
+        super().__init__()
+        self.how, self.kept = how, kept
+
+    def frame(self):
+        if self.how == "raise":
+            raise RuntimeError("no screen")
+        if self.how == "flat":
+            return np.zeros((8, 8), np.uint8)
+        return super().frame() / 255 if self.how == "float" else super().frame()
+
+    def replay(self):
+        return self.kept
+
+
+def recorded(record="own"):
+    return Drawn("well", record)
+
+
 class Broken(Line):
     """Fails in the way that it is told, in the third step of every episode whose number
     says so; its file counts them."""
@@ -118,6 +141,17 @@ class Broken(Line):
 
     def stuck(self, step):
         step.legal[1] = False
+
+
+class Loud(Line):
+    """Prints much in every step, and then ends."""
+
+    def step(self, action):
+        print("x" * 400_000, flush=True)
+        if self.time == 3:
+            print("the last word", flush=True)
+            os._exit(7)
+        return super().step(action)
 
 
 class Parent(Line):
@@ -282,6 +316,45 @@ class Foraging:
 
     def close(self):
         pass
+
+
+class Timed:
+    """PettingZoo's parallel interface: one agent dies in the second step, the time of the
+    others is over in the third. Actions are numbered from 5."""
+
+    possible_agents = ("a", "b", "c")
+
+    def __init__(self, empty=False):
+        self.empty = empty
+
+    def action_space(self, agent):
+        from gymnasium import spaces
+
+        return spaces.Discrete(3, start=5)
+
+    def observation_space(self, agent):
+        from gymnasium import spaces
+
+        return spaces.Box(0, 9, (2,))
+
+    def reset(self, seed=None, options=None):
+        self.time, self.agents = 0, list(self.possible_agents)
+        return self.show(self.agents)
+
+    def step(self, actions):
+        assert sorted(actions) == self.agents
+        self.time += 1
+        acted, late = self.agents, self.time == 3
+        ended = {a: a == "b" and self.time == 2 for a in acted}
+        cut = {a: late and not ended[a] for a in acted}
+        self.agents = [a for a in acted if not (ended[a] or cut[a])]
+        obs, infos = self.show(acted)
+        return obs, {a: float(actions[a] == 6) for a in acted}, ended, cut, infos
+
+    def show(self, agents):
+        mask = [0, 0, 0] if self.empty and self.time == 3 else [1, 1, 0]
+        obs = {a: [self.time + 1.0, ord(a)] for a in agents}
+        return obs, {a: {"action_mask": mask} for a in agents}
 
 
 class NoSeed(Line):

@@ -2,6 +2,7 @@ import os
 import subprocess
 import sys
 
+import jax
 import pytest
 
 from ptde.cli import main
@@ -52,6 +53,52 @@ def test_the_folder_does_not_grow_beyond_its_limit(tmp_path):
     files, said = kept(tmp_path / "small", limit)
     assert 0 < sum(file.stat().st_size for file in files) <= limit
     assert f"of at most {limit / 1e6:,.0f} MB" in said
+
+
+@pytest.fixture
+def unset():
+    """No folder is set yet, as in a new process."""
+    before = jax.config.jax_compilation_cache_dir
+    jax.config.update("jax_compilation_cache_dir", None)
+    yield
+    jax.config.update("jax_compilation_cache_dir", before)
+
+
+def writable(place, monkeypatch):
+    place.chmod(0o720)
+
+
+def another(place, monkeypatch):
+    mine = place.stat().st_uid
+    monkeypatch.setattr(os, "getuid", lambda: mine + 1)
+
+
+def unmade(place, monkeypatch):
+    place.rmdir()
+    place.parent.rmdir()
+    place.parent.write_text("no folder")
+
+
+@pytest.mark.parametrize("spoil", [writable, another, unmade])
+def test_programs_that_others_could_have_written_are_not_run(
+    spoil, unset, tmp_path, monkeypatch, capsys
+):
+    place = tmp_path / "ptde" / "programs"
+    cache.use_compilation_cache(place)
+    assert cache.programs_folder() == place
+    jax.config.update("jax_compilation_cache_dir", None)
+    spoil(place, monkeypatch)
+    cache.use_compilation_cache(place)
+    assert cache.programs_folder() is None
+    (said,) = capsys.readouterr().err.splitlines()
+    assert f"not kept: {place} is no folder of yours alone: remove it, or set XDG_" in said
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give a folder away")
+def test_a_folder_that_another_user_could_replace_holds_no_programs(unset, tmp_path):
+    os.chown(tmp_path, 65534, -1)
+    cache.use_compilation_cache(tmp_path / "ptde" / "programs")
+    assert cache.programs_folder() is None
 
 
 def test_the_doctor_says_where_they_are(capsys):

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -98,6 +100,22 @@ def test_which_steps_are_the_last_of_their_episodes():
         ended(steps, time_limit=5),
         np.array([[0, 0, 1, 0, 1, 0], [0, 0, 0, 0, 0, 1], [0, 1, 0, 0, 0, 0]], bool),
     )
+
+
+class Early(Probe):
+    """Counts its steps as a score, and says at each that it is won."""
+
+    def _show(self, state, action, reward, last):
+        step = super()._show(state, action, reward, last)
+        return replace(step, performance=jnp.ones(()), score=1.0 * state[2])
+
+
+def test_a_test_counts_what_an_episode_ends_with(getkey):
+    env = Early("delayed")
+    returns = evaluate(policy(getkey, env.spec), env, 4, key=getkey())
+    np.testing.assert_array_equal(returns.length, [3] * 4)
+    np.testing.assert_array_equal(returns.performance, [1] * 4)
+    np.testing.assert_array_equal(returns.score, [3] * 4)
 
 
 def test_one_step_episodes_give_a_mean_and_not_a_sum(getkey):

@@ -197,6 +197,16 @@ def test_a_film_shows_every_step():
     assert record is None
 
 
+@pytest.mark.parametrize("name", ["Drawn", "recorded"])
+def test_a_recording_lies_in_the_folder_if_the_world_takes_one(name, tmp_path):
+    how = {"how": "well"} if name == "Drawn" else {}
+    world = world_of(name, **how).recording(tmp_path)
+    pictures, record = process.film(Counts(), world, key=new_key(0))
+    world.close()
+    assert len(pictures) == 5
+    assert record == ("own" if name == "Drawn" else str(tmp_path))
+
+
 class Copies(AbstractAlgorithm):
     """Plays the number of its updates so far."""
 

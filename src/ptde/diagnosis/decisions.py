@@ -20,7 +20,8 @@ from ptde.rollout.runner import runner_of
 from ptde.types import Rollout
 
 TIMES = 4
-"""Rollouts of all copies that are looked at, of each kind of battles."""
+"""Rollouts of all copies that are looked at, of each kind of battles. Where a test has a
+fixed number of episodes: as many as play each once."""
 
 
 class Pair(NamedTuple):
@@ -122,13 +123,14 @@ def agreement(
         length: joint steps of a segment.
         keys: of the seeds.
     """
+    times = -(-env.episodes(TIMES * copies) // copies)
 
     def look(pair: Pair, rollout: Rollout) -> Sums:
         return decisions(label(pair.teacher, rollout), pair)
 
     def on(player: Callable[[Pair], FullPolicy]) -> Sums:
         roll = runner_of(env).rollouts(
-            player, look, times=TIMES, copies=copies, length=length, seeds=len(keys)
+            player, look, times=times, copies=copies, length=length, seeds=len(keys)
         )
         return roll(pair, keys)
 

@@ -117,6 +117,8 @@ class Played:
             yield "last_action must be the action, and -1 in what reset_env returns"
         if not (last or step.discount == 1):
             yield "discount must be 1 before the last step of an episode"
+        if not last and step.performance:
+            yield "performance must be 0 before the last step of an episode"
         if self.time >= self.time_limit and not last:
             yield f"an episode goes on after the {self.time_limit} steps of spec.time_limit"
 

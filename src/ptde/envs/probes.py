@@ -13,13 +13,17 @@ name                what a team must do                                         
                     student can learn it
 ``fallen``          nothing: the second agent dies with the first step, the      1
                     reward is 1 three steps later
+``barred``          play 1, which pays at each of three steps, at the first and  2
+                    the third: at the second it is illegal
+``cut``             nothing: each of three steps brings 1, and time is up; a     3
+                    discount of 1/2 makes each of them worth 2
 ``detour``          all play 1 for six steps, for nothing; each of the other     6
                     six then has 1, where playing 0 has 0.1 at once
 ==================  ==========================================================  =======
 
 ``state`` is also the unrecoverable world: a student's retention must drop to chance there.
 But for ``detour``, the reward is the share of agents that play right; an episode is won if
-all do.
+all do, at its last step.
 """
 
 import jax
@@ -37,12 +41,18 @@ PROBES = (
     "personal",
     "recoverable",
     "fallen",
+    "barred",
+    "cut",
     "detour",
 )
 KEYS = 4
 """Bits in the state of ``personal``."""
 WAY = 6
 """Joint steps of ``detour`` that bring nothing."""
+LENGTHS = {"delayed": 3, "memory": 3, "fallen": 4, "barred": 3, "cut": 3, "detour": 2 * WAY}
+"""Joint steps of an episode; 1 where none are named."""
+HIDDEN = ("memory", "constant", "delayed", "fallen", "barred", "cut", "detour")
+"""The worlds whose state is blank."""
 
 
 class Probe(AbstractEnv):
@@ -50,9 +60,7 @@ class Probe(AbstractEnv):
 
     def __init__(self, name: str):
         self.name = name
-        self.length = {"delayed": 3, "memory": 3, "fallen": 4, "detour": 2 * WAY}.get(
-            name, 1
-        )
+        self.length = LENGTHS.get(name, 1)
         self.spec = EnvSpec(
             name=f"probe/{name}",
             n_agents=2,
@@ -83,6 +91,10 @@ class Probe(AbstractEnv):
         if self.name in ("constant", "delayed", "fallen"):
             right = jnp.ones(2)
         reward = jnp.where(last, right.mean(), 0.0)
+        if self.name == "barred":
+            reward = (action == 1).mean()
+        if self.name == "cut":
+            reward = jnp.ones(())
         if self.name == "detour":
             reward = jnp.where(way >= WAY, 1.0, 0.1 * (action == 0).mean())
         return state, self._show(state, action, reward, last), last
@@ -99,18 +111,18 @@ class Probe(AbstractEnv):
         cue = jnp.where(shown, 2.0 * bits[keys] - 1.0, 0.0)
         if self.name == "detour":
             cue = jnp.full(2, jnp.minimum(way, WAY) / WAY)
-        hidden = self.name in ("memory", "constant", "delayed", "fallen", "detour")
+        barred = (self.name == "barred") & (time == 1)
         dead = (self.name == "fallen") & (time > 0) & (jnp.arange(2) == 1)
         return TimeStep(
             local=LocalView(
                 obs=jnp.concatenate([jax.nn.one_hot(keys, KEYS), cue[:, None]], -1),
-                legal=jnp.ones((2, 2), bool),
+                legal=jnp.ones((2, 2), bool).at[:, 1].set(~barred),
                 last_action=action.astype(jnp.int32),
                 alive=~dead,
             ),
-            state=jnp.where(hidden, 0.0, 2.0 * bits - 1.0),
+            state=jnp.where(self.name in HIDDEN, 0.0, 2.0 * bits - 1.0),
             reward=reward,
-            discount=1.0 - last.astype(jnp.float32),
+            discount=1.0 - (last & (self.name != "cut")).astype(jnp.float32),
             first=time == 0,
             performance=jnp.where(last & (reward >= 1.0), 1.0, 0.0),
         )

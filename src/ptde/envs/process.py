@@ -86,10 +86,10 @@ class ProcessWorld(AbstractWorld):
 
     def recording(self, folder: Path | None) -> "ProcessWorld":
         """One copy of this world, which writes the game's own recordings into a folder, if
-        one is given.
+        one is given and the world takes it.
         """
         kwargs = json.loads(self.maker.kwargs)
-        if folder is not None and self.sizes.replays:
+        if folder is not None and self.sizes.records:
             kwargs["record"] = str(folder)
         maker = replace(self.maker, kwargs=json.dumps(kwargs))
         return ProcessWorld(self.spec.name, maker, self.config, 1, self.seed)

@@ -280,5 +280,6 @@ def make_env(
     check_choice("world", world, WORLDS)
     WORLDS[world].check_map(map_name)
     env = WORLDS[world].make(map_name, options or {})
-    env.time_out = (options or {}).get("time_out", env.time_out)
+    time_out = (options or {}).get("time_out", env.time_out)
+    object.__setattr__(env, "time_out", time_out)  # a frozen dataclass is a world, too
     return env

@@ -59,7 +59,8 @@ class ProcessConfig(Options):
     """Share of the copies that must be ready before the team acts in them. In (0, 1]; 1
     waits for all (lock-step), which makes runs reproducible."""
     overlap: bool = False
-    """Play the next segment while an update runs, with the networks from before it."""
+    """Play the next segment while an update runs, with the networks from before it. Not for
+    mappo, which learns from its newest networks' episodes alone."""
 
     def __post_init__(self):
         super().__post_init__()

@@ -104,23 +104,37 @@ def export_team(
     if out.exists() and not (out / "team.json").is_file():
         raise ValueError(f"{out} exists and is left as it is: type another --out")
     layers = layers_of(team)
+    _check_finite(layers)
     about_team = described(world, layers, {"method": "", **(about or {})})
     part = out.with_name(f".{out.name}.part")
     shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
-    _write(part, about_team, layers, to)
-    if to == "stablehlo":
-        from ptde.export.stablehlo import stablehlo
+    try:
+        part.mkdir(parents=True)
+        _write(part, about_team, layers, to)
+        if to == "stablehlo":
+            from ptde.export.stablehlo import stablehlo
 
-        (part / "team.stablehlo").write_bytes(stablehlo(team, world.spec, layers.memory))
-    check_alike(team, world.spec, part, to)
-    out.mkdir(exist_ok=True)
-    for name in FILES:
-        (out / name).unlink(missing_ok=True)
-    for file in part.iterdir():
-        file.replace(out / file.name)
-    part.rmdir()
+            graph = stablehlo(team, world.spec, layers.memory)
+            (part / "team.stablehlo").write_bytes(graph)
+        check_alike(team, world.spec, part, to)
+        out.mkdir(exist_ok=True)
+        for name in FILES:
+            (out / name).unlink(missing_ok=True)
+        for file in part.iterdir():
+            file.replace(out / file.name)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
     return out
+
+
+def _check_finite(layers: Layers) -> None:
+    """Raises ValueError, with the weights, if a team's are not numbers to compute with."""
+    for name, weights in layers.weights.items():
+        if not np.isfinite(weights).all():
+            raise ValueError(
+                f"{name} of the team holds NaN or infinity, so it cannot act: export "
+                "another with --seed or --role, or train with a smaller learning rate"
+            )
 
 
 def _check_installed(to: str) -> None:

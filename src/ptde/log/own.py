@@ -29,9 +29,9 @@ class OwnLogger(AbstractLogger):
         self.hear = made.__enter__() if hasattr(made, "__enter__") else made
         if not callable(self.hear):
             self.close()
-            raise ValueError(
-                f"--log {self.target}: it made a {type(self.hear).__name__}, which cannot "
-                "be called with a row: return a function, or an object with __call__"
+            raise TypeError(
+                f"it made a {type(self.hear).__name__}, which cannot be called with a row "
+                "(return a function, or an object with __call__)"
             )
 
     def row(self, row: LogRow) -> None:

@@ -16,7 +16,7 @@ from ptde.log.own import OwnLogger
 from ptde.log.rows import log_row
 from ptde.log.tensorboard import TensorBoardLogger
 from ptde.log.wandb import WandbLogger
-from ptde.trust import check_run, sign
+from ptde.trust import check_run, sign, told
 from ptde.validation import check_choice
 
 LOGGERS: dict[str, type[AbstractLogger]] = {
@@ -85,16 +85,25 @@ class RunLog(ExitStack):
         self.loggers = make_loggers(self.names)
 
     def __enter__(self) -> "RunLog":
-        if self.names:
-            text = json.dumps(self.names).encode()
-            sign(self.folder, text)  # the text may name code, as run.json may
-            write_whole(self.folder / NAMES, text)
         with ExitStack() as begun:  # closes those that began, if another cannot
             for name, logger in self.loggers.items():
-                logger.start(self.folder, self.run)
+                self._start(name, logger)
                 begun.callback(_close, name, logger)
+            if self.names:  # only now, so that none is kept that cannot start
+                text = json.dumps(self.names).encode()
+                sign(self.folder, text)  # the text may name code, as run.json may
+                write_whole(self.folder / NAMES, text)
             self.push(begun.pop_all())
         return self
+
+    def _start(self, name: str, logger: AbstractLogger) -> None:
+        try:
+            logger.start(self.folder, self.run)
+        except Exception as error:
+            raise ValueError(
+                f"--log {name} cannot start: {told(error, name.partition(':')[0])}: go on "
+                f"without it, `ptde resume {self.folder} --log none`"
+            ) from error
 
     def hears(self, role: str) -> list[OnRow]:
         """The functions to call with each row of a stage."""

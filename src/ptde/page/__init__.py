@@ -41,5 +41,5 @@ def write_page(path: Path | str, out: Path | str | None = None, battles: int = 2
             f"{path} is neither a run folder nor one of a comparison: type the path that "
             "`ptde run` or `ptde compare` printed, e.g. runs/smax-3m-qmix_gip-0"
         )
-    write_whole(target, page)
+    write_whole(target, page.encode(errors="replace"))  # JSON holds half characters, too
     return target

@@ -19,14 +19,20 @@ def changed(run: Run) -> dict[str, Any]:
     return {n: v for n, v in values.items() if n == "world" or v != plain[n]}
 
 
-def command(run: Run, goal: Goal) -> str:
-    """The command that makes the same run, with every option that it needs."""
+def command(run: Run, goal: Goal, devices: int) -> str:
+    """The command that makes the same run, with every option that it needs.
+
+    Args:
+        run: the config.
+        goal: how far it goes.
+        devices: those over which it was divided, which decide the order of sums.
+    """
     words = ["ptde", "run" if goal == "run" else "teach"]
     needed = {n: v for n, v in changed(run).items() if is_read(run, n)}
     for name, value in needed.items():
         option, _, given = flag(name, value).partition(" ")
         words += [option, shlex.quote(given)] if given or value == "" else [option]
-    return " ".join(words)
+    return " ".join([*words, "--devices", str(devices)])
 
 
 def plan(runs: Sequence[Run], methods: Sequence[str]) -> str:

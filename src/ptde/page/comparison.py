@@ -7,7 +7,7 @@ from pathlib import Path
 from ptde.compare.curves import distilled
 from ptde.compare.outcome import WINS, Entries, gather, measure_of
 from ptde.compare.tables import markdown
-from ptde.config import load_run
+from ptde.config import load_run, place_of
 from ptde.folder import RunFolder, name_of
 from ptde.jobs.record import Row, beside
 from ptde.methods import METHODS
@@ -19,6 +19,7 @@ from ptde.page.document import (
     Section,
     code,
     folded,
+    from_file,
     from_markdown,
     paragraph,
     render,
@@ -28,15 +29,16 @@ from ptde.page.run import (
     OTHERS,
     charts_here,
     records_of,
+    result_of,
     scenes_here,
     unfinished,
 )
 from ptde.page.scenes import record
 from ptde.report.palette import look_of
 from ptde.report.panels import groups
-from ptde.report.result import load_result
 from ptde.rollout.cache import use_compilation_cache
 from ptde.strategy import Side
+from ptde.trust import check_inside
 
 TEAMS = 4
 """Most teams of a comparison that play side by side."""
@@ -48,7 +50,10 @@ def is_comparison(path: Path) -> bool:
 
 
 def comparison_page(path: Path, battles: int) -> str:
-    """The HTML of a comparison's folder. ValueError if no run of it was recorded."""
+    """The HTML of a comparison's folder. ValueError if no run of it was recorded, or if a
+    link leads out of it.
+    """
+    check_inside(path)
     folders = sorted(
         (RunFolder(file.parent) for file in path.glob("*/*/*/run.json")),
         key=lambda folder: (folder.run.map, folder.path.parent.name, folder.run.seed),
@@ -104,7 +109,7 @@ def _entries(folders: Sequence[RunFolder]) -> Entries:
     found: dict[str, list[tuple[str, Path]]] = {}
     for name in METHODS:
         for folder in folders:
-            ended = METHODS[name].role in load_result(folder.path)
+            ended = METHODS[name].role in result_of(folder.path)
             if ended and name in _methods(folder):
                 found.setdefault(name, []).append((folder.run.map, folder.path))
     return gather(found)
@@ -180,17 +185,17 @@ def _sides(folders: Sequence[RunFolder]) -> list[Side]:
 
 
 def _ranking(path: Path, maps: Sequence[str]) -> str:
-    files = [path / f"ranking-{where}.md" for where in maps]
-    return "".join(from_markdown(f.read_text()) for f in files if f.is_file())
+    files = [path / f"ranking-{place_of(where)}.md" for where in maps]
+    advice = "`ptde compare` writes it anew: type the plan, --out and --table-only"
+    return "".join(from_file(file, from_markdown, advice) for file in files)
 
 
 def _again(folders: Sequence[RunFolder]) -> str:
     names = {name for folder in folders for name in _methods(folder)}
     methods = [name for name in METHODS if name in names]
     runs = [folder.run for folder in folders]
-    rows = [
-        [str(folder.path), command(folder.run, folder.meta["goal"])] for folder in folders
-    ]
+    typed = [command(f.run, f.meta["goal"], f.meta["devices"]) for f in folders]
+    rows = [[str(f.path), words] for f, words in zip(folders, typed, strict=True)]
     made = sorted({str(load_run(folder.path)[1].get("ptde", "?")) for folder in folders})
     return (
         paragraph("As a plan, for `ptde compare plan.toml`:")

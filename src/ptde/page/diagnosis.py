@@ -6,19 +6,16 @@ from pathlib import Path
 from typing import Any
 
 from ptde.diagnosis import FILE
-from ptde.page.document import heading, paragraph, table
+from ptde.page.document import from_file, heading, paragraph, table
 
 _LONGEST = 8
 """Longest list that is shown whole; of longer ones, the first and the last number are."""
 
 
 def diagnosis(path: Path) -> str:
-    """HTML of a folder's diagnosis; "" if there is none that can be read."""
-    try:
-        found = json.loads((path / FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return ""
-    return _html(found)
+    """HTML of a folder's diagnosis; "" if there is none."""
+    advice = "remove it; `ptde diagnose RUN` writes another"
+    return from_file(path / FILE, lambda text: _html(json.loads(text)), advice)
 
 
 def _html(value: Any, title: str = "") -> str:

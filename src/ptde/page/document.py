@@ -2,11 +2,12 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from importlib.metadata import version
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 MOST_BYTES = 2_000_000
@@ -75,6 +76,24 @@ def from_markdown(text: str) -> str:
         if line:
             html.append(paragraph(line, "note"))
     return "".join(html)
+
+
+def from_file(file: Path, html: Callable[[str], str], advice: str) -> str:
+    """HTML of a file of the folder that is shown: "" if it is not there, and a remark if it
+    is damaged, as the rest of the page is worth it.
+
+    Args:
+        file: the file.
+        html: makes HTML of its text.
+        advice: how to get another file.
+    """
+    try:
+        return html(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return ""
+    except (OSError, ValueError, RecursionError) as error:
+        why = type(error).__name__
+        return paragraph(f"{file} cannot be shown ({why}): {advice}", "note")
 
 
 def render(

@@ -20,6 +20,7 @@ from ptde.page.document import (
     Section,
     code,
     folded,
+    from_file,
     from_markdown,
     paragraph,
     render,
@@ -54,7 +55,7 @@ def run_page(path: Path, battles: int) -> str:
     folder = RunFolder(path)
     run = folder.run
     records = records_of(folder)
-    result = load_result(path)
+    result = result_of(path)
     if not any(records.values()) and not result:
         raise ValueError(
             f"{path} has nothing to show yet: wait for its first test, or "
@@ -82,6 +83,23 @@ def run_page(path: Path, battles: int) -> str:
     title = f"{run.method} on {run.world}/{run.map}"
     lead = [paragraph(missing, "unfinished")] if missing else []
     return render(title, lead, sections, {"charts": charts, "scenes": scenes})
+
+
+def result_of(path: Path) -> dict[str, Any]:
+    """A run's ``result.json``; empty until it has ended. ValueError names the file, if it
+    holds what cannot be shown.
+    """
+    file = path / "result.json"
+    try:
+        result = load_result(path)
+        for role in ROLES:
+            read = result.get(role, {}).get("communication", 0.0)
+            if not isinstance(read, int | float):
+                raise ValueError(f"field '{role}.communication' is {read!r:.40}")
+    except (TypeError, ValueError) as error:
+        text = f"{file} is damaged: {error}. `ptde evaluate {path}` writes it anew"
+        raise ValueError(str(error) if str(file) in str(error) else text) from None
+    return result
 
 
 def records_of(folder: RunFolder) -> dict[str, list[Row]]:
@@ -170,8 +188,8 @@ def scenes_here(any_there: bool, remark: str) -> str:
 
 
 def _ranking(path: Path) -> str:
-    file = path / TABLE
-    return from_markdown(file.read_text()) if file.is_file() else ""
+    advice = f"`ptde evaluate {path}` writes it anew"
+    return from_file(path / TABLE, from_markdown, advice)
 
 
 def _again(folder: RunFolder) -> str:
@@ -180,7 +198,7 @@ def _again(folder: RunFolder) -> str:
     made = f"ptde {meta.get('ptde', '?')}, JAX {meta.get('jax', '?')}."
     return (
         paragraph("The same run, bit for bit on the same machine and versions:")
-        + code(command(run, meta["goal"]))
+        + code(command(run, meta["goal"], meta["devices"]))
         + paragraph(f"It was made with {made}")
         + folded("every option", code(values))
     )

@@ -1,5 +1,6 @@
 """B copies of a world, each in a process of its own."""
 
+import fcntl
 import json
 import os
 import signal
@@ -24,6 +25,10 @@ from ptde.processes.protocol import Sizes, WorldFailed
 
 LEAP = 1_000_003
 """Added to the seed of a lost episode for the next: seeds in between may be in use."""
+LOG = 1_000_000
+"""Bytes of a game's output, about, beyond which all but the last of them are dropped."""
+WORDS = 2_000
+"""Bytes of a game's output that are shown when it ends."""
 SERVE = "import sys; from ptde.processes.worker import main; main(*map(int, sys.argv[1:]))"
 
 
@@ -58,7 +63,7 @@ class Copy:
     pipe: Connection
     lifeline: Connection
     log: IO[bytes]
-    """The game's output."""
+    """The game's output, in a file without a name."""
     awaited: int = 0
     """Number of answers that are still to come."""
     since: float = field(default_factory=time.monotonic)
@@ -69,7 +74,9 @@ class Copy:
         """A new process, which has no world yet."""
         here, there = Pipe()
         life_there, life_here = Pipe(duplex=False)
-        log = TemporaryFile()  # noqa: SIM115 - it is closed when the process ends
+        log = TemporaryFile(buffering=0)  # noqa: SIM115 - it is closed with the process
+        # Else the game would go on where it was, behind a hole, once it is cut.
+        fcntl.fcntl(log, fcntl.F_SETFL, os.O_APPEND)
         files = (there.fileno(), memory, life_there.fileno())
         root = str(Path(__file__).parents[2])
         # A script can import what lies beside it, and so must its worlds.
@@ -109,13 +116,21 @@ class Copy:
             raise WorldFailed(answer)
         self.awaited -= 1
         self.since = time.monotonic()
+        if os.fstat(self.log.fileno()).st_size > LOG:
+            last = self._printed()
+            self.log.truncate(0)
+            self.log.write(last)
         return answer
+
+    def _printed(self) -> bytes:
+        """What the game printed last."""
+        file = self.log.fileno()
+        return os.pread(file, WORDS, max(0, os.fstat(file).st_size - WORDS))
 
     def _last_words(self) -> str:
         with suppress(subprocess.TimeoutExpired):
             self.process.wait(5)
-        self.log.seek(max(0, self.log.seek(0, os.SEEK_END) - 2000))
-        text = self.log.read().decode("utf-8", "replace").strip()
+        text = self._printed().decode("utf-8", "replace").strip()
         status = self.process.returncode
         return f"its process ended with status {status}. It printed last:\n{text}"
 
@@ -126,6 +141,9 @@ class Copy:
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
+        with suppress(ChildProcessError):  # as a container's first process, it gets theirs
+            while True:
+                os.waitpid(-self.process.pid, 0)
         self.log.close()
 
 

@@ -54,7 +54,8 @@ class ProcessEnv(Protocol):
     and ``action_names``, which are exported with a team. Optional methods: ``close()``;
     ``frame()``, a picture of the present step, [height, width, 3] uint8, from which
     `ptde replay` makes an animation; ``replay()``, which saves the game's own recording of
-    the episode that ended, and returns its path.
+    the episode that ended, and returns its path; it gets the folder for it as ``record``,
+    if that is a keyword argument of the callable that makes the world.
     """
 
     def reset(self, seed: int) -> ProcessStep:
@@ -81,6 +82,8 @@ class Sizes:
     """Whether it has ``frame()``."""
     replays: bool = False
     """Whether it has ``replay()``."""
+    records: bool = field(default=False, compare=False)
+    """Whether it is made with a folder for its recordings, ``record``."""
     observation_names: tuple[str, ...] = ()
     action_names: tuple[str, ...] = ()
     memory: int = field(default=0, compare=False)
@@ -151,6 +154,18 @@ def measured(env: ProcessEnv, step: ProcessStep, time_limit: int = 0) -> Sizes:
         observation_names=tuple(map(str, getattr(env, "observation_names", ()))),
         action_names=tuple(map(str, getattr(env, "action_names", ()))),
     )
+
+
+def picture_of(env: Any) -> np.ndarray:
+    """The picture that a world makes of its present step, [height, width, 3] uint8.
+    WorldFailed if ``frame()`` returns something else.
+    """
+    made = env.frame()
+    picture = np.asarray(made)
+    if picture.dtype != np.uint8 or picture.shape[2:] != (3,) or not picture.size:
+        kind = f"a {type(made).__name__}, {picture.dtype} {list(picture.shape)}"
+        raise WorldFailed(f"frame() returned {kind}: return uint8 [height, width, 3]")
+    return picture
 
 
 def faults(step: ProcessStep, sizes: Sizes) -> Iterator[str]:

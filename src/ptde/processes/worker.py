@@ -16,7 +16,7 @@ from typing import Any
 
 import psutil
 
-from ptde.processes.adapters.adapt import make
+from ptde.processes.adapters.adapt import load, make, takes
 from ptde.processes.memory import Slots
 from ptde.processes.protocol import (
     NoWorld,
@@ -26,6 +26,7 @@ from ptde.processes.protocol import (
     WorldFailed,
     faults,
     measured,
+    picture_of,
     standard,
 )
 
@@ -58,7 +59,8 @@ class Worker:
         first = standard(self.env.reset(seed))
         self.sizes = measured(self.env, first, limit)
         self._sound(first)
-        return replace(self.sizes, memory=_memory_of_all())
+        records = self.sizes.replays and takes(load(target), "record")
+        return replace(self.sizes, memory=_memory_of_all(), records=records)
 
     def attach(self, sizes: Sizes, copies: int, index: int) -> None:
         """Joins ``copies`` worlds of these sizes, as number ``index``."""
@@ -96,7 +98,7 @@ class Worker:
 
     def frame(self) -> Any:
         """A picture of the present step."""
-        return self.env.frame()  # type: ignore[attr-defined]
+        return picture_of(self.env)
 
     def replay(self) -> Any:
         """The path of the game's own recording of the episode that ended."""

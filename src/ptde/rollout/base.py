@@ -104,7 +104,8 @@ class AbstractRunner(ABC):
         length: int,
         seeds: int,
     ) -> Callable[[Any, Key[Array, " seeds"]], T]:
-        """Collects ``times`` rollouts of ``copies`` segments, each from a reset on.
+        """Collects ``times`` rollouts of ``copies`` segments, each from a reset on. A world
+        of fixed episodes plays others in every rollout, until all were played.
 
         Args:
             policy: makes the policy that plays, from a model.

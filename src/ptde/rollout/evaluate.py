@@ -31,7 +31,8 @@ def evaluate(
     """Plays one whole episode in each of ``episodes`` copies of the world.
 
     Two policies on the same key meet the same initial states. Every copy counts once, so
-    short episodes get no more weight than long ones.
+    short episodes get no more weight than long ones. Performance and score are those of
+    an episode's last step.
     """
     key_start, key_steps = jax.random.split(key)
     state = start(policy, env, episodes, key=key_start)
@@ -40,6 +41,7 @@ def evaluate(
         reward=jnp.zeros(episodes),
         length=jnp.zeros(episodes, jnp.int32),
         messages=jnp.zeros(episodes, jnp.int32),
+        score=None if state.step.score is None else jnp.zeros(episodes),
     )
 
     def running(loop):
@@ -51,12 +53,15 @@ def evaluate(
         before = forget(state)
         state, _ = advance(policy, env, state, key=jax.random.fold_in(key_steps, time))
         over = over | state.step.first
+        step, sent = state.step, policy.sent(before, state.memory)
+        newest = lambda old, new: jnp.where(over, old, new)
+        score = None if step.score is None else newest(returns.score, step.score)
         returns = Returns(
-            performance=returns.performance + jnp.where(over, 0.0, state.step.performance),
-            reward=returns.reward + jnp.where(over, 0.0, state.step.reward),
+            performance=newest(returns.performance, step.performance),
+            reward=returns.reward + jnp.where(over, 0.0, step.reward),
             length=returns.length + ~over,
-            messages=returns.messages
-            + jnp.where(over, 0, policy.sent(before, state.memory)),
+            messages=returns.messages + jnp.where(over, 0, sent),
+            score=score,
         )
         return time + 1, state, returns, over
 

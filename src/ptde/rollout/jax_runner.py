@@ -5,6 +5,7 @@ from typing import Any
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
@@ -87,13 +88,16 @@ class JaxRunner(AbstractRunner):
         def run(model, key):
             team = policy(model)
 
-            def roll(key):
+            def roll(one):
+                before, key = one
                 key_start, key_collect = jax.random.split(key)
-                state = start(team, self.env, copies, key=key_start)
-                _, rollout = collect(team, self.env, state, length, key=key_collect)
+                with rows_after(before):
+                    state = start(team, self.env, copies, key=key_start)
+                    _, rollout = collect(team, self.env, state, length, key=key_collect)
                 return each(model, rollout)
 
-            return jax.lax.map(roll, jax.random.split(key, times))
+            rolls = copies * jnp.arange(times), jax.random.split(key, times)
+            return jax.lax.map(roll, rolls)
 
         return jax.jit(over_seeds(run, seeds))
 

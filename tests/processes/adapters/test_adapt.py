@@ -198,6 +198,7 @@ def test_pettingzoo_with_its_own_state():
     while not (step.ended or step.cut):
         step, steps = env.step(np.array([0, 0, 0])), steps + 1
     assert (steps, step.cut, step.ended) == (7, True, False)
+    assert step.alive.all() and step.obs.any(axis=1).all() and step.legal.all()
     assert step.reward < 0  # three agents' distances, added up
 
 
@@ -223,6 +224,29 @@ def test_pettingzoo_with_agents_that_die():
         np.testing.assert_array_equal(step.legal[gone].sum(1), np.ones(gone.sum()))
         dead = max(dead, int(gone.sum()))
     assert dead > 0
+
+
+@pytest.mark.parametrize("empty", [False, True])
+def test_pettingzoos_agents_see_the_step_that_ends_their_time(empty):
+    env = make(f"{WORLDS}:Timed", {"empty": empty}, 0)
+    env.reset(0)
+    env.step(np.array([1, 1, 1]))
+    died = env.step(np.array([1, 1, 1]))
+    np.testing.assert_array_equal(died.alive, [True, False, True])
+    assert not (died.ended or died.cut)
+    last = env.step(np.array([1, 0, 1]))
+    assert (last.ended, last.cut) == (False, True)
+    np.testing.assert_array_equal(last.alive, [True, False, True])
+    np.testing.assert_array_equal(last.obs, [[4, ord("a")], [0, 0], [4, ord("c")]])
+    seen = [True, not empty, False]
+    np.testing.assert_array_equal(last.legal, [seen, [True, False, False], seen])
+
+
+def test_pettingzoos_actions_may_be_numbered_from_another_than_0():
+    env = make(f"{WORLDS}:Timed", {}, 0)
+    env.reset(0)
+    assert env.step(np.array([1, 1, 0])).reward == 2
+    assert env.step(np.array([0, 0, 0])).reward == 0
 
 
 def test_pettingzoo_without_a_state_says_so():

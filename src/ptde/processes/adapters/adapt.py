@@ -34,7 +34,7 @@ def make(target: str, kwargs: dict[str, Any], seed: int) -> ProcessEnv:
     """
     maker = load(target)
     _check_not_in_jax(maker, target)
-    if "seed" not in kwargs and _takes(maker, "seed"):
+    if "seed" not in kwargs and takes(maker, "seed"):
         kwargs = {**kwargs, "seed": seed}
     _check_arguments(target, maker, kwargs)
     try:
@@ -167,7 +167,8 @@ def _check_takes_one(world: ProcessEnv, method: str) -> None:
         return
 
 
-def _takes(function: Callable[..., Any], name: str) -> bool:
+def takes(function: Callable[..., Any], name: str) -> bool:
+    """Whether a function has a parameter of this name."""
     try:
         return name in inspect.signature(function).parameters
     except (TypeError, ValueError):

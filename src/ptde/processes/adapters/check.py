@@ -10,8 +10,10 @@ from ptde.processes.protocol import (
     ProcessEnv,
     ProcessStep,
     Sizes,
+    WorldFailed,
     faults,
     measured,
+    picture_of,
     standard,
 )
 
@@ -65,6 +67,8 @@ def _play(env: ProcessEnv, steps: int, report: Report, draw: np.random.Generator
     report.sizes = sizes = measured(env, step)
     report.remarks += sizes.notes
     _look(step, sizes, report)
+    if sizes.pictures:
+        _draws(env, report)
     while report.steps < steps:
         step = standard(env.step(_random(step, draw)))
         report.steps, time = report.steps + 1, time + 1
@@ -77,6 +81,16 @@ def _play(env: ProcessEnv, steps: int, report: Report, draw: np.random.Generator
             _look(step, sizes, report)
             if step.ended or step.cut:
                 report.violations["an episode is over with its first step"] += 1
+
+
+def _draws(env: ProcessEnv, report: Report) -> None:
+    """Counts what is wrong with a picture; the world can be played on without any."""
+    try:
+        picture_of(env)
+    except WorldFailed as error:
+        report.violations[str(error)] += 1
+    except Exception as error:
+        report.violations[f"frame() raised {type(error).__name__}: {error}"] += 1
 
 
 def _look(step: ProcessStep, sizes: Sizes, report: Report) -> bool:

@@ -1,5 +1,6 @@
 """Worlds with PettingZoo's parallel interface."""
 
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,11 @@ class PettingZoo:
     """A world of PettingZoo's parallel interface as a ``ProcessEnv``.
 
     The team's reward is the sum of its agents'. An agent that is gone sees zeros and has
-    action 0 alone; shorter observations and action lists are padded, with zeros and with
-    illegal actions. Masks are read from ``infos`` or from observations (``action_mask``).
-    Without ``state()`` the state is the concatenation of all observations.
+    action 0 alone; those whom the time limit stops together see their last observation, by
+    which the return beyond it is estimated. Shorter observations and action lists are
+    padded, with zeros and with illegal actions. Masks are read from ``infos`` or from
+    observations (``action_mask``). Without ``state()`` the state is the concatenation of
+    all observations.
     """
 
     def __init__(self, env: Any):
@@ -28,6 +31,7 @@ class PettingZoo:
                 "'{\"continuous_actions\": false}'"
             )
         self.actions = np.array([int(space.n) for space in spaces])
+        self.first = [int(getattr(space, "start", 0)) for space in spaces]
         self.width = max(_width(env.observation_space(agent)) for agent in self.agents)
         self.time_limit = _longest(env)
         self.has_state = _has_state(env)
@@ -39,17 +43,20 @@ class PettingZoo:
 
     def reset(self, seed: int) -> ProcessStep:
         obs, infos = self.env.reset(seed=seed)
-        return self._show(obs, infos)
+        return self._show(obs, infos, self.env.agents)
 
     def step(self, action: np.ndarray) -> ProcessStep:
-        acting = [agent for agent in self.agents if agent in self.env.agents]
-        chosen = {a: int(action[self.agents.index(a)]) for a in acting}
+        team = zip(self.agents, action, self.first, strict=True)
+        chosen = {a: int(u) + first for a, u, first in team if a in self.env.agents}
         obs, rewards, ended, cut, infos = self.env.step(chosen)
-        step = self._show(obs, infos)
+        # At the end nobody is left, neither those who died nor those whose time is over.
+        stand = self.env.agents or [a for a in chosen if not ended.get(a)]
+        step = self._show(obs, infos, stand)
         step.reward = float(sum(rewards.values()))
         if not self.env.agents:
             late = any(cut.values()) and not all(ended.values())
             step.ended, step.cut = not late, late
+            step.legal[:, 0] |= ~step.legal.any(axis=1)  # a mask may be empty at the end
         won = [info.get("won", info.get("success", False)) for info in infos.values()]
         step.won = float(bool(won) and all(bool(x) for x in won))
         return step
@@ -58,11 +65,11 @@ class PettingZoo:
         """Ends the game."""
         self.env.close()
 
-    def _show(self, obs: dict, infos: dict) -> ProcessStep:
+    def _show(self, obs: dict, infos: dict, stand: Collection[str]) -> ProcessStep:
         n, u = len(self.agents), int(self.actions.max())
         table = np.zeros((n, self.width), np.float32)
         legal = np.arange(u) < self.actions[:, None]
-        alive = np.array([agent in self.env.agents for agent in self.agents])
+        alive = np.array([agent in stand for agent in self.agents])
         for i, agent in enumerate(self.agents):
             if agent in obs:
                 row = _flat(obs[agent])
