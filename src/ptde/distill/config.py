@@ -35,7 +35,7 @@ class DistillConfig(Options):
     on, to ``steps`` gradient steps in all."""
     steps: Annotated[int, In(0, example=40_000)] = 0
     """Gradient steps on data of the teacher or the replay. >= 0; 0 takes 40,000 for rows,
-    1,000 for segments."""
+    3,000 for segments."""
     batch: Annotated[int, In(0, example=1_000)] = 0
     """Rows (one agent at one step) of a gradient step for an mlp on z, else segments. >= 0;
     0 takes 1,000 rows, 8 segments, or 32 of ``own`` data."""
@@ -110,7 +110,7 @@ class DistillConfig(Options):
     @property
     def gradient_steps(self) -> int:
         """``steps``, or the default that 0 stands for."""
-        return self.steps or (1_000 if self.whole else 40_000)
+        return self.steps or (3_000 if self.whole else 40_000)
 
     @property
     def batch_size(self) -> int:
