@@ -4,25 +4,29 @@ import csv
 import json
 import shutil
 import signal
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
+from tests.documents import EXAMPLES
 
 from ptde.cli import main
 from ptde.cli.arguments import parse
 from ptde.compare import runner
 from ptde.compare.curves import draw_comparison
 from ptde.compare.outcome import gather
-from ptde.compare.plan import read_plan
-from ptde.compare.runner import _apart, _begin
+from ptde.compare.plan import Plan, read_plan
+from ptde.compare.runner import _apart, _begin, collect
 from ptde.compare.tables import notes
 from ptde.compare.workers import WorkerFailed, run_side_by_side
 from ptde.config import Run
 from ptde.folder import RunFolder
-from ptde.jobs.interrupt import Interrupted
+from ptde.jobs.interrupt import STOPPED, Interrupted
 from ptde.jobs.record import Record, beside
+from ptde.methods import on_probe
+from ptde.report.registry import REPORTS, WorldReport
 from ptde.rollout import devices
 
 PLAN = """
@@ -57,6 +61,13 @@ def compared(tmp_path_factory):
     arguments = ["compare", str(folder / "plan.toml"), "--out", str(folder / "out")]
     assert main(arguments) == 0
     return arguments, folder / "out"
+
+
+def copied(compared, place):
+    """The arguments of the same comparison in another folder, and that folder."""
+    arguments, out = compared
+    shutil.copytree(out, place / "out")
+    return [*arguments[:-1], str(place / "out")], place / "out"
 
 
 def test_every_form_of_the_table_is_written(compared):
@@ -169,22 +180,63 @@ def test_communication_is_the_mean_over_the_seeds_of_all_runs(compared, tmp_path
         assert "QMIX_GIP, student beside it 75%." in notes(entries)[-1]
 
 
-def test_other_options_in_the_same_folder_are_refused(compared, capsys):
+@pytest.mark.parametrize("table", [[], ["--table-only"]])
+def test_other_options_in_the_same_folder_are_refused(compared, capsys, table):
     arguments, _ = compared
-    assert main([*arguments, "--budget-scale", "2"]) == 2
+    assert main([*arguments, "--budget-scale", "2", *table]) == 2
     assert "was run with other options (steps): type another --out" in (
         capsys.readouterr().err
     )
 
 
+def test_a_table_of_nothing_is_refused_and_no_folder_made(compared, tmp_path, capsys):
+    arguments, nowhere = compared[0], tmp_path / "nowhere"
+    assert main([*arguments[:-1], str(nowhere), "--table-only"]) == 2
+    assert f"{nowhere} holds no finished run of this plan: type the --out" in (
+        capsys.readouterr().err
+    )
+    assert not nowhere.exists()
+
+
+def test_seeds_that_the_plan_does_not_name_are_left_out(compared, tmp_path, capsys):
+    arguments, out = copied(compared, tmp_path)
+    assert main([*arguments, "--table-only", "--seeds", "1"]) == 0
+    run, said = out / "personal" / "online" / "0+2", capsys.readouterr().out
+    left_out = f"{run}: seeds that are not the plan's are left out: 1\n"
+    assert said.count(left_out) == 1  # once for both of its methods
+    rows = list(csv.DictReader((out / "table.csv").open()))
+    assert len(rows) == 3 * 2 and {row["seed"] for row in rows} == {"0"}
+
+
+def test_the_table_of_a_world_of_ones_own_reads_its_runs_and_is_named_as_a_file(
+    tmp_path, monkeypatch, capsys
+):
+    (tmp_path / "my_env.py").write_text((EXAMPLES / "my_env.py").read_text())
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.delitem(sys.modules, "my_env", raising=False)
+    told = WorldReport(compare=lambda env, runs: f"{env.spec.n_agents}: {[*runs]}\n")
+    monkeypatch.setitem(REPORTS, "jax", told)
+    where, base = "my_env:Meet", Run(world="jax", map="my_env:Meet")
+    plan = Plan(("qmix_wide",), (where,), base=base)
+    (cell,) = plan.cells()
+    assert cell.run != on_probe("qmix_wide", plan.on(where))  # its width is the world's
+    RunFolder.create(cell.run, tmp_path / cell.folder, "teach")
+    score = {"win_rate": 0.5, "low": 0.0, "high": 1.0, "return": 0.5, "episodes": 4}
+    result = {"teacher": {**score, "seeds": [0.5], "returns": [0.5]}, "steps": 8}
+    (tmp_path / cell.folder / "result.json").write_text(json.dumps(result))
+    collect(plan, tmp_path)
+    assert (tmp_path / "jax-my_env-Meet.md").read_text() == "2: ['QMIX, wide (D)']\n"
+    sys.modules.pop("my_env")
+
+
 def test_a_result_of_an_older_version_says_how_to_mend_it(compared, tmp_path, capsys):
-    arguments, out = compared
-    shutil.copytree(out, tmp_path / "out")
-    path = tmp_path / "out" / "personal" / "qmix" / "0+2" / "result.json"
+    arguments, out = copied(compared, tmp_path)
+    path = out / "personal" / "qmix" / "0+2" / "result.json"
     result = json.loads(path.read_text())
     del result["teacher"]["returns"]
     path.write_text(json.dumps(result))
-    assert main([*arguments[:-1], str(tmp_path / "out"), "--table-only"]) == 2
+    assert main([*arguments, "--table-only"]) == 2
     assert f"type `ptde evaluate {path.parent}`" in capsys.readouterr().err
 
 
@@ -224,20 +276,57 @@ def test_a_bad_share_is_refused(compared, capsys):
 
 @pytest.mark.slow
 def test_a_cell_that_is_stopped_goes_on_and_one_that_fails_says_why(compared, tmp_path):
-    arguments, out = compared
-    for path in out.rglob("result.json"):
-        copy = tmp_path / "out" / path.parent.relative_to(out)
-        shutil.copytree(path.parent, copy)
-    broken = tmp_path / "out" / "personal" / "qmix" / "0+2"
+    arguments, out = copied(compared, tmp_path)
+    broken = out / "personal" / "qmix" / "0+2"
     (broken / "result.json").unlink()
-    arguments = [*arguments[:-1], str(tmp_path / "out")]
     assert main([*arguments, "--workers", "2"]) == 0  # from its finished networks
     assert (broken / "result.json").exists()
-    (broken / "result.json").unlink()
-    shutil.rmtree(broken / "teacher" / "model")
-    (broken / "teacher" / "model").write_text("no folder")
-    with pytest.raises(WorkerFailed, match=r"personal/qmix/0.2 failed"):
+    spoil(broken)
+    with pytest.raises(WorkerFailed, match=r"personal/qmix/0.2 failed with exit status"):
         run_side_by_side([broken], 2, lambda folders: None)
+
+
+def spoil(run):
+    """Leaves a run that fails however often it is resumed."""
+    (run / "result.json").unlink()
+    shutil.rmtree(run / "teacher" / "model")
+    (run / "teacher" / "model").write_text("no folder")
+
+
+def test_the_others_are_finished_before_one_that_fails_is_named(compared, tmp_path, capsys):
+    arguments, out = copied(compared, tmp_path)
+    broken, other = (out / where / "qmix" / "0+2" for where in ("personal", "recoverable"))
+    spoil(broken)
+    (other / "result.json").unlink()
+    assert main(arguments) == 1
+    said = capsys.readouterr()
+    assert f"{broken} failed; the others go on" in said.out
+    assert said.err.startswith("stopped: runs that failed: 1. All others are finished")
+    assert f"{broken} failed:\n" in said.err and str(other) not in said.err
+    assert (other / "result.json").exists()
+    assert main([*arguments, "--table-only"]) == 0  # of what there is
+    assert "1 of 2 maps" in (out / "table.md").read_text()
+
+
+@pytest.mark.parametrize("ends", [Interrupted("it is saved"), KeyboardInterrupt(), None])
+def test_what_is_no_error_of_a_run_stops_all_at_once(
+    compared, tmp_path, capsys, monkeypatch, ends
+):
+    arguments, out = copied(compared, tmp_path)
+    begun = []
+    for path in out.glob("*/qmix/*/result.json"):
+        path.unlink()
+
+    def resume(folder):
+        begun.append(folder)
+        raise ends or ZeroDivisionError("a fault of the user's own part")
+
+    monkeypatch.setattr(runner, "resume", resume)
+    assert main(arguments) == (STOPPED if ends else 1)
+    assert len(begun) == (1 if ends else 2)
+    if not ends:  # nobody has foreseen it: where it was is said
+        said = capsys.readouterr().err
+        assert said.count("in resume\n") == said.count("ZeroDivisionError: a fault") == 2
 
 
 @pytest.mark.parametrize("background", [False, True])

@@ -145,6 +145,46 @@ def test_one_that_cannot_write_ends_before_another_may_begin(tmp_path):
     lease.ended.set()
 
 
+def test_one_that_stood_still_does_not_take_it_back(tmp_path):
+    lease = quick(tmp_path)
+    lease.take()
+    usual, slept = lease._read, threading.Event()
+
+    def read():
+        there = usual()
+        if not slept.is_set():
+            time.sleep(1.3)  # longer than ``lose``; another has it by now
+            lease.path.write_text(json.dumps({**there, "token": "another"}))
+            slept.set()
+        return there
+
+    lease._read = read
+    lease.thread.join(10)
+    assert slept.is_set() and not lease.thread.is_alive()
+    assert json.loads(lease.path.read_text())["token"] == "another"
+    with pytest.raises(Lost):
+        lease.check()
+
+
+def test_one_that_was_late_once_is_lost_for_good(tmp_path):
+    lease = quick(tmp_path)
+    lease.take()
+    usual = lease._write
+
+    def write():
+        lease._write = usual
+        began = usual()
+        time.sleep(1.3)  # the disk is slow to say that it is written
+        return began
+
+    lease._write = write
+    time.sleep(2.0)  # many beats more
+    with pytest.raises(Lost, match="was not renewed"):
+        lease.check()
+    lease.give_back()
+    assert not lease.path.exists()
+
+
 def test_a_write_that_fails_because_another_was_faster_loses_that_round_alone(
     elsewhere, tmp_path
 ):

@@ -40,6 +40,21 @@ def test_the_table_names_the_median_and_every_seed():
     assert table[1][4].startswith("never")
 
 
+def test_of_two_seeds_the_later_one_is_named():
+    sooner = [0.9] * 10
+    (_, row) = milestones({"qmix": {"3m": entry_of(sooner, RISING)}}, ["3m"])
+    assert row[2] == "0 k in 3:00 (0 k, 0 k)"  # not 0:30
+    (_, row) = milestones({"qmix": {"3m": entry_of(RISING, LUCKY)}}, ["3m"])
+    assert row[3] == "never (0 k, -)"
+
+
+def test_a_run_whose_record_is_lost_is_left_out():
+    entry = entry_of(RISING, RISING)
+    entry.tests = [*entry.tests, (range(2, 4), [])]
+    (_, row) = milestones({"qmix": {"3m": entry}}, ["3m"])
+    assert row[2] == "0 k in 3:00 (0 k, 0 k)"
+
+
 def test_what_has_no_tests_has_no_milestones():
     entry = Entry(records=[(range(1), [])], tests=[(range(1), [])])
     assert len(milestones({"qmix_kd": {"3m": entry}}, ["3m"])) == 1
@@ -51,14 +66,13 @@ def test_a_students_tests_count_from_the_beginning_of_its_run(tmp_path):
         for line in lines:
             Record(tmp_path / role / "record.jsonl").append(line)
 
-    teacher = {"steps": 500, "joint_steps": 500, "seconds": 60.0, "win_rate": [0.5]}
-    write("teacher", teacher)
-    write(
-        "student",
-        {"steps": 20, "joint_steps": 510, "seconds": 5.0, "win_rate": [0.1]},
-        {"steps": 40, "joint_steps": 520, "seconds": 9.0, "win_rate": [0.2]},
-    )
-    write("finetuned", {"steps": 8, "joint_steps": 528, "seconds": 2, "win_rate": [0.3]})
+    def row(steps, joint_steps, seconds, won):
+        counts = {"steps": steps, "joint_steps": joint_steps, "seconds": seconds}
+        return {**counts, "win_rate": [won], "return": [0.0]}
+
+    write("teacher", row(500, 500, 60.0, 0.5))
+    write("student", row(20, 510, 5.0, 0.1), row(40, 520, 9.0, 0.2))
+    write("finetuned", row(8, 528, 2, 0.3))
     spent = lambda role: [
         (r["steps"], r["seconds"]) for r in outcome.tests_of(tmp_path, role)
     ]

@@ -1,7 +1,6 @@
 """Runs on a Ray cluster of two machines, of which one is lost."""
 
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -20,7 +19,7 @@ from ptde.cli.compare import _with_address
 from ptde.compare import ray_workers
 from ptde.compare.lease import Lease
 from ptde.compare.plan import PLANS
-from ptde.compare.ray_task import Job, _locked_by_another, cores
+from ptde.compare.ray_task import Job, _locked_by_another
 from ptde.compare.ray_workers import OnRay, _check_machines, run_on_ray
 from ptde.compare.workers import WorkerFailed, run_side_by_side
 from ptde.config import Run
@@ -170,9 +169,10 @@ def test_ctrl_c_saves_the_runs_and_one_that_fails_by_itself_is_not_tried_again(
         == (Record(one / "teacher" / "record.jsonl").rows()[-1]["steps"])
     )
     assert "is saved at" in (one / "log.txt").read_text()
-    with pytest.raises(WorkerFailed, match=r"/1 failed:\n"):
-        run_on_ray([broken, one, waits], OnRay(cluster.address), lambda running: None)
+    with pytest.raises(WorkerFailed, match=r"/1 failed with exit status \d+:\n"):
+        run_on_ray([broken, waits], OnRay(cluster.address), lambda running: None)
     assert len(machines(broken)) == 1
+    assert (waits / "result.json").exists()  # whatever became of the other
     assert not at_work(tmp_path)
     assert not list(tmp_path.glob(".ray-*"))
     assert not (one / ".lease").exists()
@@ -254,6 +254,21 @@ def test_machines_that_do_not_fit_are_named(cluster, tmp_path):
         _check_machines(ray, Job(tmp_path / "mark", 2, 0.0))
     with pytest.raises(ValueError, match=r"--gpus 1: the largest machine .* has 0 GPUs"):
         _check_machines(ray, Job(tmp_path / "mark", 1, 1.0))
+
+
+@pytest.mark.slow
+def test_all_that_fail_are_named_in_the_end(tmp_path, monkeypatch):
+    pytest.importorskip("ray", reason="Ray is not installed: pip install 'ptde[ray]'")
+    monkeypatch.setattr(ray_workers, "LOOK", 0.2)
+    folders = [tmp_path / "first", tmp_path / "second"]
+    for folder in folders:  # they hold no run
+        folder.mkdir()
+    with pytest.raises(WorkerFailed) as error:
+        run_on_ray(folders, OnRay("local"), lambda running: None)
+    for folder in folders:
+        how = f"{folder} failed with exit status 2:"
+        assert f"{how}\n" in str(error.value)
+        assert f"error: {folder} is not a run folder" in str(error.value)
 
 
 def test_where_no_cluster_answers(capsys):
@@ -353,17 +368,3 @@ def test_the_lock_that_a_dead_machine_left_is_removed_and_no_other(tmp_path):
         lease.before = {"run": process.pid, "host": here}
         assert _locked_by_another(tmp_path, lease, time.sleep) == ""
         process.kill()
-
-
-def test_no_two_runs_share_a_core(monkeypatch, tmp_path):
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    there = psutil.Process().cpu_affinity()
-    with cores(len(there)) as mine:
-        assert mine == there
-        with cores(1) as none:
-            assert none == []
-    with cores(1) as first:
-        assert first == there[:1]
-    with cores(len(there) + 1) as none:
-        assert none == []
-    shutil.rmtree(tmp_path)

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import socket
 import subprocess
 import sys
@@ -16,6 +17,8 @@ from hypothesis import strategies as st
 from tests.documents import ROOT, fenced
 
 from ptde.cli import main
+from ptde.cli.arguments import parse
+from ptde.cli.compare import Command, _table_of
 from ptde.compare.plan import PLANS, Cell
 from ptde.compare.runner import _apart
 from ptde.compare.shard import Shard, divided, joint_steps, outwait
@@ -23,7 +26,7 @@ from ptde.config import Run
 from ptde.files import locked
 from ptde.folder import RunFolder
 from ptde.rollout.cache import programs_folder
-from ptde.trust import check_inside
+from ptde.trust import check_inside, trusting
 
 PLAN = """
 methods = ["qmix", "qmix_gip"]
@@ -174,6 +177,14 @@ def test_a_shard_runs_its_own_seed_alone_and_writes_no_file_in_common(tmp_path, 
     result = (out / "personal" / "qmix" / "1" / "result.json").stat().st_mtime_ns
     assert main(words) == 0  # nothing is left to do
     assert result == (out / "personal" / "qmix" / "1" / "result.json").stat().st_mtime_ns
+
+
+def test_the_command_of_the_table_names_all_that_decides_which_runs_are_its_own():
+    alike = "--seeds 5 --budget-scale 0.1 --paper --data 'my lists/a.txt'"
+    words = shlex.split(f"figure6 {alike} --shard 1/2 --workers 2")
+    with trusting("my_env:Meet"):
+        command = _table_of(parse(Command, words, "compare"), Path("out"))
+    assert command == f"ptde compare figure6 --out out {alike} env:my_env:Meet --table-only"
 
 
 @pytest.mark.slow

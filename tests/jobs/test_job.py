@@ -16,11 +16,12 @@ def test_first_bad_names_the_iteration():
 
 def test_a_record_drops_what_a_killed_run_left_unfinished(tmp_path):
     record = Record(tmp_path / "record.jsonl")
+    seen = {"win_rate": [0.5], "return": [1.0]}
     for steps in (1, 2, 3):
-        record.append({"steps": steps})
+        record.append({"steps": steps, "joint_steps": steps, **seen})
     with record.path.open("a") as file:
         file.write('{"steps": 4, "los')
     assert [row["steps"] for row in record.rows()] == [1, 2, 3]
     assert [row["steps"] for row in record.cut(2)] == [1, 2]
-    record.append({"steps": 3})
+    record.append({"steps": 3, "joint_steps": 3, **seen})
     assert [row["steps"] for row in record.rows()] == [1, 2, 3]

@@ -1,5 +1,6 @@
 """The command ``ptde compare``."""
 
+import shlex
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,7 +47,8 @@ class Command(Trusting):
     """GPUs of each run, with --ray. >= 0, less than 1 is a share of one; the default
     is 0, and the run then does without."""
     table_only: bool = False
-    """Run nothing: write the table of what is finished."""
+    """Run nothing: write the table of what is finished, with the options that it was run
+    with."""
 
 
 def compare_command(words: Sequence[str]) -> None:
@@ -78,10 +80,24 @@ def compare_command(words: Sequence[str]) -> None:
         return
     console().print(
         f"shard {shard} is done, runs: {runs}. When all shards are, type "
-        f"ptde compare {parsed.plan} --out {out} --table-only",
+        f"{_table_of(parsed, out)}",
         soft_wrap=True,
         markup=False,
     )
+
+
+def _table_of(parsed: Command, out: Path) -> str:
+    """The command that writes the table, with all that decides which runs are its own."""
+    from ptde.trust import trusted_words
+
+    words = ["ptde", "compare", parsed.plan, "--out", str(out)]
+    if parsed.seeds is not None:
+        words += ["--seeds", str(parsed.seeds)]
+    if parsed.budget_scale != Command.budget_scale:
+        words += ["--budget-scale", str(parsed.budget_scale)]
+    words += ["--paper"] if parsed.paper else []
+    words += ["--data", parsed.data] if parsed.data else []
+    return shlex.join([*words, *trusted_words(), "--table-only"])
 
 
 def _plan(parsed: Command):

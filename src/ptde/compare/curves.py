@@ -112,7 +112,7 @@ def _teacher(student: str) -> Look:
 def _line(axis: plt.Axes, entry: Entry, name: str, column: str) -> None:
     title, wins = METHODS[name].name, column == "win_rate"
     look = look_of(title)
-    rows = joined([rows for _, rows in entry.records])
+    rows = joined([rows for _, rows in entry.records if rows])
     if not rows:
         end = float(np.mean(entry.seeds if wins else entry.returns))
         axis.axhline(end, color=look.colour, linestyle="--", label=f"{title}, final")

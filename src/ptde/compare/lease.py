@@ -67,7 +67,7 @@ class Lease:
                 continue
             self.before = seen
             try:
-                self._write()
+                self.renewed = self._write()
             except OSError:
                 if self._read() == seen:  # nobody was faster: it is the disk
                     raise
@@ -80,9 +80,13 @@ class Lease:
         """Raises Lost if another program has the lease, or it is renewed no more."""
         if self.other:
             raise Lost(f"{self.path} is held by {self.other}")
-        passed = time.monotonic() - self.renewed
-        if passed > self.lose:
+        if self._late():
+            passed = time.monotonic() - self.renewed
             raise Lost(f"{self.path} was not renewed for {passed:.0f} s")
+
+    def _late(self) -> bool:
+        """Whether the lease is lost, for good: another may have it, or be about to."""
+        return time.monotonic() - self.renewed > self.lose
 
     def give_back(self) -> None:
         """Lets others have the lease at once, if it is still this program's."""
@@ -101,7 +105,12 @@ class Lease:
                 if there is None or there.get("token") != self.token:
                     self.other = (there or {}).get("host", "another program")
                     return
-                self._write()
+                if self._late():  # the machine stood still, perhaps since the read
+                    return
+                began = self._write()
+                if self._late():
+                    return
+                self.renewed = began
 
     def _outlast(self, wait: Callable[[float], None]) -> dict[str, Any] | None:
         """Waits until the holder is gone, or has given the lease back; None if it has."""
@@ -136,10 +145,13 @@ class Lease:
         self.renewed = began
         return True
 
-    def _write(self) -> None:
-        began = time.monotonic()  # the file may be there long before the disk says so
+    def _write(self) -> float:
+        """Writes the file; the time before, as it may be there long before the disk says
+        so.
+        """
+        began = time.monotonic()
         write_whole(self.path, self._text())
-        self.renewed = began
+        return began
 
     def _text(self) -> str:
         self.count += 1

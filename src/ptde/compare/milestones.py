@@ -16,16 +16,18 @@ LEVELS = (0.5, 0.8, 0.9)
 """Test win rates whose first joint steps are reported."""
 
 HOW_SOON = (
-    "Joint steps and time of the whole run at the first test at which the mean of the last "
-    "five test win rates is as high: the median seed's (every seed's steps); a student's "
-    "run has taught its teacher before, and seeds that share a program share its time. "
-    "Area under curve: the mean test win rate over stage 1."
+    "Joint steps and time of the whole run at the first test at which the mean of up to "
+    "five test win rates, its own and those before, is as high: the median seed's, of an "
+    "even number the later of the two in the middle (every seed's steps); a student's run "
+    "has taught its teacher before, and seeds that share a program share its time. Runs "
+    "whose record is lost are left out. Area under curve: the mean test win rate over "
+    "stage 1."
 )
 """The note below the table of milestones."""
 
 
 def first_at(rows: Sequence[Row], place: int, level: float) -> Row | None:
-    """The first test whose win rate, the mean of the last five tests, is at least
+    """The first test whose win rate, the mean of up to five tests until then, is at least
     ``level``; None if none is. ``place`` is the seed's index in the record.
     """
     rates = smooth(np.array([row["win_rate"][place] for row in rows])[:, None])[:, 0]
@@ -50,13 +52,13 @@ def milestones(entries: Entries, maps: Sequence[str]) -> list[list[str]]:
 
 
 def _cells(entry: Entry) -> list[str]:
-    tests = [(rows, i) for seeds, rows in entry.tests for i in range(len(seeds))]
+    tests = [(rows, place) for _, place, rows in entry.tested() if rows]
     cells = []
     for level in LEVELS:
         found = [first_at(rows, place, level) for rows, place in tests]
         # A seed that never gets there counts as the slowest: the median can still be known.
         order = sorted(found, key=lambda row: np.inf if row is None else row["seconds"])
-        middle = order[(len(order) - 1) // 2]
+        middle = order[len(order) // 2]
         text = "never" if middle is None else _when(middle)
         each = ", ".join("-" if row is None else _thousands(row["steps"]) for row in found)
         cells.append(f"{text} ({each})" if len(found) > 1 else text)

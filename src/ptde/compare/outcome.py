@@ -9,7 +9,7 @@ import numpy as np
 from ptde.config import load_run
 from ptde.distill.config import DistillConfig
 from ptde.folder import ROLES
-from ptde.jobs.record import Record, Row, beside
+from ptde.jobs.record import Record, Row, beside, part
 from ptde.methods import METHODS, Method
 from ptde.report.result import load_result
 
@@ -29,6 +29,7 @@ class Entry:
     """Final win rates of a student's teacher."""
     episodes: int = 0
     steps: int = 0
+    """Joint steps until the method's own team was taught, by the last of the runs."""
     spoken: list[float] = field(default_factory=list)
     """Share of agent-steps with a message from the centre, for each seed."""
     measure: str = WINS
@@ -48,8 +49,8 @@ class Entry:
         """Share of agent-steps with a message from the centre, as the seeds' mean."""
         return float(np.mean(self.spoken)) if self.spoken else 0.0
 
-    def add(self, folder: Path, method: Method) -> None:
-        """Adds the seeds of one more finished run."""
+    def add(self, folder: Path, method: Method, seeds: range | None = None) -> None:
+        """Adds one more finished run: its seeds, or those of them that ``seeds`` names."""
         result = load_result(folder)
         score = result[method.role]
         if "returns" not in score:
@@ -57,60 +58,81 @@ class Entry:
                 f"{folder}/result.json lacks each seed's return (an older version wrote "
                 f"it): type `ptde evaluate {folder}`"
             )
-        self.seeds += score["seeds"]
-        self.returns += score["returns"]
-        if method.role == "student":
-            self.teacher += result["teacher"]["seeds"]
-        self.episodes += score["episodes"]
-        self.steps = result["steps"]
-        self.spoken += [score.get("communication", 0.0)] * len(score["seeds"])
-        self.measure = result.get("measure", self.measure)
-        rows = Record(folder / "teacher" / "record.jsonl").rows()
         run = load_run(folder)[0]
-        numbers = range(run.seed, run.seed + len(score["seeds"]))
-        self.student = run.stage_2
-        self.records.append((numbers, rows if method.role == "teacher" else beside(rows)))
-        self.tests.append((numbers, tests_of(folder, method.role)))
+        all_of_it = range(run.seed, run.seed + len(score["seeds"]))
+        numbers = all_of_it if seeds is None else overlap(all_of_it, seeds)
+        mine = slice(numbers.start - run.seed, numbers.stop - run.seed)
+        self.seeds += score["seeds"][mine]
+        self.returns += score["returns"][mine]
         if method.role == "student":
-            stage2 = Record(folder / "student" / "record.jsonl").rows()
+            self.teacher += result["teacher"]["seeds"][mine]
+        self.episodes += score["episodes"] * len(numbers) // len(all_of_it)
+        self.spoken += [score.get("communication", 0.0)] * len(numbers)
+        self.measure = result.get("measure", self.measure)
+        self.student = run.stage_2
+        rows = part(Record(folder / "teacher" / "record.jsonl").rows(), mine)
+        self.records.append((numbers, rows if method.role == "teacher" else beside(rows)))
+        tests = part(tests_of(folder, method.role), mine)
+        self.tests.append((numbers, tests))
+        self.steps = tests[-1]["steps"] if tests else result["steps"]
+        if method.role == "student":
+            stage2 = part(Record(folder / "student" / "record.jsonl").rows(), mine)
             self.distillations += [stage2] if stage2 else []
 
     def curves(self) -> Iterator[tuple[int, int, list[Row]]]:
         """Each seed, in the order of ``seeds``: number, index in its record, and rows."""
-        for numbers, rows in self.records:
-            for place, number in enumerate(numbers):
-                yield number, place, rows
+        return _each(self.records)
+
+    def tested(self) -> Iterator[tuple[int, int, list[Row]]]:
+        """The same with all tests of the method's team (``tests``) as rows."""
+        return _each(self.tests)
+
+
+def _each(runs: Iterable[tuple[range, list[Row]]]) -> Iterator[tuple[int, int, list[Row]]]:
+    for numbers, rows in runs:
+        for place, number in enumerate(numbers):
+            yield number, place, rows
+
+
+def overlap(one: range, other: range) -> range:
+    """The numbers that are in both; with none, it is empty."""
+    start = max(one.start, other.start)
+    return range(start, max(start, min(one.stop, other.stop)))
 
 
 def tests_of(folder: Path, role: str) -> list[Row]:
-    """The tests of a role while it learnt, in joint steps and seconds of the whole run."""
-    rows = Record(folder / "teacher" / "record.jsonl").rows()
-    if role == "student" and (online := beside(rows)):
-        return online
-    before = 0.0
-    for stage in ROLES:
-        rows = Record(folder / stage / "record.jsonl").rows()
-        if stage == role:
-            break
-        before += rows[-1]["seconds"] if rows else 0.0
-    whole = lambda row: {
-        "steps": row.get("joint_steps", row["steps"]),
-        "seconds": before + row["seconds"],
-    }
-    return [row | whole(row) for row in rows]
+    """The tests of a role while it learnt, in joint steps and seconds of the whole run; a
+    student may have learnt beside its teacher, and on after it.
+    """
+    rows = {stage: Record(folder / stage / "record.jsonl").rows() for stage in ROLES}
+    spent = lambda row: row.get("seconds", 0.0)
+    before = sum(spent(rows[s][-1]) for s in ROLES[: ROLES.index(role)] if rows[s])
+    tests = [(0.0, row) for row in beside(rows["teacher"]) if role == "student"]
+    tests += [(before, row) for row in rows[role]]
+    return [
+        {**row, "steps": row["joint_steps"], "seconds": begun + spent(row)}
+        for begun, row in tests
+    ]
 
 
 Entries = Mapping[str, Mapping[str, Entry]]
 """Entries by method, then by map."""
 
 
-def gather(folders: Mapping[str, Iterable[tuple[str, Path]]]) -> Entries:
-    """The entries of run folders: for each method, (map, folder) of its finished runs."""
+def gather(
+    folders: Mapping[str, Iterable[tuple[str, Path]]], seeds: range | None = None
+) -> Entries:
+    """The entries of run folders.
+
+    Args:
+        folders: for each method, (map, folder) of its finished runs.
+        seeds: the seeds that count; None is all.
+    """
     entries: dict[str, dict[str, Entry]] = {}
     for name, runs in folders.items():
         for where, folder in runs:
             entry = entries.setdefault(name, {}).setdefault(where, Entry())
-            entry.add(folder, METHODS[name])
+            entry.add(folder, METHODS[name], seeds)
     return entries
 
 

@@ -88,6 +88,15 @@ class Plan:
         for name in self.steps:
             check_choice("map", name, self.maps)
 
+    @property
+    def numbers(self) -> range:
+        """The seeds of the comparison."""
+        return range(self.base.seed, self.base.seed + self.base.seeds)
+
+    def on(self, where: str) -> Run:
+        """``base`` on one of the maps, with its joint steps."""
+        return replace(self.base, map=where, steps=self.steps.get(where, self.base.steps))
+
     def check_read(self) -> None:
         """Raises ValueError, with their names, for options of ``base`` that none uses."""
         start = self.start or Run(world=self.base.world)
@@ -144,9 +153,8 @@ class Plan:
         first = {METHODS[method].run: method for method in reversed(self.methods)}
         cells = []
         for name in self.maps:
-            base = replace(self.base, map=name, steps=self.steps.get(name, self.base.steps))
             for shared, asked in roles.items():
-                run = run_of(first[shared], base)
+                run = run_of(first[shared], self.on(name))
                 cells.append(Cell(run, name, shared, frozenset(asked)))
         return cells
 

@@ -5,21 +5,19 @@ task, and a Ray worker needs none of it. The process dies with its Ray worker, a
 without a save: Ray may have given the run to another machine already.
 """
 
-import fcntl
 import os
 import signal
 import socket
 import subprocess
-import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import psutil
 
+from ptde.compare.cores import cores
 from ptde.compare.lease import Lease
 from ptde.compare.workers import end_of_log, start
 from ptde.files import LOCK, Held, locked
@@ -217,26 +215,3 @@ def _locked_by_another(folder: Path, lease: Lease, wait: Callable[[float], None]
                     f"{folder} is being trained by process {held}: wait for it, or stop it "
                     f"there; if that machine is gone, remove {path}"
                 )
-
-
-@contextmanager
-def cores(count: int) -> Iterator[list[int]]:
-    """A context with ``count`` cores of this machine that no other run of this user's has.
-
-    Ray counts CPUs, and says nothing of which: without cores of their own, two runs of two
-    threads share two cores of four. Empty if there are not enough that are free.
-    """
-    place = Path(tempfile.gettempdir()) / f"ptde-cores-{os.getuid()}"
-    place.mkdir(mode=0o700, exist_ok=True)
-    mine: list[int] = []
-    with ExitStack() as held:
-        for core in psutil.Process().cpu_affinity():
-            if len(mine) == count:
-                break
-            file = held.enter_context(open(place / f"{core}", "a"))
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                continue
-            mine.append(core)
-        yield mine if len(mine) == count else []

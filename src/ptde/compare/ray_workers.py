@@ -11,7 +11,7 @@ from typing import Any
 from ptde.cluster import at, check_address, check_alike, connected, environ
 from ptde.compare.lease import Lost
 from ptde.compare.ray_task import BLIND, Board, Job, finish
-from ptde.compare.workers import LOOK, SAVED, WorkerFailed
+from ptde.compare.workers import LOOK, SAVED, Failures, ending
 from ptde.jobs.interrupt import STOPPED, Interrupted, patient_interrupt
 from ptde.jobs.progress import console
 from ptde.trust import trusted_words
@@ -58,7 +58,7 @@ def run_on_ray(
     Raises:
         ValueError: there is no such cluster, no machine of it is large enough, or one does
             not see the folders or has another ptde.
-        WorkerFailed: a run ended badly; the others were stopped, and saved.
+        WorkerFailed: runs ended badly; all others are finished.
         Interrupted: Ctrl-C; every run was saved.
     """
     on.check()
@@ -66,6 +66,7 @@ def run_on_ray(
         return
     paths = [folder.absolute() for folder in folders]
     shown = dict(zip(map(str, paths), folders, strict=True))
+    failures = Failures()
     with connected(on.address) as ray, _marked(paths) as mark:
         job = _job(mark, on)
         _check_machines(ray, job)
@@ -90,11 +91,12 @@ def run_on_ray(
                     look([path for name, path in shown.items() if name in left])
                     done, _ = ray.wait([*tasks], timeout=LOOK)
                     for ref in done:
-                        _check_ended(ray, ref, shown[tasks.pop(ref)])
+                        _note_end(ray, ref, shown[tasks.pop(ref)], failures)
             except KeyboardInterrupt:
                 raise Interrupted(SAVED) from None
             finally:
                 _stop(ray, board, tasks)
+    failures.check()
 
 
 def _job(mark: Path, on: OnRay) -> Job:
@@ -102,19 +104,26 @@ def _job(mark: Path, on: OnRay) -> Job:
     return Job(mark, on.cpus, on.gpus, tuple(trusted_words()), environ(), Path.cwd())
 
 
-def _check_ended(ray: Any, ref: Any, folder: Path) -> None:
-    """Raises unless a task that has ended has finished its run folder."""
+def _note_end(ray: Any, ref: Any, folder: Path, failures: Failures) -> None:
+    """Notes a task's end if its run has ended badly.
+
+    Raises:
+        ValueError: its machine sees none of the run folders.
+        Interrupted: it was told to stop.
+    """
     try:
         status, text = ray.get(ref)
     except (ray.exceptions.RayError, Lost) as error:
         lines = str(error).strip().splitlines() or [type(error).__name__]
-        raise WorkerFailed(f"{folder} was given up by Ray: {lines[-1]}") from None
+        failures.add(folder, "was given up by Ray", lines[-1])
+        return
     if status == BLIND:
         raise ValueError(_blind(text, folder))
     if status == STOPPED:
         raise Interrupted(f"{folder} is saved; the same command goes on")
     if status:
-        raise WorkerFailed(f"{folder} failed:\n{text}")
+        how = ending(status, "more --cpus, and fewer runs share a machine")
+        failures.add(folder, how, text)
 
 
 def _say_moved(places: dict[str, str], at_work: dict[str, str]) -> None:

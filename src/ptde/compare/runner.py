@@ -1,6 +1,8 @@
 """Running the missing runs of a comparison, and writing its results."""
 
+import itertools
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -10,19 +12,21 @@ from rich.live import Live
 from rich.table import Table
 
 from ptde import build
-from ptde.compare.outcome import Entries, gather
+from ptde.compare.outcome import Entries, gather, overlap
 from ptde.compare.plan import Cell, Plan
 from ptde.compare.ray_workers import OnRay, run_on_ray
 from ptde.compare.shard import Shard, divided, outwait
 from ptde.compare.tables import markdown, write
-from ptde.compare.workers import last_row, run_side_by_side
+from ptde.compare.workers import Failures, last_row, run_side_by_side
 from ptde.config import Run, load_run, place_of
 from ptde.files import write_whole
 from ptde.folder import RunFolder
-from ptde.jobs.interrupt import resumable
-from ptde.jobs.progress import console
-from ptde.methods import METHODS
+from ptde.jobs.interrupt import Interrupted, resumable
+from ptde.jobs.job import Diverged
+from ptde.jobs.progress import console, say
+from ptde.methods import METHODS, on_probe, run_of
 from ptde.pipeline import resume
+from ptde.processes import WorldFailed
 from ptde.report.registry import report_of
 from ptde.report.result import load_result
 from ptde.rollout.runner import runner_of
@@ -59,7 +63,7 @@ def finish_runs(
         ValueError: a cell cannot be run, no method uses an option of the plan, or ``out``
             holds a run with other options.
         Interrupted: Ctrl-C; the same command goes on.
-        WorkerFailed: a run ended badly in its process, or on its machine.
+        WorkerFailed: runs ended badly; all others are finished.
     """
     plan.check_read()
     cells, apart = [], workers > 1 or shard is not None or on_ray is not None
@@ -85,36 +89,77 @@ def finish_runs(
             with board.watch() as look:
                 run_side_by_side(folders, workers, look)
         else:
-            for folder in folders:
-                console().print(board.show([folder]))
-                resume(folder)
+            _run_in_turn(folders, board)
     return len(cells)
 
 
+def _run_in_turn(folders: list[Path], board: "_Board") -> None:
+    """Finishes run folders in this process. WorkerFailed as in ``finish_runs``."""
+    failures = Failures()
+    for folder in folders:
+        console().print(board.show([folder]))
+        try:
+            resume(folder)
+        except Interrupted:
+            raise
+        except (ValueError, OSError, Diverged, WorldFailed) as error:
+            failures.add(folder, "failed", str(error))
+        except Exception:  # of code of the user's, or of ours
+            failures.add(folder, "failed", traceback.format_exc())
+    failures.check()
+
+
 def collect(plan: Plan, out: Path) -> Entries:
-    """Writes and prints the tables of the finished runs in ``out``; returns the entries."""
-    folders = {
-        name: [
-            (where, folder)
-            for where in plan.maps
-            for folder in _runs(out / place_of(where) / METHODS[name].run)
-            if METHODS[name].role in load_result(folder)
-        ]
-        for name in plan.methods
-    }
-    entries = gather({name: runs for name, runs in folders.items() if runs})
-    out.mkdir(parents=True, exist_ok=True)
+    """Writes and prints the tables of the plan's finished runs in ``out``; returns the
+    entries.
+
+    Raises:
+        ValueError: there are none, or one was run with other options.
+    """
+    folders = _finished(plan, out)
+    if not folders:
+        raise ValueError(
+            f"{out} holds no finished run of this plan: type the --out of the comparison, "
+            "or wait for the first of its runs to end"
+        )
+    entries = gather(folders, plan.numbers)
     paths = write(entries, plan.maps, plan.base.world, out)
     console().print(markdown(entries, plan.maps), soft_wrap=True, markup=False)
     if (table := report_of(plan.base.world).compare) is not None:
         for where in plan.maps:
             text = table(build.world(replace(plan.base, map=where)), _on(where, folders))
-            paths.append(out / f"{plan.base.world}-{where}.md")
+            paths.append(out / f"{plan.base.world}-{place_of(where)}.md")
             write_whole(paths[-1], text)
             console().print(text, soft_wrap=True, markup=False)
     for path in paths:
         console().print(str(path), soft_wrap=True)
     return entries
+
+
+def _finished(plan: Plan, out: Path) -> dict[str, list[tuple[str, Path]]]:
+    """For each method that has any, (map, folder) of its finished runs with the plan's
+    seeds. Says which seeds are left out. ValueError for a run with other options.
+    """
+    found: dict[str, list[tuple[str, Path]]] = {}
+    left_out: dict[Path, set[int]] = {}
+    for name, where in itertools.product(plan.methods, plan.maps):
+        method = METHODS[name]
+        for folder in _runs(out / place_of(where) / method.run):
+            if method.role not in load_result(folder):
+                continue
+            run = load_run(folder)[0]
+            if _odd(run, on_probe(name, plan.on(where))):  # as it may be on its own world
+                _same_options(run, run_of(name, plan.on(where)), folder)
+            numbers = range(run.seed, run.seed + run.seeds)
+            mine = overlap(numbers, plan.numbers)
+            left_out[folder] = {*numbers} - {*mine}
+            if mine:
+                found.setdefault(name, []).append((where, folder))
+    for folder, seeds in left_out.items():
+        if seeds:
+            listed = ", ".join(map(str, sorted(seeds)))
+            say(f"{folder}: seeds that are not the plan's are left out: {listed}")
+    return found
 
 
 def _on(
@@ -161,12 +206,17 @@ def _apart(whole: Cell, out: Path, single: bool) -> list[Cell]:
 
 def _same_options(there: Run, here: Run, folder: Path) -> None:
     """Raises ValueError if two runs differ in more than their seeds."""
-    a, b = there.to_json(), here.to_json()
-    odd = [name for name in b if name not in ("seed", "seeds") and a[name] != b[name]]
-    if odd:
+    if odd := _odd(there, here):
         raise ValueError(
-            f"{folder} was run with other options ({', '.join(odd)}): type another --out"
+            f"{folder} was run with other options ({', '.join(odd)}): type another --out, "
+            "or the options that it was run with"
         )
+
+
+def _odd(there: Run, here: Run) -> list[str]:
+    """The names of what differs between two runs, beside their seeds."""
+    a, b = there.to_json(), here.to_json()
+    return [name for name in b if name not in ("seed", "seeds") and a[name] != b[name]]
 
 
 def _begin(cell: Cell, out: Path) -> Path:

@@ -11,6 +11,7 @@ import csv
 import io
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -36,47 +37,91 @@ def _range(interval: Interval | None) -> str:
     return "" if interval is None else f" [{interval[0]:.2f}, {interval[1]:.2f}]"
 
 
+RETURN = "return"
+"""The measure where no episode was won."""
+
+
+def _measured(entries: Entries) -> Entries:
+    """The entries with returns in place of win rates if no run has ever won an episode:
+    some worlds do not say who wins, and every method is at 0 there.
+    """
+    every = [entry for by_map in entries.values() for entry in by_map.values()]
+    tests = (row["win_rate"] for e in every for _, rows in e.tests for row in rows)
+    won = any(any(e.seeds) for e in every) or any(map(any, tests))
+    if won or measure_of(entries) != WINS:
+        return entries
+    as_return = lambda e: replace(e, seeds=e.returns, teacher=[], measure=RETURN)
+    return {
+        name: {where: as_return(entry) for where, entry in by_map.items()}
+        for name, by_map in entries.items()
+    }
+
+
+def _most(entries: Entries) -> int:
+    """The number of seeds of the cell that has the most."""
+    return max(len(e.seeds) for by_map in entries.values() for e in by_map.values())
+
+
+def _count(entry: Entry, most: int) -> str:
+    """What a cell says of its seeds: nothing if it has as many as any."""
+    return f" ({len(entry.seeds)} of {most} seeds)" if len(entry.seeds) < most else ""
+
+
 def _cells(entries: Entries, maps: Sequence[str]) -> list[list[str]]:
     """The table's rows, as text."""
-    rows = []
+    rows, most, played = [], _most(entries), _played(entries, maps)
     for name, by_map in entries.items():
         method = METHODS[name]
         row = [method.label, method.reads]
-        for where in maps:
-            entry = by_map.get(where)
-            if entry is None:
-                row.append("")
-                continue
-            text = f"{np.mean(entry.seeds):.3f}{_range(mean_interval(entry.seeds))}"
-            if entry.teacher:
-                ratio = prr(entry.seeds, entry.teacher)
-                spread = retention_interval(entry.seeds, entry.teacher)
-                text += "" if ratio is None else f"; PRR {ratio:.2f}{_range(spread)}"
-            row.append(text)
-        scores = {where: entry.seeds for where, entry in by_map.items()}
-        pooled = np.concatenate([np.asarray(x, float) for x in scores.values()])
-        row.append(f"{iqm(pooled):.3f}{_range(iqm_interval(scores))}")
+        row += [_cell(by_map[m], most) if m in by_map else "" for m in maps]
+        scores = {where: by_map[where].seeds for where in played if where in by_map}
+        if len(scores) < len(played):  # means over other maps are not to be compared
+            row.append(f"{len(scores)} of {len(played)} maps")
+        else:
+            pooled = np.concatenate([np.asarray(x, float) for x in scores.values()])
+            row.append(f"{iqm(pooled):.3f}{_range(iqm_interval(scores))}")
         rows.append(row)
     return rows
 
 
+def _cell(entry: Entry, most: int) -> str:
+    interval = _interval if entry.measure == RETURN else mean_interval
+    text = f"{np.mean(entry.seeds):.3f}{_range(interval(entry.seeds))}"
+    if entry.teacher:
+        ratio = prr(entry.seeds, entry.teacher)
+        spread = retention_interval(entry.seeds, entry.teacher)
+        text += "" if ratio is None else f"; PRR {ratio:.2f}{_range(spread)}"
+    return text + _count(entry, most)
+
+
+def _interval(seeds: Sequence[float]) -> Interval | None:
+    """Student's interval of a return; None for a single seed."""
+    return t_interval(seeds) if len(seeds) > 1 else None
+
+
+def _played(entries: Entries, maps: Sequence[str]) -> list[str]:
+    """The maps on which any method has runs."""
+    return [where for where in maps if any(where in e for e in entries.values())]
+
+
 def _returns(entries: Entries, maps: Sequence[str]) -> list[list[str]]:
     """The rows of the table of returns, as text."""
-    rows = []
+    rows, most = [], _most(entries)
     for name, by_map in entries.items():
         row = [METHODS[name].label]
         for where in maps:
-            seeds = by_map[where].returns if where in by_map else []
-            spread = t_interval(seeds) if len(seeds) > 1 else None
-            row.append(f"{np.mean(seeds):.2f}{_range(spread)}" if seeds else "")
+            entry = by_map.get(where, Entry())
+            text = f"{np.mean(entry.returns):.2f}" if entry.returns else ""
+            spread = _range(_interval(entry.returns))
+            row.append(text + spread + (_count(entry, most) if text else ""))
         rows.append(row)
     return rows
 
 
 BETTER = (
     "Probability of improvement (Agarwal et al. 2021): how likely a run of the row's "
-    "method wins more than one of the column's on the same map; ties count half. Brackets "
-    "are 95 % bootstrap intervals over seeds, stratified by map."
+    "method reaches more than one of the column's on the same map; ties count half. "
+    "Brackets are 95 % bootstrap intervals over seeds, stratified by map."
 )
 """The note below the table of improvements."""
 
@@ -108,19 +153,27 @@ def _header(entries: Entries, maps: Sequence[str]) -> list[str]:
 
 def notes(entries: Entries) -> list[str]:
     """Notes below the table: what its numbers and intervals are."""
-    counts = {len(e.seeds) for by_map in entries.values() for e in by_map.values()}
-    episodes = {
-        e.episodes // len(e.seeds) for by_map in entries.values() for e in by_map.values()
-    }
-    listing = lambda values: " or ".join(str(v) for v in sorted(values))
+    every = [entry for by_map in entries.values() for entry in by_map.values()]
+    counts = {len(entry.seeds) for entry in every}
+    episodes = sorted({entry.episodes // len(entry.seeds) for entry in every})
+    measure = measure_of(_measured(entries))
     lines = [
-        f"Final {measure_of(entries)}, mean over {listing(counts)} seed(s) of "
-        f"{listing(episodes)} test episodes each; brackets are 95 % intervals: Student's "
-        "over seeds, and bootstrap over seeds (stratified by map) for IQM and PRR.",
+        f"Final {measure}, mean over {max(counts)} seed(s)"
+        f"{', or as many as a cell says,' if len(counts) > 1 else ''} of "
+        f"{' or '.join(map(str, episodes))} test episodes each; brackets are 95 % "
+        "intervals: Student's over seeds, and bootstrap over seeds (stratified by map) for "
+        "IQM and PRR.",
         "(C) centralised, (D) decentralised execution. PRR: the student's result / its "
         "teacher's.",
     ]
-    if min(counts, default=2) < 2:
+    if len({frozenset(by_map) for by_map in entries.values()}) > 1:
+        lines.append("IQM is over all maps of the table: who lacks one has none.")
+    if measure == RETURN:
+        lines.append(
+            "No episode was won, or the world does not say who wins: the numbers are "
+            "returns, and there is no PRR."
+        )
+    if min(counts) < 2:
         lines.append("A single seed has no interval: run at least two, better ten.")
     spoken = [
         f"{METHODS[name].name} {np.mean([e.communication for e in by_map.values()]):.0%}"
@@ -134,6 +187,7 @@ def notes(entries: Entries) -> list[str]:
 
 def markdown(entries: Entries, maps: Sequence[str]) -> str:
     """The tables and their notes in Markdown."""
+    entries = _measured(entries)
     lines = _table([_header(entries, maps), *_cells(entries, maps)])
     lines += ["", *notes(entries), ""]
     if len(entries) > 1:
@@ -158,6 +212,7 @@ def latex(entries: Entries, maps: Sequence[str]) -> str:
             text = text.replace(plain, typeset)
         return text
 
+    entries = _measured(entries)
     rows = [_header(entries, maps), *_cells(entries, maps)]
     lines = [" & ".join(escape(x) for x in row) + r" \\" for row in rows]
     body = [lines[0], r"\midrule", *lines[1:]]
@@ -212,7 +267,7 @@ def marl_eval(entries: Entries, world: str) -> dict:
         for where, entry in by_map.items():
             runs = data.setdefault(world, {}).setdefault(where, {})
             algorithm = runs.setdefault(method.name, {})
-            ends = zip(entry.curves(), entry.seeds, entry.returns, strict=True)
+            ends = zip(entry.tested(), entry.seeds, entry.returns, strict=True)
             for (seed, place, rows), won, reward in ends:
                 run = _steps(rows, place)
                 run["absolute_metrics"] = {

@@ -9,12 +9,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import psutil
 
+from ptde.compare.cores import cores
 from ptde.jobs.interrupt import STOPPED, Interrupted, patient_interrupt
+from ptde.jobs.progress import say
 from ptde.jobs.record import Record
 from ptde.trust import trusted_words
 
@@ -34,7 +36,48 @@ SAVED = "the runs are saved; the same command goes on"
 
 
 class WorkerFailed(Exception):
-    """A run in a process of its own ended badly; the message holds the end of its log."""
+    """Runs of a comparison ended badly; the message names each, and says why."""
+
+
+class Failures:
+    """The runs of a comparison that ended badly, while the others go on."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+
+    def add(self, folder: Path, how: str, why: str) -> None:
+        """Notes a run, and says so at once: the others may take days.
+
+        Args:
+            folder: the run folder.
+            how: how it ended, to follow its name.
+            why: its error, or the end of its log.
+        """
+        say(f"{folder} {how}; the others go on")
+        self.texts.append(f"{folder} {how}:\n{why.rstrip()}")
+
+    def check(self) -> None:
+        """Raises WorkerFailed, once all others are finished, if any run ended badly."""
+        if self.texts:
+            raise WorkerFailed(
+                f"runs that failed: {len(self.texts)}. All others are finished: the same "
+                "command tries again, and with --table-only it writes the tables of what "
+                "there is\n" + "\n".join(self.texts)
+            )
+
+
+def ending(status: int, fewer: str) -> str:
+    """How a run's process ended badly, to follow its name.
+
+    Args:
+        status: its exit status; -N if signal N ended it.
+        fewer: what to type so that fewer runs share the memory.
+    """
+    if status == -signal.SIGKILL:
+        return f"was ended by signal 9: out of memory? (type {fewer})"
+    if status < 0:
+        return f"was ended by signal {-status} ({signal.strsignal(-status)})"
+    return f"failed with exit status {status}"
 
 
 def run_side_by_side(
@@ -48,42 +91,48 @@ def run_side_by_side(
         look: called with the folders at work, every two seconds.
 
     Raises:
-        WorkerFailed: a run ended badly; the others were stopped, and saved.
+        WorkerFailed: runs ended badly; all others are finished.
         Interrupted: Ctrl-C; every run was saved.
     """
-    waiting = list(folders)
-    cores = (
-        psutil.Process().cpu_affinity() if hasattr(psutil.Process, "cpu_affinity") else []
-    )
-    free = [cores[i % len(cores)] if cores else -1 for i in range(workers)]
-    running: dict[Path, tuple[subprocess.Popen, int]] = {}
+    waiting, failures = list(folders), Failures()
+    running: dict[Path, Worker] = {}
     with patient_interrupt() as stop, _stopped_at_the_end(running):
         while waiting or running:
             if stop.requested:
                 raise Interrupted(SAVED)
-            while waiting and free:
-                core, folder = free.pop(0), waiting.pop(0)
-                running[folder] = _start(folder, core), core
+            while waiting and len(running) < workers:
+                folder = waiting.pop(0)
+                running[folder] = _start(folder)
             look(list(running))
             time.sleep(LOOK)
             for folder, (process, core) in list(running.items()):
-                if process.poll() is None:
+                if (status := process.poll()) is None:
                     continue
                 del running[folder]
-                free.append(core)
-                if process.returncode == STOPPED:
+                core.close()
+                if status == STOPPED:
                     raise Interrupted(f"{folder} is saved; the same command goes on")
-                if process.returncode:
-                    raise WorkerFailed(f"{folder} failed:\n{end_of_log(folder)}")
+                if status:
+                    how = ending(status, "fewer --workers")
+                    failures.add(folder, how, end_of_log(folder))
+    failures.check()
 
 
-def _start(folder: Path, core: int) -> subprocess.Popen:
+Worker = tuple[subprocess.Popen, ExitStack]
+"""A run's process, and its hold on a core."""
+
+
+def _start(folder: Path) -> Worker:
+    """Starts a run on a core of its own; on any, while all are taken."""
     environ = {**os.environ, "XLA_FLAGS": one_thread(os.environ.get("XLA_FLAGS", ""))}
     words = (*trusted_words(), "--devices", "1")
-    process = start(folder, words, environ, signal.SIGTERM)
-    if core >= 0:
-        psutil.Process(process.pid).cpu_affinity([core])
-    return process
+    with ExitStack() as held:
+        mine = held.enter_context(cores(1))
+        process = start(folder, words, environ, signal.SIGTERM)
+        with suppress(psutil.NoSuchProcess):  # it has ended already
+            if mine:
+                psutil.Process(process.pid).cpu_affinity(mine)
+        return process, held.pop_all()
 
 
 def start(
@@ -125,9 +174,7 @@ def end_of_log(folder: Path) -> str:
 
 
 @contextmanager
-def _stopped_at_the_end(
-    running: dict[Path, tuple[subprocess.Popen, int]],
-) -> Iterator[None]:
+def _stopped_at_the_end(running: dict[Path, Worker]) -> Iterator[None]:
     """A context that leaves no process: each is asked to save, and waited for."""
     try:
         yield
@@ -136,8 +183,9 @@ def _stopped_at_the_end(
     finally:
         for process, _ in running.values():
             process.send_signal(signal.SIGTERM)  # SIGINT may be ignored at first
-        for process, _ in running.values():
+        for process, core in running.values():
             process.wait()
+            core.close()
 
 
 def last_row(folder: Path) -> str:

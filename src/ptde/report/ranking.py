@@ -116,9 +116,9 @@ def _boosted(train: Lists, test: Lists) -> dict[str, Scores]:
     return found
 
 
-def mean_ci(values: np.ndarray) -> Interval:
-    """The bootstrap 95 % interval of the mean over lists."""
-    return bootstrap_interval((values,), np.mean)
+def mean_ci(values: np.ndarray) -> Interval | None:
+    """The bootstrap 95 % interval of the mean over lists; None for a single list."""
+    return bootstrap_interval((values,), np.mean) if len(values) > 1 else None
 
 
 def ranking_table(
@@ -150,7 +150,7 @@ def ranking_table(
         cells = [
             name,
             *(f"{x:.3f}" for x in values.mean(0)),
-            "{:.3f} - {:.3f}".format(*mean_ci(last)),
+            _interval(last, "{:.3f} - {:.3f}"),
             *("" if name == o else _difference(last - lists[o][:, -1]) for o in against),
             f"{(last.sum() + total - decided) / total:.3f}",
             ", ".join(f"{x:.3f}" for x in seeds),
@@ -160,8 +160,13 @@ def ranking_table(
 
 
 def _difference(values: np.ndarray) -> str:
-    low, high = mean_ci(values)
-    return f"{values.mean():+.3f} ({low:+.3f} to {high:+.3f})"
+    return f"{values.mean():+.3f}{_interval(values, ' ({:+.3f} to {:+.3f})')}"
+
+
+def _interval(values: np.ndarray, form: str) -> str:
+    """The interval of the mean over lists in a form of two numbers, if there is one."""
+    found = mean_ci(values)
+    return "" if found is None else form.format(*found)
 
 
 def _notes(
