@@ -97,7 +97,8 @@ def test_a_stage_2_on_the_replay_takes_every_segment_with_the_teachers_z_of_now(
     assert segments.action.shape[:2] == (1, 24)  # 40 were collected: the buffer is full
     teacher = folder.teacher("teacher", config, env)
     data = build.distillation(config, env).data(teacher, segments)
-    learnt, held_out = data.learnt.segments.z[0, 0], data.held_out.z[0]
+    learnt = data.learnt.segments.z[0, 0, : int(data.learnt.filled[0])]
+    held_out = data.held_out.z[0, data.held_out.counts[0, :, 0, 0]]
     one = jax.tree.map(lambda x: x[0], (teacher, segments))
     local = local_information(one[1].steps.local)
     z = one[0].info(local, one[1].steps.state, noise=None).mean
