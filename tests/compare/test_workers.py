@@ -1,6 +1,8 @@
 """Runs side by side, of which some end badly."""
 
 import signal
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -23,8 +25,14 @@ def folders(monkeypatch, tmp_path):
 
 
 def process_of(folder: Path) -> psutil.Process:
-    children = psutil.Process().children()
-    return next(child for child in children if str(folder) in child.cmdline())
+    """Its process, which has to become the program that it is started as first."""
+    until = time.monotonic() + 10
+    while time.monotonic() < until:
+        for child in psutil.Process().children():
+            with suppress(psutil.Error):
+                if str(folder) in child.cmdline():
+                    return child
+    raise AssertionError(f"no process has {folder}")
 
 
 def test_all_that_fail_are_named_in_the_end_and_the_others_go_on(folders, capsys):

@@ -96,7 +96,7 @@ def test_the_end_of_the_task_is_an_episodes_last_step(played):
     assert (np.asarray(steps.first[1:])[ended]).all()
     won = np.asarray(steps.performance)
     assert ((won >= 0) & (won <= 1)).all()
-    assert not won[np.asarray(steps.discount) == 1].any()
+    assert not won[:-1][~np.asarray(steps.first[1:])].any()
 
 
 def test_the_last_action_is_what_was_played(played):
