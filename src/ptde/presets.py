@@ -87,7 +87,6 @@ PRESETS: dict[str, tuple[str, Mapping[str, Any]]] = {
             "steps": 350_000,
             "episodes": 512,
             "info_config": InfoSizes(stochastic=False, state_encoder=16),
-            "student": DistillConfig(steps=1_000),
             "finetune": FinetuneConfig(share=0.0),
             "baseline": True,
         },
