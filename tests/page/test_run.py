@@ -7,8 +7,8 @@ import pytest
 from ptde.config import Run
 from ptde.folder import RunFolder
 from ptde.page import write_page
-from ptde.page.run import _ranking, result_of
-from ptde.report.result import SCORE
+from ptde.page.run import _ranking
+from ptde.report.result import SCORE, load_result
 
 
 @pytest.mark.parametrize(
@@ -18,7 +18,7 @@ def test_a_result_of_another_form_is_named(tmp_path, name, value):
     path = RunFolder.create(Run(world="probe"), tmp_path / "run", "run").path
     file = path / "result.json"
     file.write_text(json.dumps({"teacher": SCORE | {"communication": 1.0}}))
-    assert result_of(path)["teacher"]["communication"] == 1.0
+    assert load_result(path)["teacher"]["communication"] == 1.0
     file.write_text(json.dumps({"teacher": SCORE | {name: value}}))
     with pytest.raises(ValueError, match=f"{file} is damaged") as error:
         write_page(path)

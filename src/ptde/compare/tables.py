@@ -156,7 +156,7 @@ def notes(entries: Entries) -> list[str]:
     every = [entry for by_map in entries.values() for entry in by_map.values()]
     counts = {len(entry.seeds) for entry in every}
     episodes = sorted({entry.episodes // len(entry.seeds) for entry in every})
-    measure = measure_of(_measured(entries))
+    measure = measure_of(entries)
     lines = [
         f"Final {measure}, mean over {max(counts)} seed(s)"
         f"{', or as many as a cell says,' if len(counts) > 1 else ''} of "

@@ -13,7 +13,6 @@ from ptde.agents.team import Teacher, Team
 from ptde.algos.student import label
 from ptde.distill.objectives import Labelled, centred
 from ptde.envs.base import AbstractWorld
-from ptde.ops.masks import valid_transitions
 from ptde.ops.select import greedy, take
 from ptde.rollout.base import as_tested
 from ptde.rollout.runner import runner_of
@@ -52,9 +51,7 @@ def decisions(seen: Labelled, pair: Pair) -> Sums:
     h = team.network.unroll(seen.local, seen.first)
     given = team.network.values(h, team.student.unroll(seen.local, seen.first))
     legal, number = seen.legal, seen.legal.sum(axis=-1)
-    # An episode's last step is looked at by nobody who still has to act.
-    acted = jnp.pad(valid_transitions(seen.first), ((0, 0), (0, 1)))
-    counts = seen.counts & (number > 1) & acted[..., None].astype(bool)
+    counts = seen.counts & (number > 1)
     best, chosen = greedy(wanted, legal), greedy(given, legal)
     a, a_student = centred(wanted, legal), centred(given, legal)
 

@@ -29,13 +29,13 @@ from ptde.page.run import (
     OTHERS,
     charts_here,
     records_of,
-    result_of,
     scenes_here,
     unfinished,
 )
 from ptde.page.scenes import record
 from ptde.report.palette import look_of
 from ptde.report.panels import groups
+from ptde.report.result import load_result
 from ptde.rollout.cache import use_compilation_cache
 from ptde.strategy import Side
 from ptde.trust import check_inside
@@ -109,7 +109,7 @@ def _entries(folders: Sequence[RunFolder]) -> Entries:
     found: dict[str, list[tuple[str, Path]]] = {}
     for name in METHODS:
         for folder in folders:
-            ended = METHODS[name].role in result_of(folder.path)
+            ended = METHODS[name].role in load_result(folder.path)
             if ended and name in _methods(folder):
                 found.setdefault(name, []).append((folder.run.map, folder.path))
     return gather(found)

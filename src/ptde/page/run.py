@@ -55,7 +55,7 @@ def run_page(path: Path, battles: int) -> str:
     folder = RunFolder(path)
     run = folder.run
     records = records_of(folder)
-    result = result_of(path)
+    result = load_result(path)
     if not any(records.values()) and not result:
         raise ValueError(
             f"{path} has nothing to show yet: wait for its first test, or "
@@ -83,23 +83,6 @@ def run_page(path: Path, battles: int) -> str:
     title = f"{run.method} on {run.world}/{run.map}"
     lead = [paragraph(missing, "unfinished")] if missing else []
     return render(title, lead, sections, {"charts": charts, "scenes": scenes})
-
-
-def result_of(path: Path) -> dict[str, Any]:
-    """A run's ``result.json``; empty until it has ended. ValueError names the file, if it
-    holds what cannot be shown.
-    """
-    file = path / "result.json"
-    try:
-        result = load_result(path)
-        for role in ROLES:
-            read = result.get(role, {}).get("communication", 0.0)
-            if not isinstance(read, int | float):
-                raise ValueError(f"field '{role}.communication' is {read!r:.40}")
-    except (TypeError, ValueError) as error:
-        text = f"{file} is damaged: {error}. `ptde evaluate {path}` writes it anew"
-        raise ValueError(str(error) if str(file) in str(error) else text) from None
-    return result
 
 
 def records_of(folder: RunFolder) -> dict[str, list[Row]]:

@@ -115,7 +115,12 @@ def _check_score(role: str, score: Any) -> None:
         kinds = (int, float) if isinstance(like, int | float) else (list,)
         if not isinstance(score.get(name), kinds):
             raise ValueError(f"field '{role}.{name}' is {score.get(name)!r:.40}")
-    numbers = [*score["seeds"], *(score.get("returns") or [])]
+    returns, read = score.get("returns") or [], score.get("communication", 0.0)
+    if not isinstance(returns, list):
+        raise ValueError(f"field '{role}.returns' is {returns!r:.40}")
+    if not isinstance(read, int | float):
+        raise ValueError(f"field '{role}.communication' is {read!r:.40}")
+    numbers = [*score["seeds"], *returns]
     if not all(isinstance(x, int | float) for x in numbers):
         raise ValueError(f"field '{role}.seeds' holds something that is no number")
 
