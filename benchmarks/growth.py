@@ -19,6 +19,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 
 import jax.numpy as jnp
@@ -141,6 +142,11 @@ def measured(axis: str, growth: Growth) -> list[dict[str, float]]:
     ]
 
 
+def shown(axis: str) -> list[str]:
+    """What is shown of an axis: a collection and an update are those of one seed."""
+    return [what for what in SHOWN if axis != "seeds" or what not in ("collect", "update")]
+
+
 def exponent(axis: str, rows: list[dict[str, float]], what: str) -> float:
     """The slope of what grows, over the upper half of the axis, in logarithms."""
     upper = rows[(len(rows) - 1) // 2 :]
@@ -174,35 +180,43 @@ def draw(found: dict[str, list[dict[str, float]]], path: Path) -> None:
     """A panel for each axis: everything in multiples of its first point."""
     import matplotlib.pyplot as plt
 
+    across = min(3, len(found))
+    down = -(-len(found) // across)
     figure, panels = plt.subplots(
-        1, len(found), figsize=(3.6 * len(found), 3.6), layout="constrained", squeeze=False
+        down, across, figsize=(4 * across, 3.6 * down), layout="constrained", squeeze=False
     )
-    for panel, (axis, rows) in zip(panels[0], found.items(), strict=True):
+    for panel in panels.flat[len(found) :]:
+        panel.set_axis_off()
+    for panel, (axis, rows) in zip(panels.flat, found.items(), strict=False):
         x = [row[axis] for row in rows]
-        for what, (label, _) in SHOWN.items():
+        for what in shown(axis):
             y = [row[what] / rows[0][what] for row in rows]
-            slope = exponent(axis, rows, what)
+            label = f"{SHOWN[what][0]}: {exponent(axis, rows, what):.2f}"
             dash = "--" if what == "gflop" else "-"
-            panel.loglog(x, y, dash, marker="o", ms=3, label=f"{label}: {slope:.2f}")
-        panel.set(xlabel=axis, xticks=x, xticklabels=[f"{n:g}" for n in x])
+            color = f"C{[*SHOWN].index(what)}"
+            panel.loglog(x, y, dash, c=color, marker="o", ms=3, label=label)
+        close = {b for a, b in pairwise(x) if b < 1.1 * a}  # its label would cover another
+        names = ["" if n in close else f"{n:g}" for n in x]
+        panel.set(xlabel=axis, xticks=x, xticklabels=names)
         panel.minorticks_off()
         panel.legend(fontsize=7, title="exponent", title_fontsize=7)
-    panels[0, 0].set_ylabel("multiple of the first point")
+    for panel in panels[:, 0]:
+        panel.set_ylabel("multiple of the first point")
     figure.savefig(path, dpi=120)
 
 
 def table(axis: str, rows: list[dict[str, float]]) -> Table:
     """An axis, with the exponents in the last row."""
-    shown = Table(title=axis)
+    made = Table(title=axis)
     forms = {axis: "{:g}", "steps_per_second": "{:,.0f}"}
-    forms |= {what: form for what, (_, form) in SHOWN.items()}
-    for name in (axis, "steps/s", *(label for label, _ in SHOWN.values())):
-        shown.add_column(name, justify="right")
+    forms |= {what: SHOWN[what][1] for what in shown(axis)}
+    for name in (axis, "steps/s", *(SHOWN[what][0] for what in shown(axis))):
+        made.add_column(name, justify="right")
     for row in rows:
-        shown.add_row(*(form.format(row[what]) for what, form in forms.items()))
+        made.add_row(*(form.format(row[what]) for what, form in forms.items()))
     grown = [what for what in forms if what != axis]
-    shown.add_row("exponent", *(f"{exponent(axis, rows, what):.2f}" for what in grown))
-    return shown
+    made.add_row("exponent", *(f"{exponent(axis, rows, what):.2f}" for what in grown))
+    return made
 
 
 def main() -> None:

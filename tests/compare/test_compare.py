@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import shutil
 import signal
 import sys
@@ -301,6 +302,7 @@ def test_the_others_are_finished_before_one_that_fails_is_named(compared, tmp_pa
     assert main(arguments) == 1
     said = capsys.readouterr()
     assert f"{broken} failed; the others go on" in said.out
+    assert re.search(r"│ +failed │ teacher", said.out)  # the board, while the other runs
     assert said.err.startswith("stopped: runs that failed: 1. All others are finished")
     assert f"{broken} failed:\n" in said.err and str(other) not in said.err
     assert (other / "result.json").exists()

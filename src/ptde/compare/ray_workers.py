@@ -43,7 +43,10 @@ class OnRay:
 
 
 def run_on_ray(
-    folders: Sequence[Path], on: OnRay, look: Callable[[list[Path]], None]
+    folders: Sequence[Path],
+    on: OnRay,
+    look: Callable[[list[Path]], None],
+    failures: Failures | None = None,
 ) -> None:
     """Finishes run folders as tasks of a Ray cluster; each writes its ``log.txt``.
 
@@ -54,6 +57,7 @@ def run_on_ray(
         folders: run folders that were created, on a disk that all machines see.
         on: the cluster, and what each run gets of it.
         look: called with the folders at work, every two seconds.
+        failures: notes the runs that end badly.
 
     Raises:
         ValueError: there is no such cluster, no machine of it is large enough, or one does
@@ -66,7 +70,7 @@ def run_on_ray(
         return
     paths = [folder.absolute() for folder in folders]
     shown = dict(zip(map(str, paths), folders, strict=True))
-    failures = Failures()
+    failures = failures or Failures()
     with connected(on.address) as ray, _marked(paths) as mark:
         job = _job(mark, on)
         _check_machines(ray, job)

@@ -84,10 +84,10 @@ def finish_runs(
             outwait(folders)
         if on_ray is not None:
             with board.watch() as look:
-                run_on_ray(folders, on_ray, look)
+                run_on_ray(folders, on_ray, look, board.failures)
         elif workers > 1:
             with board.watch() as look:
-                run_side_by_side(folders, workers, look)
+                run_side_by_side(folders, workers, look, board.failures)
         else:
             _run_in_turn(folders, board)
     return len(cells)
@@ -95,7 +95,7 @@ def finish_runs(
 
 def _run_in_turn(folders: list[Path], board: "_Board") -> None:
     """Finishes run folders in this process. WorkerFailed as in ``finish_runs``."""
-    failures = Failures()
+    failures = board.failures
     for folder in folders:
         console().print(board.show([folder]))
         try:
@@ -238,6 +238,7 @@ class _Board:
 
     cells: list[Cell]
     out: Path
+    failures: Failures = field(default_factory=Failures)
     began: float = field(default_factory=time.monotonic)
 
     def __post_init__(self):
@@ -271,13 +272,14 @@ class _Board:
 
     def show(self, running: list[Path]) -> Table:
         """The table of all runs; ``running`` are the folders at work."""
-        ahead = self.missing()
+        missing = self.missing()
+        ahead = [c for c in missing if self.out / c.folder not in self.failures.texts]
         work = lambda cells: sum(c.run.steps * c.run.seeds for c in cells)
-        done, left = work(self.todo) - work(ahead), ""
+        done, left = work(self.todo) - work(missing), ""
         if done:
             pace = (time.monotonic() - self.began) / done
             left = f", about {pace * work(ahead) / 60:.0f} min left"
-        count = len(self.cells) - len(ahead)
+        count = len(self.cells) - len(missing)
         title = f"{count} of {len(self.cells)} runs done{left}"
         table = Table(title=title, title_justify="left")
         maps = list(dict.fromkeys(cell.map for cell in self.cells))
@@ -298,7 +300,7 @@ class _Board:
             return last_row(folder)
         result = load_result(folder)
         if not cell.roles <= result.keys():
-            return "waits"
+            return "failed" if folder in self.failures.texts else "waits"
         roles = ("teacher", "student", "finetuned")
         return " / ".join(f"{result[r]['win_rate']:.2f}" for r in roles if r in result)
 

@@ -43,7 +43,8 @@ class Failures:
     """The runs of a comparison that ended badly, while the others go on."""
 
     def __init__(self) -> None:
-        self.texts: list[str] = []
+        self.texts: dict[Path, str] = {}
+        """What to say of each, by its run folder."""
 
     def add(self, folder: Path, how: str, why: str) -> None:
         """Notes a run, and says so at once: the others may take days.
@@ -54,7 +55,7 @@ class Failures:
             why: its error, or the end of its log.
         """
         say(f"{folder} {how}; the others go on")
-        self.texts.append(f"{folder} {how}:\n{why.rstrip()}")
+        self.texts[folder] = f"{folder} {how}:\n{why.rstrip()}"
 
     def check(self) -> None:
         """Raises WorkerFailed, once all others are finished, if any run ended badly."""
@@ -62,7 +63,7 @@ class Failures:
             raise WorkerFailed(
                 f"runs that failed: {len(self.texts)}. All others are finished: the same "
                 "command tries again, and with --table-only it writes the tables of what "
-                "there is\n" + "\n".join(self.texts)
+                "there is\n" + "\n".join(self.texts.values())
             )
 
 
@@ -81,7 +82,10 @@ def ending(status: int, fewer: str) -> str:
 
 
 def run_side_by_side(
-    folders: Sequence[Path], workers: int, look: Callable[[list[Path]], None]
+    folders: Sequence[Path],
+    workers: int,
+    look: Callable[[list[Path]], None],
+    failures: Failures | None = None,
 ) -> None:
     """Finishes run folders, ``workers`` at a time; each writes ``log.txt`` in its folder.
 
@@ -89,12 +93,13 @@ def run_side_by_side(
         folders: run folders that were created.
         workers: number of processes at once.
         look: called with the folders at work, every two seconds.
+        failures: notes the runs that end badly.
 
     Raises:
         WorkerFailed: runs ended badly; all others are finished.
         Interrupted: Ctrl-C; every run was saved.
     """
-    waiting, failures = list(folders), Failures()
+    waiting, failures = list(folders), failures or Failures()
     running: dict[Path, Worker] = {}
     with patient_interrupt() as stop, _stopped_at_the_end(running):
         while waiting or running:
