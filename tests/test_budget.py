@@ -66,7 +66,8 @@ def test_the_stages_are_those_of_the_goal(env):
     with_baseline = of(
         dataclasses.replace(RUN, baseline=True), env, ["teacher", "baseline"]
     )
-    assert with_baseline["the baseline"] == with_baseline["teaching"]
+    assert with_baseline["teaching"] == (6_400, 8 * 5)
+    assert with_baseline["the baseline"] == (8_000, 10 * 5)  # all of --steps
     replay = dataclasses.replace(RUN, student=DistillConfig(tests=4))
     assert of(replay, env)["the student"] == (0, 4 * 5)
 

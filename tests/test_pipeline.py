@@ -17,7 +17,7 @@ from ptde.algos import ValueConfig
 from ptde.algos.finetune import FinetuneConfig
 from ptde.cli import main
 from ptde.config import FORMAT, Run, load_run
-from ptde.folder import RunFolder
+from ptde.folder import DIAGNOSIS, RunFolder
 from ptde.info import InfoSizes
 from ptde.jobs import job
 from ptde.jobs.checkpoint import Checkpoints
@@ -297,10 +297,13 @@ def test_a_baseline_that_is_not_done_keeps_its_budget(finished, tmp_path):
 def test_another_distillation_replaces_the_student_alone(tmp_path):
     folder = tmp_path / "again"
     first = run(TINY, folder).result
+    for name in DIAGNOSIS:  # of the first student
+        (folder / name).write_text("{}")
     shorter = dataclasses.replace(TINY.student, steps=10)
     second = distill_run(folder, dataclasses.replace(TINY, student=shorter)).result
     assert first.scores["teacher"] == second.scores["teacher"]
     assert Record(folder / "student" / "record.jsonl").rows()[-1]["steps"] == 10
+    assert not any((folder / name).exists() for name in DIAGNOSIS)
 
 
 # -- bad input

@@ -10,8 +10,8 @@ from tests.test_pipeline import TINY
 from ptde import build
 from ptde.algos.base import Team
 from ptde.cli import main
-from ptde.config import Run
-from ptde.folder import RunFolder, for_role
+from ptde.config import Run, for_role
+from ptde.folder import RunFolder
 from ptde.report.battle import battle_scenes
 from ptde.strategy import Side, _other, early_late
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ptde import build
-from ptde.config import Run
+from ptde.config import Run, for_role
 from ptde.envs.base import AbstractWorld
 from ptde.jobs.record import Row
 from ptde.rollout.runner import runner_of
@@ -68,8 +68,9 @@ def stages(run: Run, env: AbstractWorld, roles: list[str]) -> list[Stage]:
         tests = len(tuning.schedule.ends) * held.episodes(tuning.test_episodes)
         found.append(Stage("fine-tuning", tuning.schedule.total, tests))
     if "baseline" in roles:
-        tests = len(schedule.ends) * held.episodes(run.test_episodes)
-        found.append(Stage("the baseline", schedule.total, tests))
+        alone = build.schedule(for_role(run, "baseline"), env.spec)  # all of --steps
+        tests = len(alone.ends) * held.episodes(run.test_episodes)
+        found.append(Stage("the baseline", alone.total, tests))
     found.append(Stage("the evaluation", 0, len(roles) * held.episodes(run.episodes)))
     return found
 

@@ -159,6 +159,12 @@ class Run(Options):
                 f"{self.finetune.share} leave nothing of --steps for the teacher: type "
                 "shares that add up to less than 1"
             )
+        if self.info_config.threshold and self.z_test == "sample":
+            raise ValueError(
+                "--threshold holds z back where it is its mean, and has no effect with "
+                "--z-test sample, which --preset paper sets: type --z-test mean, or leave "
+                "--threshold away"
+            )
         if self.learns_on and self.info == "none":
             raise ValueError(
                 "--student.data replay is for students of z: CTDS's has none. Leave it "
@@ -298,6 +304,13 @@ def _build(cls: type, data: Any, group: str = "") -> Any:
         return float(data[name]) if whole else data[name]
 
     return cls(**{name: value(name) for name in data})
+
+
+def for_role(config: Run, role: str) -> Run:
+    """The config of a role: the baseline is the same learner without information."""
+    if role != "baseline":
+        return config
+    return replace(config, info="none", teacher_sight="own", online_distillation=False)
 
 
 def place_of(map_name: str) -> str:

@@ -12,7 +12,6 @@ Every stage finds there the files of the stage before:
     result.json  curves.png  replay.gif
 """
 
-import dataclasses
 import json
 import os
 import shutil
@@ -27,7 +26,7 @@ import jax
 
 from ptde import build
 from ptde.algos.base import Teacher, Team
-from ptde.config import FORMAT, Run, load_run
+from ptde.config import FORMAT, Run, for_role, load_run
 from ptde.envs.base import AbstractWorld
 from ptde.files import LOCK, Held, locked, write_whole
 from ptde.jobs import checkpoint
@@ -39,6 +38,8 @@ from ptde.validation import check_choice
 
 Goal = Literal["teach", "run"]
 ROLES = ("teacher", "student", "finetuned", "baseline")
+DIAGNOSIS = ("diagnosis.json", "diagnosis.png")
+"""Names of the files that a diagnosis leaves in a run folder."""
 
 
 class RunFolder:
@@ -231,15 +232,6 @@ def default_folder(run: Run) -> Path:
         count += 1
         path = Path("runs") / f"{name}-{count}"
     return path
-
-
-def for_role(config: Run, role: str) -> Run:
-    """The config of a role: the baseline is the same learner without information."""
-    if role != "baseline":
-        return config
-    return dataclasses.replace(
-        config, info="none", teacher_sight="own", online_distillation=False
-    )
 
 
 def name_of(run: Run, role: str) -> str:

@@ -15,12 +15,13 @@ import optax
 from ptde import build
 from ptde.algos.base import Teacher, Team
 from ptde.algos.finetune import Handed
+from ptde.algos.registry import ALGOS, algo_of
 from ptde.budget import Budget
-from ptde.config import Run
+from ptde.config import Run, for_role
 from ptde.envs.base import AbstractWorld
 from ptde.evaluation import Outcome, evaluate, evaluated, replay_key, team_policy
 from ptde.files import write_whole
-from ptde.folder import Goal, RunFolder, default_folder, for_role
+from ptde.folder import DIAGNOSIS, Goal, RunFolder, default_folder
 from ptde.jobs.distill import distill
 from ptde.jobs.job import OnRow
 from ptde.jobs.progress import console, say
@@ -136,6 +137,11 @@ def finetune_run(
             "one, of a teacher with an information module (--info gip)"
         )
     new = folder.run.apart if config is None else config
+    if algo_of(new.algo).tune is None:
+        raise ValueError(
+            f"the learner {new.algo} has no stage 3 on the command line: "
+            f"type one of {', '.join(n for n, algo in ALGOS.items() if algo.tune)}"
+        )
     if not new.finetunes:
         raise ValueError(
             "stage 3 has no joint steps: type --finetune.steps, e.g. "
@@ -159,6 +165,9 @@ def _remove(folder: RunFolder, *roles: str) -> None:
         write_whole(folder.path / "result.json", json.dumps(kept, indent=1))
     for role in roles:
         shutil.rmtree(folder.path / role, ignore_errors=True)
+    if "student" in roles:
+        for name in DIAGNOSIS:
+            (folder.path / name).unlink(missing_ok=True)
 
 
 def _check_budget(folder: RunFolder, new: Run) -> None:

@@ -12,6 +12,7 @@ from ptde import build
 from ptde.algos import ValueConfig
 from ptde.algos.finetune import FinetuneConfig, Handed
 from ptde.algos.mappo import MappoConfig
+from ptde.algos.registry import ALGOS
 from ptde.config import Run
 from ptde.distill.config import DistillConfig
 from ptde.envs import Probe
@@ -161,7 +162,7 @@ def test_a_run_is_tuned_again_with_steps_of_its_own(finished, tmp_path):
     assert not equal(leaves(folder, "finetuned"), leaves(finished.folder, "finetuned"))
 
 
-def test_what_cannot_be_tuned_is_refused_with_what_to_type(finished, tmp_path):
+def test_what_cannot_be_tuned_is_refused_with_what_to_type(finished, tmp_path, monkeypatch):
     folder = tmp_path / "run"
     shutil.copytree(finished.folder, folder)
     more = dataclasses.replace(TINY, finetune=FinetuneConfig(share=0.2))
@@ -172,6 +173,10 @@ def test_what_cannot_be_tuned_is_refused_with_what_to_type(finished, tmp_path):
     none = dataclasses.replace(TINY.apart, finetune=FinetuneConfig(share=0.0))
     with pytest.raises(ValueError, match=r"no joint steps: type --finetune\.steps"):
         finetune_run(folder, none)
+    with monkeypatch.context() as patch:
+        patch.setitem(ALGOS, "value", dataclasses.replace(ALGOS["value"], tune=None))
+        with pytest.raises(ValueError, match="value has no stage 3 on the command line"):
+            finetune_run(folder)
     before = leaves(folder, "finetuned")
     shutil.rmtree(folder / "teacher" / "central")
     with pytest.raises(ValueError, match=r"no mixer or critic .* --finetune\.share 0"):

@@ -1,8 +1,10 @@
 """What a diagnosis says, and which command it proposes."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from ptde.algos.finetune import FinetuneConfig
+from ptde.algos.registry import ALGOS
 from ptde.config import Run
 from ptde.diagnosis.gap import Part
 from ptde.diagnosis.sentence import DEALT, sentence
@@ -46,6 +48,32 @@ def test_errors_dealt_out_tell_where_the_student_errs():
 def test_a_student_that_is_too_small_is_to_be_wider_and_to_see_more():
     text = said({"capacity": 0.3, "knowledge": 0.08})
     assert "--student.hidden 64 --student.data-steps 20_000`" in text
+
+
+def test_what_is_to_be_seen_is_counted_as_it_was_typed():
+    student = DistillConfig(
+        network="mlp", data="teacher", share=0.0, data_segments=100, hidden=32
+    )
+    text = said({"capacity": 0.3}, run=Run(student=student))
+    assert "--student.hidden 64 --student.data-segments 200`" in text
+
+
+def test_steps_of_rows_are_not_advised_for_segments():
+    student = DistillConfig(
+        network="mlp", objective="z", data="teacher", steps=500_001, batch=2_048
+    )
+    text = said({"memory": 0.3}, run=Run(steps=100_000, student=student))
+    assert "--student.network gru --student.steps 0 --student.batch 0`" in text
+    whole = replace(student, network="gru", steps=0, batch=0)
+    text = said({"loss": 0.3}, run=Run(steps=100_000, student=whole))
+    assert "--student.objective q`" in text
+
+
+def test_a_learner_without_a_third_stage_is_not_sent_there(monkeypatch):
+    name = "mappo"
+    monkeypatch.setitem(ALGOS, name, replace(ALGOS[name], tune=None))
+    text = said({"knowledge": 0.3}, run=Run(steps=100_000, algo=name))
+    assert "finetune" not in text and "the learner mappo does not have" in text
 
 
 def test_where_nothing_is_lost_nothing_is_proposed():

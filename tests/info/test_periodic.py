@@ -3,6 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from ptde.config import Run
 from ptde.info import AbstractInfo, InfoSizes, make_info
 from ptde.info.periodic import BroadcastInfo, PeriodicInfo, last_refresh
 from ptde.types import EnvSpec
@@ -96,3 +97,5 @@ def test_a_threshold_asks_for_noise(getkey):
     sizes = InfoSizes(z=5, heads=2, threshold=1.0, stochastic=False)
     with pytest.raises(ValueError, match="leave one of the two away"):
         make_info("copa", KNOWN, sizes, key=getkey())
+    with pytest.raises(ValueError, match="no effect with --z-test sample"):
+        Run(info="copa", info_config=InfoSizes(threshold=1.0), z_test="sample")

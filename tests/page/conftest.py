@@ -7,8 +7,8 @@ from tests.test_pipeline import TINY
 from ptde import build
 from ptde.algos.base import Team
 from ptde.algos.finetune import FinetuneConfig
-from ptde.config import Run
-from ptde.folder import RunFolder, for_role
+from ptde.config import Run, for_role
+from ptde.folder import RunFolder
 from ptde.pipeline import run
 
 STAGES = dataclasses.replace(

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from ptde.agents import Teacher, TeacherPolicy, UtilityNetwork
+from ptde.agents.policy import Localised, LocalPolicy
 from ptde.envs import Probe
 from ptde.info import INFOS, InfoSizes
 from ptde.rollout.collect import collect, ended, rollout_shapes, start, train_performance
@@ -133,6 +134,21 @@ def test_evaluation_counts_one_whole_episode_of_each_copy(getkey):
     np.testing.assert_array_equal(returns.length, 3)
     np.testing.assert_array_equal(returns.reward, 1.0)
     assert returns.performance.all()
+
+
+class Script(LocalPolicy):
+    """Always the first action, without a memory."""
+
+    def start(self, copies, n_agents):
+        return ()
+
+    def __call__(self, carry, local, *, key):
+        return (), jnp.zeros(local.legal.shape[:-1], jnp.int32)
+
+
+def test_a_script_without_memory_can_be_tested(getkey):
+    returns = evaluate(Localised(Script()), Probe("state"), 6, key=getkey())
+    np.testing.assert_array_equal(returns.messages, np.zeros(6))
 
 
 def test_evaluation_on_the_same_key_meets_the_same_beginnings(getkey):

@@ -3,7 +3,6 @@
 from abc import abstractmethod
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Int, Key
 
@@ -24,10 +23,11 @@ class FullPolicy(eqx.Module):
     ) -> tuple[Carry, PolicyOutput]:
         """The carry for the next step, and what every agent does now."""
 
-    def sent(self, before: Carry, after: Carry) -> Int[Array, " B"]:
-        """Number of messages from the centre in the step between two carries."""
-        copies = len(jax.tree.leaves(after)[0])
-        return jnp.zeros(copies, jnp.int32)
+    def sent(self, before: Carry, after: Carry) -> Int[Array, "*B"]:
+        """Number of messages from the centre in the step between two carries: in each copy,
+        or one number for all.
+        """
+        return jnp.zeros((), jnp.int32)
 
 
 class LocalPolicy(eqx.Module):

@@ -9,12 +9,11 @@ import numpy as np
 from rich.table import Table
 
 from ptde.diagnosis.gap import Part, Reached
+from ptde.folder import DIAGNOSIS
 from ptde.jobs.progress import console
 from ptde.rollout.evaluate import Returns
 
-FILE = "diagnosis.json"
-PICTURE = "diagnosis.png"
-"""Names of the files in a run folder: the result, and its picture."""
+FILE, PICTURE = DIAGNOSIS
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,11 @@
 """What a gap consists of, and what to type: one or two sentences."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+from ptde.algos.registry import algo_of
 from ptde.config import Run
 from ptde.diagnosis.gap import LACKS, Part
 
@@ -64,23 +67,37 @@ def sentence(
     beside = f" (beside it: {beside})" if beside else ""
     return (
         f"{total}, of which {parts[first].size:.3f} is {first}{beside}: {MEANS[first]}. "
-        f"{_dealt(reached, gap)}{advice(run, path, found)}{_tuned(measure, reached)}"
+        f"{_dealt(reached, gap)}{advice(run, path, found)}{_tuned(reached)}"
     )
 
 
 def advice(run: Run, path: Path, found: list[str]) -> str:
     """The command that takes away what was found, the largest part first."""
     student = run.apart.stage_2
-    typed = [f"--student.{LACKS[n][0]} {LACKS[n][1]}" for n in found if n in LACKS]
-    if not typed and found[0] == "capacity":
-        longer = f"--student.data-steps {2 * student.data_steps:_}"
+    changes: dict[str, Any] = {LACKS[n][0]: LACKS[n][1] for n in found if n in LACKS}
+    if changes and replace(student, **changes).whole != student.whole:
+        # As those students had that were compared: rows and segments are counted apart.
+        fit = ("steps", "batch", "lr")
+        changes |= {option: 0 for option in fit if getattr(student, option)}
+    if not changes and found[0] == "capacity":
+        changes = {"hidden": 2 * student.hidden}
         if student.data == "replay":
-            longer = f"--student.steps {2 * student.gradient_steps:_}"
-        typed = [f"--student.hidden {2 * student.hidden} {longer}"]
-    if typed and found[0] != "knowledge":
-        return f"Try `ptde distill {path} {' '.join(typed)}`."
+            changes["steps"] = 2 * student.gradient_steps
+        elif student.segments:
+            changes["data-segments"] = 2 * student.segments
+        else:
+            changes["data-steps"] = 2 * student.data_steps
+    if changes and found[0] != "knowledge":
+        typed = " ".join(f"--student.{option} {_typed(x)}" for option, x in changes.items())
+        return f"Try `ptde distill {path} {typed}`."
+    if algo_of(run.algo).tune is None:
+        return f"Stage 3 could, which the learner {run.algo} does not have."
     more = run.apart.finetune.steps * 2 or max(1, run.steps // 10)
     return f"Try `ptde finetune {path} --finetune.steps {more:_}`."
+
+
+def _typed(value: Any) -> str:
+    return f"{value:_}" if isinstance(value, int) else str(value)
 
 
 def _dealt(reached: Mapping[str, float], gap: Part) -> str:
@@ -95,7 +112,7 @@ def _dealt(reached: Mapping[str, float], gap: Part) -> str:
     )
 
 
-def _tuned(measure: str, reached: Mapping[str, float]) -> str:
+def _tuned(reached: Mapping[str, float]) -> str:
     """What stage 3 has made of it, where there was one."""
     if "finetuned" not in reached:
         return ""

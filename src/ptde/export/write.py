@@ -12,6 +12,7 @@ import numpy as np
 
 from ptde import build
 from ptde.algos.base import Team
+from ptde.config import for_role
 from ptde.distill.students import NoStudent
 from ptde.envs.base import AbstractWorld
 from ptde.envs.ranking import Ranking
@@ -19,7 +20,7 @@ from ptde.export import player
 from ptde.export.alike import check_alike
 from ptde.export.describe import described, readme
 from ptde.export.layers import Layers, layers_of
-from ptde.folder import RunFolder, for_role
+from ptde.folder import RunFolder
 from ptde.validation import check_choice
 
 FORMATS: dict[str, tuple[str, ...]] = {

@@ -84,7 +84,7 @@ def _decide(policy: FullPolicy, state: RolloutState, going, key, tick, first):
         return jnp.where(going.reshape(-1, *(1,) * (new.ndim - 1)), new, old)
 
     memory = jax.tree.map(keep, after, state.memory)
-    return memory, output, policy.sent(before, after)
+    return memory, output, jnp.broadcast_to(policy.sent(before, after), going.shape)
 
 
 def begin(world: ProcessWorld, *, key: Key[Array, ""]) -> None:
