@@ -81,7 +81,7 @@ class Versus:
     """The Python of an environment in which its script runs."""
     map: str = "3s_vs_5z"
     methods: tuple[str, ...] = ("qmix", "qmix_gip")
-    """Methods of ptde."""
+    """Methods of ptde, with more options where there are any: "qmix_ptde --z 32"."""
     steps: tuple[int, int] = (65_536, 262_144)
     """Joint steps of the short and the long run."""
     rounds: int = 5
@@ -140,7 +140,7 @@ def ptde_words(
 ) -> list[str]:
     """The command of ptde."""
     start = [sys.executable, "-m", "ptde", goal, "--map", options.map]
-    return [*start, "--method", method, *words]
+    return [*start, "--method", *method.split(), *words]
 
 
 def environment(place: Path) -> dict[str, str]:

@@ -123,7 +123,8 @@ def test_where_there_is_one_period_it_tells(env):
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"), [(3.0, "3 s"), (119.0, "119 s"), (818.0, "14 min"), (9e3, "2.5 h")]
+    ("seconds", "text"),
+    [(3.0, "3 s"), (119.0, "119 s"), (6_600.0, "110 min"), (9e3, "2.5 h"), (4e5, "111 h")],
 )
 def test_spans(seconds, text):
     assert span(seconds) == text

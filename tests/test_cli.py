@@ -133,6 +133,8 @@ def test_a_misspelt_option_suggests_the_right_one(capsys):
         ("evaluate nowhere", "nowhere is not a run folder"),
         ("resume nowhere", "nowhere is not a run folder"),
         ("replay nowhere", "nowhere is not a run folder"),
+        ("replay nowhere --out a.jpg", "--out a.jpg: type a file whose name ends in .gif"),
+        ("replay nowhere --episode 3000000000", "type --episode 2147483647 or less"),
     ],
 )
 def test_bad_input_says_what_to_type_and_writes_nothing(

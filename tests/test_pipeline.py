@@ -25,6 +25,7 @@ from ptde.jobs.distill import DistillConfig
 from ptde.jobs.interrupt import Interrupted
 from ptde.jobs.job import Diverged
 from ptde.jobs.record import Record
+from ptde.log import RunLog
 from ptde.mixers import MixerSizes
 from ptde.pipeline import (
     distill_run,
@@ -33,6 +34,7 @@ from ptde.pipeline import (
     resume,
     run,
 )
+from ptde.report.result import load_result
 
 TINY = Run(
     world="probe",
@@ -294,6 +296,20 @@ def test_a_baseline_that_is_not_done_keeps_its_budget(finished, tmp_path):
 
 
 @pytest.mark.slow
+def test_loggers_that_cannot_start_cost_no_student(finished, tmp_path, monkeypatch):
+    folder = tmp_path / "run"
+    shutil.copytree(finished.folder, folder)
+
+    def refuse(self):
+        raise ValueError("no network")
+
+    monkeypatch.setattr(RunLog, "__enter__", refuse)
+    with pytest.raises(ValueError, match="no network"):
+        distill_run(folder)
+    assert RunFolder(folder).has("student")
+    assert load_result(folder) == load_result(finished.folder)
+
+
 def test_another_distillation_replaces_the_student_alone(tmp_path):
     folder = tmp_path / "again"
     first = run(TINY, folder).result

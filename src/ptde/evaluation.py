@@ -42,7 +42,7 @@ class Outcome:
         names = ("result.json", "curves.png", "replay.gif")
         for path in (*(self.folder / name for name in names), *self.tables):
             if path.exists():
-                out.print(f"{path}", soft_wrap=True)
+                out.print(f"{path}", soft_wrap=True, markup=False)
 
 
 def evaluated(folder: RunFolder) -> Outcome | None:

@@ -117,9 +117,7 @@ def distill_run(
     with closing(build.world(new)) as env, folder.alone():
         build.check_fits(new, env)
         _source(folder, new, env)  # raises if it is missing, before anything is removed
-        _remove(folder, "student", "finetuned")
-        folder.rewrite(new, goal="run")
-        return _continue(folder, env, log)
+        return _continue(folder, env, log, new, ("student", "finetuned"))
 
 
 def finetune_run(
@@ -152,9 +150,7 @@ def finetune_run(
     check_log(log, folder.path)
     with closing(build.world(new)) as env, folder.alone():
         folder.central(new, env)  # raises if it is missing, before anything is removed
-        _remove(folder, "finetuned")
-        folder.rewrite(new, goal="run")
-        return _continue(folder, env, log)
+        return _continue(folder, env, log, new, ("finetuned",))
 
 
 def _remove(folder: RunFolder, *roles: str) -> None:
@@ -185,12 +181,29 @@ def _check_budget(folder: RunFolder, new: Run) -> None:
         )
 
 
-def _continue(folder: RunFolder, env: AbstractWorld, asked: Sequence[str]) -> Outcome:
-    config = folder.run
+def _continue(
+    folder: RunFolder,
+    env: AbstractWorld,
+    asked: Sequence[str],
+    new: Run | None = None,
+    anew: Sequence[str] = (),
+) -> Outcome:
+    """Finishes a run; with a ``new`` config the roles ``anew`` are made again."""
     env.keep(folder.path)
-    missing = [role for role in folder.expected if not folder.has(role)]
-    before = folder.meta["devices"]
-    with RunLog(folder.path, config.to_json(), asked) as log, as_before(before) as same:
+    with RunLog(folder.path, (new or folder.run).to_json(), asked) as log:
+        if new is not None:  # once the loggers have started: one that cannot costs nothing
+            _remove(folder, *anew)
+            folder.rewrite(new, goal="run")
+        missing = [role for role in folder.expected if not folder.has(role)]
+        _finish(folder, env, missing, log)
+    found = None if missing else evaluated(folder)
+    return found or evaluate(folder, env)
+
+
+def _finish(folder: RunFolder, env: AbstractWorld, missing: list[str], log: RunLog) -> None:
+    """Runs the stages of the roles that are missing."""
+    config, before = folder.run, folder.meta["devices"]
+    with as_before(before) as same:
         if not same and not folder.begun:
             folder.rewrite(config)  # which notes the devices of now
         elif missing and not same:
@@ -207,8 +220,6 @@ def _continue(folder: RunFolder, env: AbstractWorld, asked: Sequence[str]) -> Ou
                 folder.finish(role, _finetune(folder, env, log))
             else:
                 _teach(folder, env, "teacher" if role == "student" else role, log)
-    found = None if missing else evaluated(folder)
-    return found or evaluate(folder, env)
 
 
 def _teach(folder: RunFolder, env: AbstractWorld, role: str, log: RunLog) -> None:

@@ -310,6 +310,14 @@ def test_the_others_are_finished_before_one_that_fails_is_named(compared, tmp_pa
     assert "1 of 2 maps" in (out / "table.md").read_text()
 
 
+def test_a_copy_of_a_run_does_not_count_twice(compared, tmp_path, capsys):
+    arguments, out = copied(compared, tmp_path)
+    mine = out / "personal" / "qmix"
+    shutil.copytree(mine / "0+2", mine / "copy")
+    assert main([*arguments, "--table-only"]) == 2
+    assert "both have seed 0, which would count twice" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("ends", [Interrupted("it is saved"), KeyboardInterrupt(), None])
 def test_what_is_no_error_of_a_run_stops_all_at_once(
     compared, tmp_path, capsys, monkeypatch, ends

@@ -63,6 +63,7 @@ def test_maps_of_different_action_counts_are_runs_of_their_own(tmp_path):
         ('"5m_vs_6m"', '"5m_vs_7m"', "did you mean --map 5m_vs_6m"),
         ("seeds = [4, 5]", "seeds = [4, 6]", "do not follow one another"),
         ("[run]", "[run]\nseed = 4", "seed would be ignored: write seeds = 5"),
+        ("[run]", "[run]\nmap = '3m'", "map would be ignored: write maps ="),
         ("seeds = [4, 5]", "seeds = 0", "--seeds must lie in"),
         ("3m = 1_000", "25m = 1_000", "unknown map '25m'"),
         ("methods =", "method =", "unknown entry 'method'; write methods"),

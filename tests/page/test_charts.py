@@ -51,6 +51,15 @@ def test_all_stages_share_the_axis_of_joint_steps():
     assert [level["name"] for level in stage2.to_json()["levels"]] == ["teacher, final"]
 
 
+def test_a_record_that_begins_late_is_drawn_at_its_steps():
+    late = rows([300, 500], seeds=1, value=0.3)
+    (curve,) = curves_of(
+        {"a": [rows([100, 300, 500], seeds=1), late]}, {"a": BLUE}, "win_rate"
+    )
+    assert curve.steps.tolist() == [100, 300, 500]
+    np.testing.assert_allclose(curve.values, [[0.5, np.nan], [0.5, 0.3], [0.5, 0.3]])
+
+
 def test_few_seeds_are_drawn_themselves_and_many_as_an_interval():
     def drawn(seeds):
         values = np.linspace(0, 1, seeds)[None].repeat(3, 0)

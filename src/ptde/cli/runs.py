@@ -124,7 +124,7 @@ def finetune_command(words: Sequence[str]) -> None:
 def evaluate_command(words: Sequence[str]) -> None:
     """`ptde evaluate RUN`."""
     from ptde.pipeline import evaluate_run
-    from ptde.validation import check_range
+    from ptde.validation import check_count, check_range
 
     @dataclass(frozen=True)
     class Command(Trusting):
@@ -138,6 +138,7 @@ def evaluate_command(words: Sequence[str]) -> None:
     parsed = parse(Command, words, "evaluate")
     if parsed.episodes is not None:
         check_range("episodes", parsed.episodes, 1, example=256)
+        check_count("episodes", parsed.episodes)
     evaluate_run(parsed.run, parsed.episodes).show()
 
 
@@ -163,7 +164,7 @@ def replay_command(words: Sequence[str]) -> None:
     """`ptde replay RUN`."""
     from ptde.pipeline import replay_run
     from ptde.strategy import early_late
-    from ptde.validation import check_range
+    from ptde.validation import check_count, check_range
 
     @dataclass(frozen=True)
     class Command(Trusting):
@@ -190,6 +191,10 @@ def replay_command(words: Sequence[str]) -> None:
 
     p = parse(Command, words, "replay")
     check_range("episode", p.episode, 0, example=0)
+    check_count("episode", p.episode)
+    ends = ".png" if p.early_late else ".gif"
+    if p.out is not None and (p.out.suffix != ends or p.out.is_dir()):
+        raise ValueError(f"--out {p.out}: type a file whose name ends in {ends}")
     if p.early_late:
         print(early_late(p.run, p.role, p.versus, p.episode, p.seed, p.out))
         return

@@ -339,6 +339,10 @@ def _check_kinds(data: dict[str, Any]) -> None:
                 f"[run] {name} would be ignored: write seeds = 5, or seeds = [5, 6, 7], "
                 "above [steps] and [run]"
             )
+    if "map" in data.get("run", {}):
+        raise ValueError(
+            '[run] map would be ignored: write maps = ["3m"] above [steps] and [run]'
+        )
 
 
 def _seeds(value: Any) -> tuple[int, int]:

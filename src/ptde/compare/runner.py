@@ -123,8 +123,8 @@ def collect(plan: Plan, out: Path) -> Entries:
             "or wait for the first of its runs to end"
         )
     entries = gather(folders, plan.numbers)
-    paths = write(entries, plan.maps, plan.base.world, out)
     console().print(markdown(entries, plan.maps), soft_wrap=True, markup=False)
+    paths = write(entries, plan.maps, plan.base.world, out)
     if (table := report_of(plan.base.world).compare) is not None:
         for where in plan.maps:
             text = table(build.world(replace(plan.base, map=where)), _on(where, folders))
@@ -132,7 +132,7 @@ def collect(plan: Plan, out: Path) -> Entries:
             write_whole(paths[-1], text)
             console().print(text, soft_wrap=True, markup=False)
     for path in paths:
-        console().print(str(path), soft_wrap=True)
+        console().print(str(path), soft_wrap=True, markup=False)
     return entries
 
 
@@ -175,9 +175,22 @@ def _on(
 
 
 def _runs(folder: Path) -> list[Path]:
-    """The run folders in a folder, in the order of their seeds."""
+    """The run folders in a folder, in the order of their seeds.
+
+    ValueError if two have the same seed.
+    """
     found = [path.parent for path in folder.glob("[!.]*/run.json")]  # no half-made one
-    return sorted(found, key=lambda path: load_run(path)[0].seed)
+    found.sort(key=lambda path: load_run(path)[0].seed)
+    taken: dict[int, Path] = {}
+    for path in found:
+        run = load_run(path)[0]
+        for seed in range(run.seed, run.seed + run.seeds):
+            if (other := taken.setdefault(seed, path)) != path:
+                raise ValueError(
+                    f"{other} and {path} both have seed {seed}, which would count twice: "
+                    f"move the copy out of {folder}"
+                )
+    return found
 
 
 def _apart(whole: Cell, out: Path, single: bool) -> list[Cell]:

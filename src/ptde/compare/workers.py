@@ -195,7 +195,7 @@ def _stopped_at_the_end(running: dict[Path, Worker]) -> Iterator[None]:
 
 def last_row(folder: Path) -> str:
     """The progress of a running cell, from its newest test."""
-    for role in ("student", "teacher"):
+    for role in ("finetuned", "student", "teacher"):
         path = folder / role / "record.jsonl"
         rows = Record(path).rows() if path.exists() else []
         if rows:

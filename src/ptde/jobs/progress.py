@@ -88,7 +88,7 @@ class Tracker:
 
 
 def _short(number: int) -> str:
-    for size, letter in ((1_000_000, "M"), (1_000, "k")):
-        if number >= size:
+    for size, letter in ((1_000_000_000, "G"), (1_000_000, "M"), (1_000, "k")):
+        if number >= 0.9995 * size:  # or it would be rounded to 1e+03 of the smaller
             return f"{number / size:.3g}{letter}"
     return str(number)

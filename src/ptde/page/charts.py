@@ -101,7 +101,7 @@ def curves_of(
 ) -> list[Curve]:
     """A curve over joint steps for each name that has rows (``over_joint_steps``).
 
-    Where some runs of a name ended sooner, its other seeds go on without a mean.
+    At steps that some runs of a name lack, its other seeds have no mean.
 
     Args:
         records: the rows of each run, by name.
@@ -117,16 +117,13 @@ def curves_of(
             continue
         if final is not None and all(len(steps) == 1 for steps, _ in seen):
             seen = seen[:1]  # the mean of all runs
-        longest = max((steps for steps, _ in seen), key=len)
-        seeds = [
-            np.pad(
-                values,
-                ((0, len(longest) - len(values)), (0, 0)),
-                constant_values=np.nan,
-            )
-            for _, values in seen
-        ]
-        curves.append(Curve(name, looks[name], longest, np.concatenate(seeds, axis=1)))
+        every = np.unique(np.concatenate([steps for steps, _ in seen]))
+        seeds = []
+        for steps, values in seen:
+            placed = np.full((len(every), values.shape[1]), np.nan)
+            placed[np.searchsorted(every, steps)] = values
+            seeds.append(placed)
+        curves.append(Curve(name, looks[name], every, np.concatenate(seeds, axis=1)))
     return curves
 
 

@@ -40,13 +40,15 @@ from ptde.rollout.cache import use_compilation_cache
 from ptde.strategy import Side
 from ptde.trust import check_inside
 
+RUNS = "*/*/[!.]*/run.json"
+"""Where runs are in a comparison's folder; a name with a dot is of a half-made one."""
 TEAMS = 4
 """Most teams of a comparison that play side by side."""
 
 
 def is_comparison(path: Path) -> bool:
     """Whether run folders are where `ptde compare` puts them: ``MAP/RUN/SEEDS``."""
-    return any(path.glob("*/*/*/run.json"))
+    return any(path.glob(RUNS))
 
 
 def comparison_page(path: Path, battles: int) -> str:
@@ -55,7 +57,7 @@ def comparison_page(path: Path, battles: int) -> str:
     """
     check_inside(path)
     folders = sorted(
-        (RunFolder(file.parent) for file in path.glob("*/*/*/run.json")),
+        (RunFolder(file.parent) for file in path.glob(RUNS)),
         key=lambda folder: (folder.run.map, folder.path.parent.name, folder.run.seed),
     )
     entries = _entries(folders)
