@@ -179,18 +179,17 @@ def _runs(folder: Path) -> list[Path]:
 
     ValueError if two have the same seed.
     """
-    found = [path.parent for path in folder.glob("[!.]*/run.json")]  # no half-made one
-    found.sort(key=lambda path: load_run(path)[0].seed)
+    found = [path.parent for path in sorted(folder.glob("[!.]*/run.json"))]  # no hidden one
+    runs = {path: load_run(path)[0] for path in found}
     taken: dict[int, Path] = {}
-    for path in found:
-        run = load_run(path)[0]
+    for path, run in runs.items():
         for seed in range(run.seed, run.seed + run.seeds):
             if (other := taken.setdefault(seed, path)) != path:
                 raise ValueError(
                     f"{other} and {path} both have seed {seed}, which would count twice: "
                     f"move the copy out of {folder}"
                 )
-    return found
+    return sorted(runs, key=lambda path: runs[path].seed)
 
 
 def _apart(whole: Cell, out: Path, single: bool) -> list[Cell]:
