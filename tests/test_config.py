@@ -88,7 +88,8 @@ def from_a_plan(text, folder, monkeypatch):
     monkeypatch.setattr(ptde.compare.plan, "need", lambda game: None)  # nothing is played
     (folder / "plan.toml").write_text(text)
     assert main(["compare", str(folder / "plan.toml"), "--trust"]) == 0
-    return plans[0].base
+    plan = plans[0]
+    return dataclasses.replace(plan.base, map=plan.maps[0])
 
 
 def split(words):
@@ -131,7 +132,6 @@ maps = ["{place}"]
 seeds = 1
 [run]
 world = "{world}"
-map = "{place}"
 {toml(names)}
 """
     planned = from_a_plan(text, tmp_path, monkeypatch)
