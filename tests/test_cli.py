@@ -95,7 +95,9 @@ def test_a_misspelt_option_suggests_the_right_one(capsys):
 @pytest.mark.parametrize(
     ("words", "advice"),
     [
-        ("rum", "did you mean --command run"),
+        ("rum", "there is no command `ptde rum`: did you mean `ptde run`?"),
+        ("zzz", "there is no command `ptde zzz`: `ptde --help` shows them"),
+        ("--map 3m run", "a command comes first, then --map"),
         ("run --map 3n", "did you mean --map 3m"),
         ("run --world smaxx", "did you mean --world smax"),
         ("run --info gap", "did you mean --info gip"),

@@ -37,7 +37,7 @@ GROUPS = {
     if f.default_factory is not dataclasses.MISSING
 }
 TYPED = {
-    "": {"steps": 1234, "envs": 3, "hidden": 32, "z_test": "sample", "baseline": True},
+    "": {"steps": 1234, "envs": 3, "hidden": 32, "z_test": "sample"},
     "value": {"lr": 0.25, "buffer": 700, "target_z": "mean"},
     "info_config": {"z": 16, "stochastic": False},
     "mixer_config": {"embed": 16},
@@ -259,6 +259,7 @@ CTDS = {"info": "none", "teacher_sight": "all", "online_distillation": True}
         ({}, "processes.patience", 9.0, "type --world football | starcraft | processes"),
         ({}, "ranking.jitter", 0.1, "--world smax: type --world ranking"),
         ({}, "starcraft.step_mul", 4, "--world smax: type --world starcraft"),
+        ({"info": "none"}, "baseline", True, "with --info none: type --info "),
     ],
 )
 def test_what_is_not_read_is_refused_with_what_to_type(others, name, value, says):
@@ -380,7 +381,10 @@ def test_in_a_plan_one_method_that_uses_it_is_enough(
 
 @pytest.mark.parametrize("name", METHODS)
 def test_no_method_is_refused(name):
-    check_read(on_probe(name, Run(world="probe", baseline=True)))
+    method = on_probe(name, Run(world="probe"))
+    check_read(method)
+    if method.info != "none":
+        check_read(dataclasses.replace(method, baseline=True))
 
 
 @pytest.mark.parametrize("name", PRESETS)

@@ -28,6 +28,7 @@ from ptde.jobs.record import Record
 from ptde.log import RunLog
 from ptde.mixers import MixerSizes
 from ptde.pipeline import (
+    _slower,
     distill_run,
     evaluate_run,
     replay_run,
@@ -124,7 +125,7 @@ def arrays(folder):
         held.teacher("teacher", held.run, env),
         held.model("student", env),
     ]
-    clocks = ("seconds", "steps_per_second")
+    clocks = ("seconds", "test_seconds", "steps_per_second")
     rows = [
         {k: v for k, v in row.items() if k not in clocks}
         for role in ("teacher", "student")
@@ -235,7 +236,7 @@ def stop_after(monkeypatch, periods, number=signal.SIGINT):
 def test_a_signal_saves_and_the_run_goes_on(tmp_path, finished, monkeypatch, number):
     folder = tmp_path / "stopped"
     stop_after(monkeypatch, 3, number)
-    with pytest.raises(Interrupted, match="saved at 96 steps"):
+    with pytest.raises(Interrupted, match=r"saved at 96 steps: `ptde resume .*` goes on"):
         run(TINY, folder)
     monkeypatch.undo()
     assert Checkpoints(folder / "teacher" / "checkpoints").steps()[-1] == 96
@@ -247,8 +248,24 @@ def test_a_signal_saves_and_the_run_goes_on(tmp_path, finished, monkeypatch, num
 
 def test_nan_stops_the_run_with_what_one_needs_to_know(tmp_path):
     wild = dataclasses.replace(TINY.value, lr=1e30, max_grad_norm=1e30)
-    with pytest.raises(Diverged, match=r"not finite at [\d,]+ steps. The batch: .*loss"):
+    told = (
+        r"not finite at [\d,]+ steps. The batch: .*loss.* smaller --lr or --max-grad-norm"
+    )
+    with pytest.raises(Diverged, match=told):
         run(dataclasses.replace(TINY, value=wild), tmp_path / "wild")
+
+
+@pytest.mark.parametrize(
+    ("role", "advice"),
+    [
+        ("teacher", "another run with a smaller --lr or --max-grad-norm"),
+        ("student", "`ptde distill {} --student.lr 2e-05`"),
+        ("finetuned", "`ptde finetune {} --finetune.lr 0.0001`"),
+    ],
+)
+def test_who_diverged_tells_which_rate_to_lower(finished, role, advice):
+    advised = _slower(RunFolder(finished.folder), role)
+    assert advice.format(finished.folder) in advised
 
 
 @pytest.mark.slow

@@ -106,31 +106,27 @@ def span(seconds: float) -> str:
 class Budget:
     """Hears the rows of stage 1, and says once how long all stages take, if it is long.
 
-    The first period includes compiling, so the second is measured; the first is where it
-    is the only one, and in worlds in processes, where little is compiled.
+    The second period is measured, as learning may begin within the first; the first is
+    where it is the only one, and in worlds in processes, where a period takes long.
     """
 
     def __init__(
         self, run: Run, env: AbstractWorld, roles: list[str], say: Callable[[str], None]
     ):
         self.stages, self.say, self.said = stages(run, env, roles), say, False
-        self.ends = build.schedule(run, env.spec).ends
-        self.first_tells = runner_of(env).one_seed or len(self.ends) == 1
+        periods = len(build.schedule(run, env.spec).ends)
+        self.first_tells = runner_of(env).one_seed or periods == 1
         both = 2 if run.online_distillation else 1
         self.episodes = both * env.held_out().episodes(run.test_episodes)
-        self.before: Row | None = None
+        self.heard = False
 
     def __call__(self, row: Row) -> None:
         """Hears one row of stage 1's record."""
-        before, self.before = self.before, row
-        if self.first_tells and row["steps"] == self.ends[0]:
-            before = {"steps": 0, "seconds": 0.0}
-        if self.said or before is None:
+        first, self.heard = not self.heard, True
+        if self.said or (first and not self.first_tells):
             return
         self.said = True
-        steps = row["steps"] - before["steps"]
-        playing = steps / max(row["steps_per_second"], 1e-9)
-        testing = max(0.0, row["seconds"] - before["seconds"] - playing)
-        pace = Pace(playing / steps, testing / self.episodes)
+        playing = 1 / max(row["steps_per_second"], 1e-9)
+        pace = Pace(playing, row["test_seconds"] / self.episodes)
         if sum(map(pace.seconds, self.stages)) >= SHORT:
             self.say(tell(self.stages, pace))

@@ -31,7 +31,7 @@ from ptde.envs.base import AbstractWorld
 from ptde.files import LOCK, Held, locked, write_whole
 from ptde.jobs import checkpoint
 from ptde.jobs.checkpoint import DamagedCheckpoint, UnfitCheckpoint
-from ptde.jobs.interrupt import resumable
+from ptde.jobs.interrupt import Interrupted, resumable
 from ptde.rollout.devices import usable
 from ptde.trust import sign
 from ptde.validation import check_choice
@@ -78,14 +78,18 @@ class RunFolder:
     def alone(self) -> Iterator[None]:
         """A context in which no other process trains here; ValueError if one does.
 
-        The system releases the lock when the process ends, however it ends.
+        The system releases the lock when the process ends, however it ends; who is
+        interrupted is told how to go on.
         """
+        advice = f"`ptde resume {self.path}` goes on"
         try:
             with (
                 locked(self.path / LOCK),
-                resumable(f"`ptde resume {self.path}` goes on from the last save"),
+                resumable(f"{advice} from the last save"),
             ):
                 yield
+        except Interrupted as stopped:
+            raise Interrupted(f"{stopped}: {advice}") from None
         except Held as held:
             raise ValueError(
                 f"{self.path} is being trained by process {held}: wait for it, or stop it "

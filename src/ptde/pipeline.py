@@ -23,16 +23,17 @@ from ptde.evaluation import Outcome, evaluate, evaluated, replay_key, team_polic
 from ptde.files import write_whole
 from ptde.folder import DIAGNOSIS, Goal, RunFolder, default_folder
 from ptde.jobs.distill import distill
-from ptde.jobs.job import OnRow
+from ptde.jobs.job import Diverged, OnRow
 from ptde.jobs.progress import console, say
 from ptde.jobs.teach import last_state, replayed, teach
 from ptde.log import RunLog, check_log
+from ptde.options import flatten
 from ptde.report.registry import film
 from ptde.report.result import load_result
 from ptde.rollout.base import TrainState
 from ptde.rollout.cache import use_compilation_cache
 from ptde.rollout.devices import as_before, usable
-from ptde.unread import check_read
+from ptde.unread import check_read, flag
 
 
 def run(
@@ -214,12 +215,28 @@ def _finish(folder: RunFolder, env: AbstractWorld, missing: list[str], log: RunL
         for role in missing:
             if folder.has(role):  # a student that learnt beside its teacher
                 continue
-            if role == "student" and config.distils:
-                folder.finish(role, _distil(folder, env, log))
-            elif role == "finetuned":
-                folder.finish(role, _finetune(folder, env, log))
-            else:
-                _teach(folder, env, "teacher" if role == "student" else role, log)
+            try:
+                if role == "student" and config.distils:
+                    folder.finish(role, _distil(folder, env, log))
+                elif role == "finetuned":
+                    folder.finish(role, _finetune(folder, env, log))
+                else:
+                    _teach(folder, env, "teacher" if role == "student" else role, log)
+            except Diverged as error:
+                raise Diverged(f"{error}. {_slower(folder, role)}") from None
+
+
+def _slower(folder: RunFolder, role: str) -> str:
+    """What to type after a role's loss was not finite."""
+    run, path = folder.run, folder.path
+    if role == "finetuned":
+        return f"Try `ptde finetune {path} --finetune.lr {run.finetune.lr / 5:.1g}`"
+    if role == "student" and run.distils:
+        return f"Try `ptde distill {path} --student.lr {run.stage_2.rate / 5:.1g}`"
+    rate = f"{run.algo}.lr"
+    words = f"{flag(rate)} or {flag(f'{run.algo}.max_grad_norm')}"
+    smaller = words if rate in flatten(run) else "learning rate"
+    return f"Start another run with a smaller {smaller}: a resumed one keeps its options"
 
 
 def _teach(folder: RunFolder, env: AbstractWorld, role: str, log: RunLog) -> None:

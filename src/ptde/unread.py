@@ -20,7 +20,7 @@ from ptde import build, validation
 from ptde.algos.base import AbstractAlgorithm, Team
 from ptde.algos.finetune import FinetuneConfig, Handed
 from ptde.algos.registry import ALGOS
-from ptde.config import Run
+from ptde.config import Run, for_role
 from ptde.distill.config import DistillConfig
 from ptde.distill.students import STUDENTS
 from ptde.envs.probes import Probe
@@ -36,14 +36,15 @@ PROBE = Probe("personal")
 
 _ALWAYS = {"world", "map", "algo", "info", "steps", "seed", "seeds", "envs", "segment"}
 _ALWAYS |= {"test_every", "test_episodes", "checkpoint_every", "episodes", "baseline"}
-"""Options that every run reads, whatever its learner and world."""
+"""Options that every run reads, whatever its learner and world; ``baseline``, if the run's
+team uses information."""
 
 _CHOICES: dict[str, Iterable[Any]] = {
     "online_distillation": (False, True),
     "algo": ALGOS,
     "mixer": MIXERS,
-    "teacher_sight": ("own", "all"),
     "info": INFOS,
+    "teacher_sight": ("own", "all"),
     "segment": (0,),
     "student.data": ("own", "teacher", "replay"),
     "student.network": STUDENTS,
@@ -79,14 +80,20 @@ def typed(words: Iterable[str]) -> frozenset[str]:
 
 def reads(run: Run) -> frozenset[str]:
     """The options that the run reads, by dotted name (``value.lr``)."""
-    return _read_by_learner(run) | _read_by_world(run.world) | _ALWAYS
+    return _read_by_learner(run) | _read_by_world(run.world) | _always(run)
 
 
 def is_read(run: Run, name: str) -> bool:
     """Whether the run reads an option; its learner is traced only for learners' options."""
     if name in _ALWAYS or name in _read_by_world(run.world):
-        return True
+        return name not in _ALWAYS or name in _always(run)
     return name not in _of_worlds() and name in _read_by_learner(run)
+
+
+def _always(run: Run) -> frozenset[str]:
+    """``_ALWAYS``, without a baseline that would be the run's own team once more."""
+    same = for_role(run, "baseline") == run
+    return frozenset(_ALWAYS - {"baseline"} if same else _ALWAYS)
 
 
 def unread(run: Run, given: frozenset[str] = frozenset()) -> list[str]:

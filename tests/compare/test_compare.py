@@ -18,7 +18,7 @@ from ptde.cli.arguments import parse
 from ptde.compare import runner
 from ptde.compare.curves import draw_comparison
 from ptde.compare.outcome import gather
-from ptde.compare.plan import Plan, read_plan
+from ptde.compare.plan import Cell, Plan, read_plan
 from ptde.compare.runner import _apart, _begin, collect
 from ptde.compare.tables import notes
 from ptde.compare.workers import WorkerFailed, run_side_by_side
@@ -316,6 +316,19 @@ def test_a_copy_of_a_run_does_not_count_twice(compared, tmp_path, capsys):
     shutil.copytree(mine / "0+2", mine / "copy")
     assert main([*arguments, "--table-only"]) == 2
     assert "both have seed 0, which would count twice" in capsys.readouterr().err
+
+
+def test_the_time_left_does_not_count_what_was_done_before(compared, tmp_path):
+    out = tmp_path / "out"
+    shutil.copytree(compared[1], out)
+    found = next(out.glob("*/qmix/0+2"))
+    (found / "result.json").unlink()
+    cell = Cell(RunFolder(found).run, "personal", "qmix")
+    board = runner._Board([cell], out)
+    assert board.before[cell.folder] == cell.run.steps * cell.run.seeds > 0
+    assert board.work([cell]) == 0  # only its evaluation is left
+    shutil.rmtree(found / "teacher")
+    assert runner._Board([cell], out).work([cell]) == cell.run.steps * cell.run.seeds
 
 
 @pytest.mark.parametrize("ends", [Interrupted("it is saved"), KeyboardInterrupt(), None])

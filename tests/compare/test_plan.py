@@ -68,6 +68,7 @@ def test_maps_of_different_action_counts_are_runs_of_their_own(tmp_path):
         ("3m = 1_000", "25m = 1_000", "unknown map '25m'"),
         ("methods =", "method =", "unknown entry 'method'; write methods"),
         ("steps = 2_000", "steps = -1", r"\[run\]: --steps must lie"),
+        ("baseline = false", "baseline = true", "write the team .* among the methods"),
         ("[steps]", "[steps", "is not TOML"),
         ('methods = ["qmix", "qmix_gip", "qmix_kd"]', "methods = []", "names no method"),
     ],

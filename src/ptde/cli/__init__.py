@@ -12,6 +12,7 @@ from ptde.cli.devices import began_on, prepare_devices, take_devices
 from ptde.cli.diagnose import diagnose_command
 from ptde.cli.export import export_command
 from ptde.cli.listing import list_command
+from ptde.cli.refusals import unknown_command
 from ptde.cli.runs import (
     configured,
     distill_command,
@@ -71,12 +72,11 @@ def main(arguments: Sequence[str] | None = None, *, all_devices: bool = False) -
     from ptde.jobs.job import Diverged
     from ptde.processes import WorldFailed
     from ptde.trust import split_words, trusting
-    from ptde.validation import check_choice
 
     command, rest = words[0], words[1:]
     try:
         if command not in COMMANDS:
-            check_choice("command", command, COMMANDS)
+            raise ValueError(unknown_command(command, COMMANDS))
         if command in DIVIDED:
             rest, number = take_devices(rest)
             if number or (all_devices and not {"-h", "--help"} & {*rest}):

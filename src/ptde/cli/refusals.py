@@ -1,5 +1,7 @@
 """What the option parser says in a box of many lines, in one."""
 
+from collections.abc import Iterable
+from difflib import get_close_matches
 from re import DOTALL, fullmatch, search, sub
 
 NUMBERS = {
@@ -34,6 +36,15 @@ def in_a_line(said: str, command: str) -> str:
         option = found[1].startswith("-")  # else it is the name of a group of them
         return _value(found[1], found[2]) if option else found[2]
     return text
+
+
+def unknown_command(word: str, commands: Iterable[str]) -> str:
+    """What to type instead of a command that there is not."""
+    if word.startswith("-"):
+        return f"a command comes first, then {word}: `ptde --help` shows the commands"
+    near = get_close_matches(word, commands, n=1)
+    there = f"did you mean `ptde {near[0]}`?" if near else "`ptde --help` shows them"
+    return f"there is no command `ptde {word}`: {there}"
 
 
 def _unknown(word: str, advice: str, command: str) -> str:

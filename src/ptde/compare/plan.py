@@ -87,6 +87,11 @@ class Plan:
             WORLDS[self.base.world].check_map(name)
         for name in self.steps:
             check_choice("map", name, self.maps)
+        if self.base.baseline:
+            raise ValueError(
+                "--baseline is for a single run: write the team without information, "
+                "e.g. qmix, among the methods of the comparison"
+            )
 
     @property
     def numbers(self) -> range:

@@ -17,7 +17,7 @@ from ptde.compare.plan import Cell, Plan
 from ptde.compare.ray_workers import OnRay, run_on_ray
 from ptde.compare.shard import Shard, divided, outwait
 from ptde.compare.tables import markdown, write
-from ptde.compare.workers import Failures, last_row, run_side_by_side
+from ptde.compare.workers import Failures, last_row, played, run_side_by_side
 from ptde.config import Run, load_run, place_of
 from ptde.files import write_whole
 from ptde.folder import RunFolder
@@ -100,8 +100,8 @@ def _run_in_turn(folders: list[Path], board: "_Board") -> None:
         console().print(board.show([folder]))
         try:
             resume(folder)
-        except Interrupted:
-            raise
+        except Interrupted as stopped:
+            raise Interrupted(f"{stopped}, or the same command with all runs") from None
         except (ValueError, OSError, Diverged, WorldFailed) as error:
             failures.add(folder, "failed", str(error))
         except Exception:  # of code of the user's, or of ours
@@ -255,6 +255,11 @@ class _Board:
 
     def __post_init__(self):
         self.todo = self.missing()
+        self.before = {cell.folder: played(self.out / cell.folder) for cell in self.todo}
+
+    def work(self, cells: list[Cell]) -> int:
+        """Joint steps of cells, without those that they had done before."""
+        return sum(c.run.steps * c.run.seeds - self.before[c.folder] for c in cells)
 
     def missing(self) -> list[Cell]:
         """The cells that lack a result of one of their roles."""
@@ -286,11 +291,10 @@ class _Board:
         """The table of all runs; ``running`` are the folders at work."""
         missing = self.missing()
         ahead = [c for c in missing if self.out / c.folder not in self.failures.texts]
-        work = lambda cells: sum(c.run.steps * c.run.seeds for c in cells)
-        done, left = work(self.todo) - work(missing), ""
-        if done:
+        done, left = self.work(self.todo) - self.work(missing), ""
+        if done > 0:
             pace = (time.monotonic() - self.began) / done
-            left = f", about {pace * work(ahead) / 60:.0f} min left"
+            left = f", about {pace * max(0, self.work(ahead)) / 60:.0f} min left"
         count = len(self.cells) - len(missing)
         title = f"{count} of {len(self.cells)} runs done{left}"
         table = Table(title=title, title_justify="left")

@@ -17,7 +17,7 @@ import psutil
 from ptde.compare.cores import cores
 from ptde.jobs.interrupt import STOPPED, Interrupted, patient_interrupt
 from ptde.jobs.progress import say
-from ptde.jobs.record import Record
+from ptde.jobs.record import Record, Row
 from ptde.trust import trusted_words
 
 RESUME = """
@@ -195,9 +195,21 @@ def _stopped_at_the_end(running: dict[Path, Worker]) -> Iterator[None]:
 
 def last_row(folder: Path) -> str:
     """The progress of a running cell, from its newest test."""
+    role, row = _newest(folder)
+    return f"{role} {row['steps'] / 1e3:,.0f}k steps" if row else "begins"
+
+
+def played(folder: Path) -> int:
+    """Joint steps that a cell has done, by its newest test."""
+    _, row = _newest(folder)
+    return row["joint_steps"] * len(row["win_rate"]) if row else 0
+
+
+def _newest(folder: Path) -> tuple[str, Row | None]:
+    """The newest test of a run, and its role."""
     for role in ("finetuned", "student", "teacher"):
         path = folder / role / "record.jsonl"
         rows = Record(path).rows() if path.exists() else []
         if rows:
-            return f"{role} {rows[-1]['steps'] / 1e3:,.0f}k steps"
-    return "begins"
+            return role, rows[-1]
+    return "", None

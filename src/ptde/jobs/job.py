@@ -99,9 +99,15 @@ def run_job(job: Job[S], folder: Path, on_row: Iterable[OnRow] = ()) -> S:
             pace = (end - count) / (time.monotonic() - began)
             _check(metrics, count, end, checkpoints)
             count = end
+            tested = time.monotonic()
             seen = {**_numbers(job.test(state, count)), **_means(metrics)}
-            seconds += time.monotonic() - began
-            times = {"seconds": round(seconds, 3), "steps_per_second": round(pace, 1)}
+            ended = time.monotonic()
+            seconds += ended - began
+            times = {
+                "seconds": round(seconds, 3),
+                "test_seconds": round(ended - tested, 3),
+                "steps_per_second": round(pace, 1),
+            }
             row = {"steps": count, "joint_steps": job.joint(count), **times, **seen}
             record.append(row)
             tracker.update(count, job.text(row))
@@ -139,8 +145,7 @@ def _check(
     batch = ", ".join(f"{k} {v:.4g}" for k, v in sorted(values.items()))
     raise Diverged(
         f"the loss is not finite at {step:,} steps. The batch: {batch}. "
-        f"Last good checkpoint: {where}. Start another run with a smaller --lr or "
-        "--max-grad-norm: a resumed one keeps its options"
+        f"Last good checkpoint: {where}"
     )
 
 
