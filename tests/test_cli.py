@@ -84,6 +84,14 @@ def test_a_misspelt_time_out_names_the_choices(capsys):
     )
 
 
+def test_more_devices_than_cores_are_refused_before_anything_is_compiled(tmp_path):
+    words = ["run", "--devices", "99", "--out", str(tmp_path / "run")]
+    code = f"from ptde.cli import entry; entry({words})"
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert said.returncode == 2 and "type a number from 1 to" in said.stderr
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_misspelt_option_suggests_the_right_one(capsys):
     assert main(["run", "--td-lamda", "0.5"]) == 2
     assert (

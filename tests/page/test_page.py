@@ -73,6 +73,16 @@ def test_the_command_is_there_and_a_diagnosis_once_it_is_made(finished, page, tm
     assert '<td>agreement</td><td class="number">0.75</td>' in again
 
 
+def test_a_baseline_with_joint_steps_of_its_own_is_named(finished, page, tmp_path):
+    assert "the same machine and versions:" in page
+    copied = RunFolder(shutil.copytree(finished, tmp_path / "run"))
+    copied.rewrite(copied.run.apart)  # as `ptde finetune` does
+    assert (
+        "but for the baseline, which has had 320 joint"
+        in write_page(copied.path).read_text()
+    )
+
+
 def test_an_unfinished_run_shows_what_there_is_and_says_so(finished, tmp_path, capsys):
     killed = shutil.copytree(finished, tmp_path / "killed")
     (killed / "result.json").unlink()

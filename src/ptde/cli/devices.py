@@ -5,7 +5,6 @@ It belongs to the machine and not to the run: a run may go on with another numbe
 
 import os
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 
 COMMANDS = frozenset(
@@ -68,6 +67,15 @@ def prepare_devices(number: int | None, began: int | None = None) -> None:
     if cores > 1 or number:
         # Each device's products on a thread of its own: the others are at work themselves.
         os.environ["XLA_FLAGS"] = one_thread(os.environ.get("XLA_FLAGS", ""))
-    with suppress(RuntimeError):  # JAX has started: the devices are those that it has
+    most = max(there, jax.config.jax_num_cpu_devices)  # if somebody set more, they know
+    try:
         jax.config.update("jax_num_cpu_devices", cores)
+    except RuntimeError:  # JAX has started: the devices are those that it has
+        pass
+    else:
+        if cores > most and cores != began and jax.default_backend() == "cpu":
+            raise ValueError(
+                f"--devices {cores}: this machine has {there} cores for it, and more "
+                f"devices would be slower: type a number from 1 to {there}"
+            )
     use_devices(number or jax.local_device_count(), firm=number is not None)

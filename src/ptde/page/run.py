@@ -78,7 +78,7 @@ def run_page(path: Path, battles: int) -> str:
         Section("curves", "Learning curves", charts_here(bool(charts))),
         Section("battles", "To be watched", scenes_here(bool(scenes), remark)),
         Section("ranking", "Ranking", _ranking(path)),
-        Section("again", "What was run, and how to run it again", _again(folder)),
+        Section("again", "What was run, and how to run it again", _again(folder, records)),
     ]
     title = f"{run.method} on {run.world}/{run.map}"
     lead = [paragraph(missing, "unfinished")] if missing else []
@@ -175,12 +175,18 @@ def _ranking(path: Path) -> str:
     return from_file(path / TABLE, from_markdown, advice)
 
 
-def _again(folder: RunFolder) -> str:
+def _again(folder: RunFolder, records: Mapping[str, list[Row]]) -> str:
     run, meta = folder.run, folder.meta
+    same = "The same run, bit for bit on the same machine and versions"
+    had = {role: rows[-1]["steps"] for role, rows in records.items() if rows}
+    alone = had.get("baseline") if folder.has("baseline") else None
+    # A stage that was run again has joint steps of its own, and --steps are the teacher's.
+    if run.steps == run.stages.teach and alone not in (None, had.get("teacher")):
+        same += f", but for the baseline, which has had {alone:,} joint steps"
     values = json.dumps(run.to_json(), indent=1)
     made = f"ptde {meta.get('ptde', '?')}, JAX {meta.get('jax', '?')}."
     return (
-        paragraph("The same run, bit for bit on the same machine and versions:")
+        paragraph(f"{same}:")
         + code(command(run, meta["goal"], meta["devices"]))
         + paragraph(f"It was made with {made}")
         + folded("every option", code(values))
