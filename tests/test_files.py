@@ -4,12 +4,13 @@ import resource
 import signal
 import time
 from contextlib import contextmanager
+from pathlib import Path
 
 import jax.numpy as jnp
 import pytest
 
 from ptde.config import Run
-from ptde.files import LEFT_OVER, whole, write_whole, writing
+from ptde.files import LEFT_OVER, check_writable, whole, write_whole, writing
 from ptde.folder import RunFolder
 from ptde.jobs.checkpoint import Checkpoints
 from ptde.jobs.record import Record
@@ -152,6 +153,14 @@ def test_an_error_of_another_kind_keeps_its_number_and_says_nothing_of_room(tmp_
     says = "Permission denied): type another path (`--out`), or make it writable"
     assert one_line(error.value, str(tmp_path), says)
     assert "room" not in str(error.value)
+
+
+def test_a_folder_that_nobody_can_write_to_is_named_at_once(tmp_path):
+    check_writable(tmp_path)
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(OSError) as error:
+        check_writable(Path("/proc"))
+    assert one_line(error.value, "/proc", "or make it writable")
 
 
 def test_what_cannot_be_a_file_says_nothing_of_room(tmp_path):

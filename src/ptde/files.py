@@ -8,6 +8,7 @@ import os
 import secrets
 import shutil
 import socket
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -38,6 +39,12 @@ def writing(path: Path, size: int) -> Iterator[None]:
         yield
     except OSError as error:
         raise unwritable(path, size, error) from error
+
+
+def check_writable(folder: Path) -> None:
+    """Raises OSError as ``writing`` does if nothing can be written into a folder."""
+    with writing(folder, 0), tempfile.TemporaryFile(dir=folder):
+        pass
 
 
 def unwritable(path: Path, size: int, error: OSError) -> OSError:

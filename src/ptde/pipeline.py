@@ -20,7 +20,7 @@ from ptde.budget import Budget
 from ptde.config import Run, for_role
 from ptde.envs.base import AbstractWorld
 from ptde.evaluation import Outcome, evaluate, evaluated, replay_key, team_policy
-from ptde.files import write_whole
+from ptde.files import check_writable, write_whole
 from ptde.folder import DIAGNOSIS, Goal, RunFolder, default_folder
 from ptde.jobs.distill import distill
 from ptde.jobs.job import Diverged, OnRow
@@ -312,6 +312,7 @@ def evaluate_run(path: Path | str, episodes: int | None = None) -> Outcome:
     """
     use_compilation_cache()
     folder = RunFolder(Path(path))
+    check_writable(folder.path)  # before what takes minutes
     with closing(build.world(folder.run)) as env:
         return evaluate(folder, env, episodes)
 

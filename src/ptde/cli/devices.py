@@ -67,7 +67,7 @@ def prepare_devices(number: int | None, began: int | None = None) -> None:
     if cores > 1 or number:
         # Each device's products on a thread of its own: the others are at work themselves.
         os.environ["XLA_FLAGS"] = one_thread(os.environ.get("XLA_FLAGS", ""))
-    most = max(there, jax.config.jax_num_cpu_devices)  # if somebody set more, they know
+    most = max(there, getattr(jax.config, "jax_num_cpu_devices", 0))  # who set more knows
     try:
         jax.config.update("jax_num_cpu_devices", cores)
     except RuntimeError:  # JAX has started: the devices are those that it has

@@ -20,6 +20,7 @@ from ptde.export import player
 from ptde.export.alike import check_alike
 from ptde.export.describe import described, readme
 from ptde.export.layers import Layers, layers_of
+from ptde.files import PAGE_SIZE, writing
 from ptde.folder import RunFolder
 from ptde.validation import check_choice
 
@@ -110,7 +111,8 @@ def export_team(
     part = out.with_name(f".{out.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     try:
-        part.mkdir(parents=True)
+        with writing(out, PAGE_SIZE):
+            part.mkdir(parents=True)
         _write(part, about_team, layers, to)
         if to == "stablehlo":
             from ptde.export.stablehlo import stablehlo
