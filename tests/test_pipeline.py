@@ -246,6 +246,23 @@ def test_a_signal_saves_and_the_run_goes_on(tmp_path, finished, monkeypatch, num
     assert equal(folder, finished.folder)
 
 
+def test_a_run_of_more_steps_ends_as_if_it_had_begun_with_them(tmp_path, finished, capsys):
+    folder = tmp_path / "longer"
+    run(dataclasses.replace(TINY, steps=160, baseline=True), folder)
+    before = (folder / "result.json").read_text()
+    with pytest.raises(ValueError, match="has --steps 160 already: type more"):
+        resume(folder, steps=160)
+    assert (folder / "result.json").read_text() == before
+    assert main(["resume", str(folder), "--steps", "320"]) == 0
+    assert equal(folder, finished.folder)
+    ends = [load_result(path) for path in (folder, finished.folder)]
+    assert ends[0]["baseline"] == ends[1]["baseline"]
+    assert ends[0]["prr"] == ends[1]["prr"]
+    shutil.rmtree(folder / "baseline" / "checkpoints")
+    with pytest.raises(ValueError, match=r"baseline/checkpoints holds no checkpoint"):
+        resume(folder, steps=640)
+
+
 def test_nan_stops_the_run_with_what_one_needs_to_know(tmp_path):
     wild = dataclasses.replace(TINY.value, lr=1e30, max_grad_norm=1e30)
     told = (

@@ -21,7 +21,8 @@ from ptde.config import Run, for_role
 from ptde.envs.base import AbstractWorld
 from ptde.evaluation import Outcome, evaluate, evaluated, replay_key, team_policy
 from ptde.files import check_writable, write_whole
-from ptde.folder import DIAGNOSIS, Goal, RunFolder, default_folder
+from ptde.folder import DIAGNOSIS, ROLES, Goal, RunFolder, default_folder
+from ptde.jobs.checkpoint import Checkpoints
 from ptde.jobs.distill import distill
 from ptde.jobs.job import Diverged, OnRow
 from ptde.jobs.progress import console, say
@@ -74,18 +75,46 @@ def run(
         return _continue(folder, env, log)
 
 
-def resume(path: Path | str, log: Sequence[str] = ()) -> Outcome:
+def resume(path: Path | str, log: Sequence[str] = (), steps: int | None = None) -> Outcome:
     """Resumes a run, from its newest undamaged checkpoint to its goal.
 
     Args:
         path: the run folder.
         log: loggers in place of those that the run has had.
+        steps: more joint steps than the run was to have: it ends as if it had begun with
+            them. A student that has learnt from its teacher is made anew.
+
+    Raises:
+        ValueError: ``steps`` are no more than before, or there is no checkpoint to go on
+            from.
     """
     use_compilation_cache()
     folder = RunFolder(Path(path))
     check_log(log, folder.path)
+    new = None if steps is None else _longer(folder, steps)
     with closing(build.world(folder.run)) as env, folder.alone():
-        return _continue(folder, env, log)
+        return _continue(folder, env, log, new, ROLES if new else ())
+
+
+def _longer(folder: RunFolder, steps: int) -> Run:
+    """The run with more joint steps."""
+    run, path = folder.run, folder.path
+    if steps <= run.steps:
+        raise ValueError(
+            f"{path} has --steps {run.steps} already: type more, e.g. "
+            f"--steps {2 * run.steps}"
+        )
+    for role in ("teacher", "baseline"):
+        if folder.has(role) and not Checkpoints(path / role / "checkpoints").steps():
+            raise ValueError(
+                f"{path / role}/checkpoints holds no checkpoint to go on from: start "
+                f"another run with --steps {steps}"
+            )
+    if run.value.lr_end < 1:
+        say(
+            "--lr-end: the learning rate goes on as if the run had begun with these --steps"
+        )
+    return replace(run, steps=steps)
 
 
 def distill_run(
@@ -118,7 +147,7 @@ def distill_run(
     with closing(build.world(new)) as env, folder.alone():
         build.check_fits(new, env)
         _source(folder, new, env)  # raises if it is missing, before anything is removed
-        return _continue(folder, env, log, new, ("student", "finetuned"))
+        return _continue(folder, env, log, new, ("student", "finetuned"), "run")
 
 
 def finetune_run(
@@ -151,17 +180,22 @@ def finetune_run(
     check_log(log, folder.path)
     with closing(build.world(new)) as env, folder.alone():
         folder.central(new, env)  # raises if it is missing, before anything is removed
-        return _continue(folder, env, log, new, ("finetuned",))
+        return _continue(folder, env, log, new, ("finetuned",), "run")
 
 
 def _remove(folder: RunFolder, *roles: str) -> None:
-    """Removes roles that are to be made anew, and what was found of them."""
+    """Removes roles that are to be made anew, and what was found of them. Those of stage 1
+    keep their checkpoints, to go on from.
+    """
     result = load_result(folder.path)
     kept = {name: x for name, x in result.items() if name not in (*roles, "prr")}
     if kept != result:
         write_whole(folder.path / "result.json", json.dumps(kept, indent=1))
     for role in roles:
-        shutil.rmtree(folder.path / role, ignore_errors=True)
+        goes_on = role in ("teacher", "baseline")
+        for part in ("model", "central") if goes_on else ("",):
+            shutil.rmtree(folder.path / role / part, ignore_errors=True)
+    (folder.path / "replay.gif").unlink(missing_ok=True)
     if "student" in roles:
         for name in DIAGNOSIS:
             (folder.path / name).unlink(missing_ok=True)
@@ -188,13 +222,14 @@ def _continue(
     asked: Sequence[str],
     new: Run | None = None,
     anew: Sequence[str] = (),
+    goal: Goal | None = None,
 ) -> Outcome:
     """Finishes a run; with a ``new`` config the roles ``anew`` are made again."""
     env.keep(folder.path)
     with RunLog(folder.path, (new or folder.run).to_json(), asked) as log:
         if new is not None:  # once the loggers have started: one that cannot costs nothing
             _remove(folder, *anew)
-            folder.rewrite(new, goal="run")
+            folder.rewrite(new, **({"goal": goal} if goal else {}))
         missing = [role for role in folder.expected if not folder.has(role)]
         _finish(folder, env, missing, log)
     found = None if missing else evaluated(folder)

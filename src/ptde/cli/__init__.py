@@ -32,7 +32,7 @@ USAGE = """usage: ptde COMMAND [OPTIONS]      (ptde COMMAND --help says more)
   distill RUN       stages 2 and 3 for a run that has a teacher
   finetune RUN      stage 3 for a run that has a student
   evaluate RUN      test teacher, student, fine-tuned team and baseline on the same battles
-  resume RUN        go on with a run that was stopped or killed
+  resume RUN        go on with a run that was stopped or killed, or with more --steps
   replay RUN        draw a battle as an animated GIF, or (--early-late) two moments of it
   diagnose RUN      what the student lacks of its teacher, and which option to try
   export RUN        carry the team off: a folder that plays without ptde or JAX

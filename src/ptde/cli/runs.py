@@ -145,19 +145,28 @@ def evaluate_command(words: Sequence[str]) -> None:
 def resume_command(words: Sequence[str]) -> None:
     """`ptde resume RUN`."""
     from ptde.pipeline import resume
+    from ptde.validation import check_count, check_range
 
     @dataclass(frozen=True)
     class Command(Trusting):
-        """Goes on with a run that was stopped or killed, to the same end."""
+        """Goes on with a run that was stopped or killed, to the same end, or (--steps) with
+        one that is to become longer.
+        """
 
         run: RunPath
         """The run folder."""
+        steps: int | None = None
+        """Joint steps of all stages, more than the run was to have: it ends as if it had
+        begun with them. A student that has learnt from its teacher is made anew."""
         log: LogNames = ()
         """Loggers in place of those that the run has had: tensorboard, wandb,
         module:callable; none for none."""
 
     parsed = parse(Command, words, "resume")
-    resume(parsed.run, parsed.log).show()
+    if parsed.steps is not None:
+        check_range("steps", parsed.steps, 1, example=1_000_000)
+        check_count("steps", parsed.steps)
+    resume(parsed.run, parsed.log, parsed.steps).show()
 
 
 def replay_command(words: Sequence[str]) -> None:
