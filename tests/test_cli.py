@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from ptde.cli import COMMANDS, main
+from ptde.cli.arguments import at_home
 from ptde.jobs.record import Record
 from ptde.rollout import devices
 
@@ -90,6 +91,13 @@ def test_more_devices_than_cores_are_refused_before_anything_is_compiled(tmp_pat
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert said.returncode == 2 and "type a number from 1 to" in said.stderr
     assert not list(tmp_path.iterdir())
+
+
+def test_the_home_folder_is_found_where_no_shell_has_looked(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    words = ["--out=~/runs", "~/data.txt", "~", "--map=a:b,c=~/d", "~x", "--steps=3"]
+    homes = ["--out=/home/me/runs", "/home/me/data.txt", "/home/me"]
+    assert [*map(at_home, words)] == [*homes, "--map=a:b,c=/home/me/d", "~x", "--steps=3"]
 
 
 def test_a_misspelt_option_suggests_the_right_one(capsys):

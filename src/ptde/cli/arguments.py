@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import redirect_stderr
 from dataclasses import dataclass
 from io import StringIO
+from os.path import expanduser
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -39,7 +40,7 @@ def parse(kind: type, words: Sequence[str], command: str, default=None):
         with redirect_stderr(said):
             return tyro.cli(
                 kind,
-                args=list(words),
+                args=[at_home(word) for word in words],
                 prog=f"ptde {command}",
                 default=tyro.MISSING_NONPROP if default is None else default,
             )
@@ -47,6 +48,14 @@ def parse(kind: type, words: Sequence[str], command: str, default=None):
         if not error.code:
             raise
         raise ValueError(in_a_line(said.getvalue(), command)) from None
+
+
+def at_home(word: str) -> str:
+    """A word whose value begins with the home folder's ``~``, which a shell replaces only
+    at the start of a word, and a plan never.
+    """
+    option, sign, value = word.rpartition("=") if word.startswith("--") else ("", "", word)
+    return option + sign + (expanduser(value) if value[:2] in ("~", "~/") else value)
 
 
 def world_words(words: Sequence[str]) -> list[str]:
