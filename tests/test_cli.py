@@ -8,6 +8,7 @@ import pytest
 
 from ptde.cli import COMMANDS, main
 from ptde.cli.arguments import at_home
+from ptde.cli.devices import Began, prepare_devices
 from ptde.jobs.record import Record
 from ptde.rollout import devices
 
@@ -83,6 +84,27 @@ def test_a_misspelt_time_out_names_the_choices(capsys):
         "cannot be 'terminate': it must be one of bootstrap, terminal\n"
         in capsys.readouterr().err
     )
+
+
+@pytest.mark.parametrize(
+    ("number", "began", "one"),
+    [
+        (1, None, True),
+        (None, None, True),
+        (None, Began(1, one_thread=True), True),
+        (None, Began(1, one_thread=False), False),  # from Python, which sets no flag
+        (1, Began(1, one_thread=False), False),
+        (2, Began(1, one_thread=False), True),  # sums are of another order anyway
+    ],
+)
+def test_products_are_on_as_many_threads_as_when_the_run_began(
+    number, began, one, monkeypatch
+):
+    monkeypatch.setenv("XLA_FLAGS", "")
+    monkeypatch.setattr(devices, "_usable", 1)
+    monkeypatch.setattr(devices, "_firm", False)
+    prepare_devices(number, began)
+    assert devices.on_one_thread() == one
 
 
 def test_more_devices_than_cores_are_refused_before_anything_is_compiled(tmp_path):

@@ -22,6 +22,7 @@ READ = [
     (NOW + ', "goal": ["run"]}', "field 'goal' is ['run']"),
     (NOW + ', "goal": "run"}', "field 'run' is None, not names and values"),
     (NOW + ', "goal": "run", "devices": "2"}', "field 'devices' is '2': it must"),
+    (NOW + ', "goal": "run", "one_thread": 1}', "field 'one_thread' is 1: it must"),
     (NOW + ', "goal": "run", "run": []}', "field 'run' is [], not names"),
 ]
 FIELDS = [

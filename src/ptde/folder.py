@@ -32,7 +32,7 @@ from ptde.files import LOCK, Held, locked, write_whole
 from ptde.jobs import checkpoint
 from ptde.jobs.checkpoint import DamagedCheckpoint, UnfitCheckpoint
 from ptde.jobs.interrupt import Interrupted, resumable
-from ptde.rollout.devices import usable
+from ptde.rollout.devices import on_one_thread, usable
 from ptde.trust import sign
 from ptde.validation import check_choice
 
@@ -103,6 +103,7 @@ class RunFolder:
             "ptde": version("ptde"),
             "jax": version("jax"),
             "devices": usable(),
+            "one_thread": on_one_thread(),
             **meta,
             "run": run.to_json(),
         }
@@ -112,9 +113,9 @@ class RunFolder:
 
     def rewrite(self, run: Run, **meta: Any) -> None:
         """Replaces the config, for a stage that is to run with other options. A run that
-        has begun keeps its number of devices; one that has not notes that of now.
+        has begun keeps its devices and their threads; one that has not notes those of now.
         """
-        kept = ("goal", "devices") if self.begun else ("goal",)
+        kept = ("goal", "devices", "one_thread") if self.begun else ("goal",)
         self._write(self.path, run, {**{n: self.meta[n] for n in kept}, **meta})
         self.run, self.meta = load_run(self.path)
 

@@ -33,7 +33,7 @@ from ptde.report.registry import film
 from ptde.report.result import load_result
 from ptde.rollout.base import TrainState
 from ptde.rollout.cache import use_compilation_cache
-from ptde.rollout.devices import as_before, usable
+from ptde.rollout.devices import as_before, on_one_thread, usable
 from ptde.unread import check_read, flag
 
 
@@ -240,7 +240,7 @@ def _finish(folder: RunFolder, env: AbstractWorld, missing: list[str], log: RunL
     """Runs the stages of the roles that are missing."""
     config, before = folder.run, folder.meta["devices"]
     with as_before(before) as same:
-        if not same and not folder.begun:
+        if not folder.begun and (not same or folder.meta["one_thread"] != on_one_thread()):
             folder.rewrite(config)  # which notes the devices of now
         elif missing and not same:
             say(

@@ -6,6 +6,7 @@ It belongs to the machine and not to the run: a run may go on with another numbe
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 COMMANDS = frozenset(
     {
@@ -33,26 +34,35 @@ def take_devices(words: Sequence[str]) -> tuple[list[str], int | None]:
     return words, int(typed)
 
 
-def began_on(words: Sequence[str]) -> int | None:
-    """The devices on which the run that the words name began, to end in the same bits."""
+class Began(NamedTuple):
+    """What a run began on, to end in the same bits."""
+
+    devices: int
+    one_thread: bool
+    """Whether each device's matrix products were on one thread."""
+
+
+def began_on(words: Sequence[str]) -> Began | None:
+    """What the run that the words name began on."""
     from ptde.files import read_object
 
     for word in words:
         try:
-            devices = read_object(Path(word) / "run.json").get("devices")
+            meta = read_object(Path(word) / "run.json")
         except (ValueError, OSError):  # whoever reads it in earnest says why
             continue
+        devices, one_thread = meta.get("devices"), meta.get("one_thread", True)
         if type(devices) is int and devices >= 1:
-            return devices
+            return Began(devices, one_thread is True)
     return None
 
 
-def prepare_devices(number: int | None, began: int | None = None) -> None:
+def prepare_devices(number: int | None, began: Began | None = None) -> None:
     """Lets JAX see a CPU's cores as devices, before it starts, and divides over them.
 
     Args:
         number: devices to use; None takes all GPUs, or as many as there are cores.
-        began: the devices that a run began with, which are taken if there are so many.
+        began: what a run began on, which is taken if there are so many devices.
 
     Raises:
         ValueError: there are not as many.
@@ -63,8 +73,9 @@ def prepare_devices(number: int | None, began: int | None = None) -> None:
     from ptde.rollout.devices import use_devices
 
     there = len(os.sched_getaffinity(0))
-    cores = number or min(began or there, there)
-    if cores > 1 or number:
+    cores = number or min(began.devices if began else there, there)
+    as_it_began = began if began and cores == began.devices else None
+    if as_it_began is None or as_it_began.one_thread:
         # Each device's products on a thread of its own: the others are at work themselves.
         os.environ["XLA_FLAGS"] = one_thread(os.environ.get("XLA_FLAGS", ""))
     most = max(there, getattr(jax.config, "jax_num_cpu_devices", 0))  # who set more knows
@@ -73,7 +84,7 @@ def prepare_devices(number: int | None, began: int | None = None) -> None:
     except RuntimeError:  # JAX has started: the devices are those that it has
         pass
     else:
-        if cores > most and cores != began and jax.default_backend() == "cpu":
+        if cores > most and as_it_began is None and jax.default_backend() == "cpu":
             raise ValueError(
                 f"--devices {cores}: this machine has {there} cores for it, and more "
                 f"devices would be slower: type a number from 1 to {there}"

@@ -18,6 +18,7 @@ from ptde.compare.cores import cores
 from ptde.jobs.interrupt import STOPPED, Interrupted, patient_interrupt
 from ptde.jobs.progress import say
 from ptde.jobs.record import Record, Row
+from ptde.rollout.devices import ONE_THREAD
 from ptde.trust import trusted_words
 
 RESUME = """
@@ -170,7 +171,7 @@ def start(
 
 def one_thread(flags: str) -> str:
     """XLA's flags with the one that keeps its matrix products on a single thread."""
-    return f"{flags} --xla_cpu_multi_thread_eigen=false".strip()
+    return f"{flags} {ONE_THREAD}".strip()
 
 
 def end_of_log(folder: Path) -> str:

@@ -6,6 +6,7 @@ batch, and they average their gradients (``ops/devices``). A CPU counts as one d
 ``use_devices`` makes its cores so many.
 """
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from jaxtyping import PyTree
 from ptde.ops.devices import COPIES
 
 SEEDS = "seeds"
+ONE_THREAD = "--xla_cpu_multi_thread_eigen=false"
+"""XLA's flag that keeps each device's matrix products on a single thread."""
 _usable, _firm = 1, False
 
 Axes: TypeAlias = PyTree[bool] | None
@@ -48,6 +51,11 @@ def use_devices(number: int, *, firm: bool = True) -> None:
 def usable() -> int:
     """The number of devices over which programs are divided."""
     return _usable
+
+
+def on_one_thread() -> bool:
+    """Whether matrix products are on one thread, which decides the order of sums."""
+    return ONE_THREAD in os.environ.get("XLA_FLAGS", "")
 
 
 @contextmanager
