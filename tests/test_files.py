@@ -116,6 +116,13 @@ def test_a_folder_whose_lock_cannot_be_written_says_what_to_do(tmp_path):
         pass
 
 
+def test_what_is_to_be_typed_can_be_typed_where_a_path_has_spaces(tmp_path):
+    folder = RunFolder.create(Run(world="probe"), tmp_path / "my run", "run")
+    with pytest.raises(ValueError) as error:
+        folder.check_has("teacher")
+    assert one_line(error.value, f"`ptde resume '{tmp_path}/my run'` ends it")
+
+
 def test_a_disk_without_locks_says_what_to_do(tmp_path, monkeypatch):
     def flock(*_):
         raise OSError(errno.ENOSYS, "Function not implemented")  # Lustre with noflock

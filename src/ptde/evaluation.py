@@ -12,7 +12,7 @@ from ptde.agents.policy import FullPolicy
 from ptde.algos.base import Teacher, Team
 from ptde.config import Run
 from ptde.envs.base import AbstractWorld
-from ptde.files import whole, write_whole
+from ptde.files import shell, whole, write_whole
 from ptde.folder import ROLES, RunFolder, name_of
 from ptde.jobs.progress import console, say
 from ptde.jobs.record import Record, Row
@@ -71,7 +71,7 @@ def evaluate(folder: RunFolder, env: AbstractWorld, episodes: int | None = None)
     scores = {role: Score.of(test(model, keys), n) for role, model in models.items()}
     if not scores:
         raise ValueError(
-            f"{folder.path} has no finished team yet: `ptde resume {folder.path}` "
+            f"{folder.path} has no finished team yet: `ptde resume {shell(folder.path)}` "
             "finishes it"
         )
     records = {role: Record(folder.path / role / "record.jsonl").rows() for role in scores}
@@ -128,7 +128,7 @@ def _film(folder: RunFolder, env: AbstractWorld, model: Teacher | Team) -> None:
     except Exception as error:
         (*_, why) = f"{type(error).__name__}: {error}".strip().splitlines()
         why = why.removeprefix("WorldFailed: ")
-        say(f"{target} is left out ({why}): `ptde replay {folder.path}` says more")
+        say(f"{target} is left out ({why}): `ptde replay {shell(folder.path)}` says more")
 
 
 def replay_key(seed: int, episode: int) -> Key[Array, ""]:

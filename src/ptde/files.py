@@ -6,6 +6,7 @@ import glob
 import json
 import os
 import secrets
+import shlex
 import shutil
 import socket
 import tempfile
@@ -25,6 +26,11 @@ PAGE_SIZE = 1_000_000
 """Bytes that a picture or a page takes at most, about."""
 LEFT_OVER = 86_400.0
 """Seconds after which a file in the making has been left by a process that was killed."""
+
+
+def shell(path: Path | str) -> str:
+    """A path as a shell takes it, for commands that are printed to be typed."""
+    return shlex.quote(str(path))
 
 
 @contextmanager

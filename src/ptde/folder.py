@@ -28,7 +28,7 @@ from ptde import build
 from ptde.algos.base import Teacher, Team
 from ptde.config import FORMAT, Run, for_role, load_run
 from ptde.envs.base import AbstractWorld
-from ptde.files import LOCK, Held, locked, write_whole
+from ptde.files import LOCK, Held, locked, shell, write_whole
 from ptde.jobs import checkpoint
 from ptde.jobs.checkpoint import DamagedCheckpoint, UnfitCheckpoint
 from ptde.jobs.interrupt import Interrupted, resumable
@@ -56,7 +56,7 @@ class RunFolder:
         if path.exists():
             raise ValueError(
                 f"{path} exists and is left as it is: type another --out, or "
-                f"`ptde resume {path}` to go on with it"
+                f"`ptde resume {shell(path)}` to go on with it"
             )
         part = path.with_name(f".{path.name}.part")
         try:
@@ -81,7 +81,7 @@ class RunFolder:
         The system releases the lock when the process ends, however it ends; who is
         interrupted is told how to go on.
         """
-        advice = f"`ptde resume {self.path}` goes on"
+        advice = f"`ptde resume {shell(self.path)}` goes on"
         try:
             with (
                 locked(self.path / LOCK),
@@ -147,7 +147,9 @@ class RunFolder:
         if self.has(role):
             return
         there = " or ".join(r for r in ROLES if self.has(r))
-        advice = f"type --role {there}" if there else f"`ptde resume {self.path}` ends it"
+        advice = (
+            f"type --role {there}" if there else f"`ptde resume {shell(self.path)}` ends it"
+        )
         raise ValueError(f"{self.path} has no finished {role}: {advice}")
 
     def index_of(self, seed: int | None) -> int:
@@ -219,8 +221,8 @@ class RunFolder:
         except DamagedCheckpoint as error:
             raise ValueError(
                 f"the {role} of {self.path} is damaged: {error}. Remove "
-                f"{self.path / role}/model; `ptde resume {self.path}` then makes it anew "
-                "from the newest checkpoint"
+                f"{self.path / role}/model; `ptde resume {shell(self.path)}` then makes it "
+                "anew from the newest checkpoint"
             ) from error
         except UnfitCheckpoint as error:
             raise ValueError(

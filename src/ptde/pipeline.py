@@ -20,7 +20,7 @@ from ptde.budget import Budget
 from ptde.config import Run, for_role
 from ptde.envs.base import AbstractWorld
 from ptde.evaluation import Outcome, evaluate, evaluated, replay_key, team_policy
-from ptde.files import check_writable, write_whole
+from ptde.files import check_writable, shell, write_whole
 from ptde.folder import DIAGNOSIS, ROLES, Goal, RunFolder, default_folder
 from ptde.jobs.checkpoint import Checkpoints
 from ptde.jobs.distill import distill
@@ -128,7 +128,8 @@ def distill_run(
     folder = RunFolder(Path(path))
     if not folder.has("teacher"):
         raise ValueError(
-            f"{path} has no finished teacher to distil: `ptde resume {path}` finishes it"
+            f"{path} has no finished teacher to distil: `ptde resume {shell(path)}` "
+            "finishes it"
         )
     if not folder.run.distils:
         why = (
@@ -161,8 +162,8 @@ def finetune_run(
     folder = RunFolder(Path(path))
     if not folder.has("student") or not folder.run.distils:
         raise ValueError(
-            f"{path} has no distilled student to fine-tune: `ptde distill {path}` makes "
-            "one, of a teacher with an information module (--info gip)"
+            f"{path} has no distilled student to fine-tune: `ptde distill {shell(path)}` "
+            "makes one, of a teacher with an information module (--info gip)"
         )
     new = folder.run.apart if config is None else config
     if algo_of(new.algo).tune is None:
@@ -206,7 +207,7 @@ def _check_budget(folder: RunFolder, new: Run) -> None:
     if "baseline" in folder.expected and not folder.has("baseline"):
         raise ValueError(
             f"{folder.path} has no finished baseline yet, which learns with the budget of "
-            f"the whole run: `ptde resume {folder.path}` finishes it first"
+            f"the whole run: `ptde resume {shell(folder.path)}` finishes it first"
         )
     before, after = folder.run.stages.teach, new.stages.teach
     if before != after:
@@ -265,9 +266,9 @@ def _slower(folder: RunFolder, role: str) -> str:
     """What to type after a role's loss was not finite."""
     run, path = folder.run, folder.path
     if role == "finetuned":
-        return f"Try `ptde finetune {path} --finetune.lr {run.finetune.lr / 5:.1g}`"
+        return f"Try `ptde finetune {shell(path)} --finetune.lr {run.finetune.lr / 5:.1g}`"
     if role == "student" and run.distils:
-        return f"Try `ptde distill {path} --student.lr {run.stage_2.rate / 5:.1g}`"
+        return f"Try `ptde distill {shell(path)} --student.lr {run.stage_2.rate / 5:.1g}`"
     rate = f"{run.algo}.lr"
     words = f"{flag(rate)} or {flag(f'{run.algo}.max_grad_norm')}"
     smaller = words if rate in flatten(run) else "learning rate"

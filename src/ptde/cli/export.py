@@ -9,6 +9,7 @@ from typing import Annotated
 import tyro
 
 from ptde.cli.arguments import Role, RunPath, Trusting, parse
+from ptde.files import shell
 
 # A word, not a Literal, so that the error for an unknown one names the nearest.
 FormatWord = Annotated[str, tyro.conf.arg(metavar="{onnx,numpy,stablehlo}")]
@@ -42,6 +43,6 @@ def export_command(words: Sequence[str]) -> None:
     if p.role is None and (role := awaited(RunFolder(p.run, reads_data=False))):
         print(
             f"note: the run has no {role} team yet, so this is an earlier stage's; "
-            f"`ptde resume {p.run}` ends it",
+            f"`ptde resume {shell(p.run)}` ends it",
             file=sys.stderr,
         )

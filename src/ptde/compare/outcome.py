@@ -8,6 +8,7 @@ import numpy as np
 
 from ptde.config import load_run
 from ptde.distill.config import DistillConfig
+from ptde.files import shell
 from ptde.folder import ROLES
 from ptde.jobs.record import Record, Row, beside, part
 from ptde.methods import METHODS, Method
@@ -56,7 +57,7 @@ class Entry:
         if "returns" not in score:
             raise ValueError(
                 f"{folder}/result.json lacks each seed's return (an older version wrote "
-                f"it): type `ptde evaluate {folder}`"
+                f"it): type `ptde evaluate {shell(folder)}`"
             )
         run = load_run(folder)[0]
         all_of_it = range(run.seed, run.seed + len(score["seeds"]))

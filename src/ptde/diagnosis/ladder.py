@@ -17,7 +17,7 @@ from ptde.diagnosis.takeover import Dealt
 from ptde.diagnosis.tested import Tested
 from ptde.distill.config import DistillConfig
 from ptde.envs.base import AbstractWorld
-from ptde.files import write_whole
+from ptde.files import shell, write_whole
 from ptde.folder import RunFolder
 from ptde.jobs.progress import console
 from ptde.rollout.cache import use_compilation_cache
@@ -86,10 +86,10 @@ def check_diagnosable(folder: RunFolder) -> None:
         return
     if folder.has("teacher") and folder.meta["goal"] == "teach":
         raise ValueError(
-            f"{path} has no student to diagnose: `ptde distill {path}` makes one"
+            f"{path} has no student to diagnose: `ptde distill {shell(path)}` makes one"
         )
     raise ValueError(
-        f"{path} has no finished student yet: `ptde resume {path}` finishes it"
+        f"{path} has no finished student yet: `ptde resume {shell(path)}` finishes it"
     )
 
 

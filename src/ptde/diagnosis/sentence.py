@@ -8,6 +8,7 @@ from typing import Any
 from ptde.algos.registry import algo_of
 from ptde.config import Run
 from ptde.diagnosis.gap import LACKS, Part
+from ptde.files import shell
 
 MEANS = {
     "capacity": "even a student that is shown the whole state falls short of its teacher: "
@@ -89,11 +90,11 @@ def advice(run: Run, path: Path, found: list[str]) -> str:
             changes["data-steps"] = 2 * student.data_steps
     if changes and found[0] != "knowledge":
         typed = " ".join(f"--student.{option} {_typed(x)}" for option, x in changes.items())
-        return f"Try `ptde distill {path} {typed}`."
+        return f"Try `ptde distill {shell(path)} {typed}`."
     if algo_of(run.algo).tune is None:
         return f"Stage 3 could, which the learner {run.algo} does not have."
     more = run.apart.finetune.steps * 2 or max(1, run.steps // 10)
-    return f"Try `ptde finetune {path} --finetune.steps {more:_}`."
+    return f"Try `ptde finetune {shell(path)} --finetune.steps {more:_}`."
 
 
 def _typed(value: Any) -> str:

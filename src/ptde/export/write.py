@@ -20,7 +20,7 @@ from ptde.export import player
 from ptde.export.alike import check_alike
 from ptde.export.describe import described, readme
 from ptde.export.layers import Layers, layers_of
-from ptde.files import PAGE_SIZE, writing
+from ptde.files import PAGE_SIZE, shell, writing
 from ptde.folder import RunFolder
 from ptde.validation import check_choice
 
@@ -164,13 +164,15 @@ def _role(folder: RunFolder, asked: str | None) -> str:
     if role != "teacher" or (folder.has(role) and not run.centralised):
         return role
     if not folder.has("teacher"):
-        raise ValueError(f"{path} has no finished team: `ptde resume {path}` ends it")
+        raise ValueError(
+            f"{path} has no finished team: `ptde resume {shell(path)}` ends it"
+        )
     if folder.decentralised != "teacher":
         advice = f"type --role {folder.decentralised}"
     elif run.distils:
-        advice = f"`ptde distill {path}` makes a student of it"
+        advice = f"`ptde distill {shell(path)}` makes a student of it"
     elif run.online_distillation:
-        advice = f"`ptde resume {path}` goes on with its student"
+        advice = f"`ptde resume {shell(path)}` goes on with its student"
     else:
         advice = (
             "teach one with a student: `ptde run --info none --teacher-sight all "

@@ -13,6 +13,7 @@ from jaxtyping import Array, Key
 
 from ptde.algos.base import AbstractAlgorithm, AbstractLearner, Teacher, Team
 from ptde.envs.base import AbstractWorld
+from ptde.files import shell
 from ptde.jobs.checkpoint import Checkpoints
 from ptde.jobs.job import Job, OnRow, run_job
 from ptde.jobs.progress import console
@@ -160,7 +161,8 @@ def last_state(training: Training, folder: Path) -> TrainState:
     if found is None:
         raise ValueError(
             f"{folder}/checkpoints holds no checkpoint with the replay of stage 1: "
-            f"`ptde distill {folder.parent} --student.data own` lets the student play"
+            f"`ptde distill {shell(folder.parent)} --student.data own` lets the student "
+            "play"
         )
     return found[1]
 

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ptde.files import read_object, write_whole
+from ptde.files import read_object, shell, write_whole
 from ptde.jobs.job import OnRow
 from ptde.jobs.progress import say
 from ptde.jobs.record import Record, Row
@@ -102,7 +102,7 @@ class RunLog(ExitStack):
         except Exception as error:
             raise ValueError(
                 f"--log {name} cannot start: {told(error, name.partition(':')[0])}: go on "
-                f"without it, `ptde resume {self.folder} --log none`"
+                f"without it, `ptde resume {shell(self.folder)} --log none`"
             ) from error
 
     def hears(self, role: str) -> list[OnRow]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from ptde import build
 from ptde.config import Run
+from ptde.files import shell
 from ptde.folder import ROLES, RunFolder, name_of
 from ptde.jobs.record import Record, Row
 from ptde.page.again import command
@@ -59,7 +60,7 @@ def run_page(path: Path, battles: int) -> str:
     if not any(records.values()) and not result:
         raise ValueError(
             f"{path} has nothing to show yet: wait for its first test, or "
-            f"`ptde resume {path}` goes on with it"
+            f"`ptde resume {shell(path)}` goes on with it"
         )
     looks = {role: look_of(name_of(run, role), role) for role in ROLES}
     measure = result.get("measure") or _measure(folder.run)
@@ -110,7 +111,7 @@ def unfinished(folder: RunFolder, records: Mapping[str, list[Row]]) -> str:
     if not left and load_result(folder.path):
         return ""
     what = f"not yet finished: {', '.join(left)}" if left else "not yet evaluated"
-    return f"This run has not ended ({what}). `ptde resume {folder.path}` ends it."
+    return f"This run has not ended ({what}). `ptde resume {shell(folder.path)}` ends it."
 
 
 def results(
@@ -171,7 +172,7 @@ def scenes_here(any_there: bool, remark: str) -> str:
 
 
 def _ranking(path: Path) -> str:
-    advice = f"`ptde evaluate {path}` writes it anew"
+    advice = f"`ptde evaluate {shell(path)}` writes it anew"
     return from_file(path / TABLE, from_markdown, advice)
 
 

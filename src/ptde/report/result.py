@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from rich.table import Table
 
-from ptde.files import read_object
+from ptde.files import read_object, shell
 from ptde.report.palette import ROLES
 from ptde.report.statistics import retention, win_interval
 from ptde.rollout.evaluate import Returns
@@ -82,7 +82,7 @@ def load_result(folder: Path) -> dict[str, Any]:
     path = folder / "result.json"
     if not path.is_file():
         return {}
-    advice = f"`ptde evaluate {folder}` writes it anew"
+    advice = f"`ptde evaluate {shell(folder)}` writes it anew"
     try:
         found = read_object(path)
         for name in ROLES:

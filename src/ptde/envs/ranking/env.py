@@ -20,7 +20,7 @@ from ptde.envs.ranking.letor import Progress, read_letor
 from ptde.envs.ranking.lists import LIMIT, Lists, Preparation, RankingData, make_lists
 from ptde.envs.ranking.synthetic import synthetic
 from ptde.envs.settings import RankingConfig
-from ptde.files import read_object, write_whole
+from ptde.files import read_object, shell, write_whole
 from ptde.ops.devices import row_numbers
 from ptde.ops.keys import row_keys
 from ptde.ops.ranking import drawn_ndcg, expected_ndcg
@@ -99,7 +99,8 @@ class Ranking(AbstractEnv):
         except ValueError as error:
             text = str(error) if str(path) in str(error) else f"{path} is damaged: {error}"
             raise ValueError(
-                f"{text}. `ptde resume {folder}` writes it anew, from the run's --data"
+                f"{text}. `ptde resume {shell(folder)}` writes it anew, from the run's "
+                "--data"
             ) from None
         return cls.blank(preparation, config)
 
