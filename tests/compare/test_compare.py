@@ -183,11 +183,14 @@ def test_communication_is_the_mean_over_the_seeds_of_all_runs(compared, tmp_path
 
 @pytest.mark.parametrize("table", [[], ["--table-only"]])
 def test_other_options_in_the_same_folder_are_refused(compared, capsys, table):
-    arguments, _ = compared
-    assert main([*arguments, "--budget-scale", "2", *table]) == 2
+    arguments, out = compared
+    assert main([*arguments, "--budget-scale", "0.5", *table]) == 2
     assert "was run with other options (steps): type another --out" in (
         capsys.readouterr().err
     )
+    assert main([*arguments, "--budget-scale", "2", *table]) == 2
+    folder = out / "personal" / "qmix" / "0+2"
+    assert f"`ptde resume {folder} --steps 192` lets it go on" in capsys.readouterr().err
 
 
 def test_a_table_of_nothing_is_refused_and_no_folder_made(compared, tmp_path, capsys):

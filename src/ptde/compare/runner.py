@@ -19,7 +19,7 @@ from ptde.compare.shard import Shard, divided, outwait
 from ptde.compare.tables import markdown, write
 from ptde.compare.workers import Failures, last_row, played, run_side_by_side
 from ptde.config import Run, load_run, place_of
-from ptde.files import write_whole
+from ptde.files import shell, write_whole
 from ptde.folder import RunFolder
 from ptde.jobs.interrupt import Interrupted, resumable
 from ptde.jobs.job import Diverged
@@ -218,7 +218,13 @@ def _apart(whole: Cell, out: Path, single: bool) -> list[Cell]:
 
 def _same_options(there: Run, here: Run, folder: Path) -> None:
     """Raises ValueError if two runs differ in more than their seeds."""
-    if odd := _odd(there, here):
+    odd = _odd(there, here)
+    if odd == ["steps"] and there.steps < here.steps:
+        raise ValueError(
+            f"{folder} was run with --steps {there.steps}: `ptde resume {shell(folder)} "
+            f"--steps {here.steps}` lets it go on to those of the comparison"
+        )
+    if odd:
         raise ValueError(
             f"{folder} was run with other options ({', '.join(odd)}): type another --out, "
             "or the options that it was run with"
