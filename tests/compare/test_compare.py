@@ -185,7 +185,7 @@ def test_communication_is_the_mean_over_the_seeds_of_all_runs(compared, tmp_path
 def test_other_options_in_the_same_folder_are_refused(compared, capsys, table):
     arguments, out = compared
     assert main([*arguments, "--budget-scale", "0.5", *table]) == 2
-    assert "was run with other options (steps): type another --out" in (
+    assert "was run with other options (steps, value): type another --out" in (
         capsys.readouterr().err
     )
     assert main([*arguments, "--budget-scale", "2", *table]) == 2
