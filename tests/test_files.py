@@ -3,6 +3,7 @@ import os
 import resource
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -140,6 +141,15 @@ def test_a_folder_that_cannot_be_made_is_not_there(tmp_path):
     assert one_line(error.value, "File too large", str(tmp_path / "run"))
     assert not os.listdir(tmp_path)
     RunFolder.create(Run(world="probe"), tmp_path / "run", "run")
+
+
+def test_runs_that_begin_at_once_have_folders_of_their_own(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    begin = lambda _: RunFolder.create(Run(world="probe"), None, "run").path
+    with ThreadPoolExecutor(8) as together:
+        made = set(together.map(begin, range(8)))
+    assert len(made) == 8
+    assert {path.name for path in made} == set(os.listdir("runs"))  # nothing else is left
 
 
 def test_a_note_of_origin_that_was_cut_off_spoils_no_later_one(tmp_path):

@@ -14,9 +14,10 @@ Every stage finds there the files of the stage before:
 
 import json
 import os
+import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
@@ -42,6 +43,10 @@ DIAGNOSIS = ("diagnosis.json", "diagnosis.png")
 """Names of the files that a diagnosis leaves in a run folder."""
 
 
+class _FolderExists(ValueError):
+    """There is such a folder already."""
+
+
 class RunFolder:
     """The folder of one run."""
 
@@ -51,21 +56,27 @@ class RunFolder:
         self.run, self.meta = load_run(path, reads_data=reads_data)
 
     @classmethod
-    def create(cls, run: Run, path: Path, goal: Goal) -> "RunFolder":
-        """A new folder. ValueError if it exists, OSError if it cannot be written."""
-        if path.exists():
-            raise ValueError(
-                f"{path} exists and is left as it is: type another --out, or "
-                f"`ptde resume {shell(path)}` to go on with it"
-            )
-        part = path.with_name(f".{path.name}.part")
+    def create(cls, run: Run, path: Path | None, goal: Goal) -> "RunFolder":
+        """A new folder; without a ``path`` one that nobody else makes, by the run's name.
+        ValueError if it exists, OSError if it cannot be written.
+        """
+        while path is None:
+            with suppress(_FolderExists):  # another process was faster
+                return cls.create(run, default_folder(run), goal)
+        part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
         try:
-            shutil.rmtree(part, ignore_errors=True)
+            if path.exists():
+                raise FileExistsError
             part.mkdir(parents=True)
             cls._write(part, run, {"goal": goal})
             part.rename(path)  # whole, or not there
         except OSError as error:
             shutil.rmtree(part, ignore_errors=True)
+            if path.exists():
+                raise _FolderExists(
+                    f"{path} exists and is left as it is: type another --out, or "
+                    f"`ptde resume {shell(path)}` to go on with it"
+                ) from None
             reason = os.strerror(error.errno) if error.errno else error
             raise OSError(
                 error.errno,

@@ -21,7 +21,7 @@ from ptde.config import Run, for_role
 from ptde.envs.base import AbstractWorld
 from ptde.evaluation import Outcome, evaluate, evaluated, replay_key, team_policy
 from ptde.files import check_writable, shell, write_whole
-from ptde.folder import DIAGNOSIS, ROLES, Goal, RunFolder, default_folder
+from ptde.folder import DIAGNOSIS, ROLES, Goal, RunFolder
 from ptde.jobs.checkpoint import Checkpoints
 from ptde.jobs.distill import distill
 from ptde.jobs.job import Diverged, OnRow
@@ -69,8 +69,7 @@ def run(
             f"{env.spec.name} has no observation of unlimited sight: the teacher reads its "
             "own observation and the state"
         )
-    path = Path(out) if out is not None else default_folder(config)
-    folder = RunFolder.create(config, path, goal)
+    folder = RunFolder.create(config, None if out is None else Path(out), goal)
     with closing(env), folder.alone():
         return _continue(folder, env, log)
 
