@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import sys
 
+import jax
 import pytest
 
 from ptde.cli import COMMANDS, main
@@ -94,17 +95,26 @@ def test_a_misspelt_time_out_names_the_choices(capsys):
         (None, Began(1, one_thread=True), True),
         (None, Began(1, one_thread=False), False),  # from Python, which sets no flag
         (1, Began(1, one_thread=False), False),
+        (None, Began(1, one_thread=None), False),  # as older versions did
+        (1, Began(1, one_thread=None), True),
         (2, Began(1, one_thread=False), True),  # sums are of another order anyway
     ],
 )
 def test_products_are_on_as_many_threads_as_when_the_run_began(
     number, began, one, monkeypatch
 ):
-    monkeypatch.setenv("XLA_FLAGS", "")
     monkeypatch.setattr(devices, "_usable", 1)
     monkeypatch.setattr(devices, "_firm", False)
-    prepare_devices(number, began)
-    assert devices.on_one_thread() == one
+    jax.devices()
+    for before in ("", devices.ONE_THREAD):
+        monkeypatch.setenv("XLA_FLAGS", before)
+        prepare_devices(number, began)  # JAX has started: it is too late to change it
+        assert devices.on_one_thread() == bool(before)
+    monkeypatch.setattr(jax.config, "update", lambda *_: None)
+    for before in ("", devices.ONE_THREAD):
+        monkeypatch.setenv("XLA_FLAGS", before)
+        prepare_devices(number, began)
+        assert devices.on_one_thread() == one
 
 
 def test_more_devices_than_cores_are_refused_before_anything_is_compiled(tmp_path):

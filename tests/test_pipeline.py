@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 from tests.students import NO_STAGE_3, PAPERS
 
-from ptde import build
+from ptde import anew, build
 from ptde.algos import ValueConfig
 from ptde.algos.finetune import FinetuneConfig
 from ptde.cli import main
 from ptde.config import FORMAT, Run, load_run
-from ptde.folder import DIAGNOSIS, RunFolder
+from ptde.folder import DIAGNOSIS, FITTED, RunFolder
 from ptde.info import InfoSizes
 from ptde.jobs import job
 from ptde.jobs.checkpoint import Checkpoints
@@ -258,9 +258,39 @@ def test_a_run_of_more_steps_ends_as_if_it_had_begun_with_them(tmp_path, finishe
     ends = [load_result(path) for path in (folder, finished.folder)]
     assert ends[0]["baseline"] == ends[1]["baseline"]
     assert ends[0]["prr"] == ends[1]["prr"]
-    shutil.rmtree(folder / "baseline" / "checkpoints")
-    with pytest.raises(ValueError, match=r"baseline/checkpoints holds no checkpoint"):
+    for part in folder.glob("baseline/checkpoints/*/arrays.npz"):
+        part.write_bytes(b"damaged")
+    with pytest.raises(ValueError, match=r"baseline/checkpoints holds no whole checkpoint"):
         resume(folder, steps=640)
+    assert equal(folder, finished.folder)  # and nothing is lost
+
+
+def test_a_longer_run_is_diagnosed_anew_and_says_what_each_stage_has(tmp_path, capsys):
+    staged = dataclasses.replace(TINY, finetune=FinetuneConfig(share=0.25), baseline=True)
+    folder = RunFolder.create(staged, tmp_path / "run", "run")
+    (folder.path / FITTED / "student").mkdir(parents=True)
+    longer = anew.longer(folder, 640)
+    assert "480 joint steps for the teacher, 64 for the student's data, 160 for" in (
+        capsys.readouterr().out.replace("\n", " ")
+    )
+    anew.remove(folder, "student")
+    assert (folder.path / FITTED).exists()  # the teacher is what it was
+    anew.remove(folder, "teacher")
+    assert not (folder.path / FITTED).exists()
+    folder.rewrite(longer.apart)
+    record = Record(folder.path / "baseline" / "record.jsonl")
+    record.path.parent.mkdir()
+    record.append({"steps": 640, "joint_steps": 640, "win_rate": [0.0], "return": [0.0]})
+    with pytest.raises(ValueError, match=r"the baseline of .* has had 640 joint steps"):
+        anew.longer(folder, 600)
+
+
+def test_a_baseline_is_taught_though_the_student_diverged(tmp_path):
+    wild = dataclasses.replace(TINY.student, lr=1e30)
+    config = dataclasses.replace(TINY, student=wild, baseline=True)
+    with pytest.raises(Diverged, match=r"Try `ptde distill .* --student.lr 2e\+29`"):
+        run(config, tmp_path / "run")
+    assert RunFolder(tmp_path / "run").has("baseline")  # or no other student could be made
 
 
 def test_nan_stops_the_run_with_what_one_needs_to_know(tmp_path):

@@ -349,7 +349,7 @@ def load_run(folder: Path, *, reads_data: bool = True) -> tuple[Run, dict[str, A
         devices = data.setdefault("devices", 1)
         if type(devices) is not int or devices < 1:
             raise ValueError(f"field 'devices' is {devices!r:.40}: it must be 1 or more")
-        if type(one := data.setdefault("one_thread", True)) is not bool:
+        if not isinstance(one := data.setdefault("one_thread", None), bool | None):
             raise ValueError(f"field 'one_thread' is {one!r:.40}: it must be true or false")
         run = Run.from_json(data.get("run"))
     except (ValueError, TypeError, OverflowError) as error:

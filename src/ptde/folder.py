@@ -41,6 +41,8 @@ Goal = Literal["teach", "run"]
 ROLES = ("teacher", "student", "finetuned", "baseline")
 DIAGNOSIS = ("diagnosis.json", "diagnosis.png")
 """Names of the files that a diagnosis leaves in a run folder."""
+FITTED = "diagnosis"
+"""Folder of the students that it fits to the run's teacher."""
 
 
 class _FolderExists(ValueError):
@@ -86,13 +88,13 @@ class RunFolder:
         return cls(path)
 
     @contextmanager
-    def alone(self) -> Iterator[None]:
+    def alone(self, command: str = "resume") -> Iterator[None]:
         """A context in which no other process trains here; ValueError if one does.
 
         The system releases the lock when the process ends, however it ends; who is
-        interrupted is told how to go on.
+        interrupted is told the ``command`` that goes on.
         """
-        advice = f"`ptde resume {shell(self.path)}` goes on"
+        advice = f"`ptde {command} {shell(self.path)}` goes on"
         try:
             with (
                 locked(self.path / LOCK),

@@ -3,16 +3,14 @@
 Every stage finds in the run folder (``folder.py``) what the stage before wrote.
 """
 
-import json
-import shutil
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import optax
 
-from ptde import build
+from ptde import anew, build
 from ptde.algos.base import Teacher, Team
 from ptde.algos.finetune import Handed
 from ptde.algos.registry import ALGOS, algo_of
@@ -20,9 +18,8 @@ from ptde.budget import Budget
 from ptde.config import Run, for_role
 from ptde.envs.base import AbstractWorld
 from ptde.evaluation import Outcome, evaluate, evaluated, replay_key, team_policy
-from ptde.files import check_writable, shell, write_whole
-from ptde.folder import DIAGNOSIS, ROLES, Goal, RunFolder
-from ptde.jobs.checkpoint import Checkpoints
+from ptde.files import check_writable, shell
+from ptde.folder import ROLES, Goal, RunFolder
 from ptde.jobs.distill import distill
 from ptde.jobs.job import Diverged, OnRow
 from ptde.jobs.progress import console, say
@@ -30,7 +27,6 @@ from ptde.jobs.teach import last_state, replayed, teach
 from ptde.log import RunLog, check_log
 from ptde.options import flatten
 from ptde.report.registry import film
-from ptde.report.result import load_result
 from ptde.rollout.base import TrainState
 from ptde.rollout.cache import use_compilation_cache
 from ptde.rollout.devices import as_before, on_one_thread, usable
@@ -90,30 +86,12 @@ def resume(path: Path | str, log: Sequence[str] = (), steps: int | None = None) 
     use_compilation_cache()
     folder = RunFolder(Path(path))
     check_log(log, folder.path)
-    new = None if steps is None else _longer(folder, steps)
+    new = None if steps is None else anew.longer(folder, steps)
     with closing(build.world(folder.run)) as env, folder.alone():
-        return _continue(folder, env, log, new, ROLES if new else ())
-
-
-def _longer(folder: RunFolder, steps: int) -> Run:
-    """The run with more joint steps."""
-    run, path = folder.run, folder.path
-    if steps <= run.steps:
-        raise ValueError(
-            f"{path} has --steps {run.steps} already: type more, e.g. "
-            f"--steps {2 * run.steps}"
-        )
-    for role in ("teacher", "baseline"):
-        if folder.has(role) and not Checkpoints(path / role / "checkpoints").steps():
-            raise ValueError(
-                f"{path / role}/checkpoints holds no checkpoint to go on from: start "
-                f"another run with --steps {steps}"
-            )
-    if run.value.lr_end < 1:
-        say(
-            "--lr-end: the learning rate goes on as if the run had begun with these --steps"
-        )
-    return replace(run, steps=steps)
+        if new is None:
+            return _continue(folder, env, log)
+        anew.check_goes_on(folder, new, env)
+        return _continue(folder, env, log, new, ROLES)
 
 
 def distill_run(
@@ -141,7 +119,7 @@ def distill_run(
             "`ptde teach --info gip`"
         )
     new = folder.run.apart if config is None else config
-    _check_budget(folder, new)
+    anew.check_budget(folder, new)
     check_read(new, folder.run.apart)
     check_log(log, folder.path)
     with closing(build.world(new)) as env, folder.alone():
@@ -175,7 +153,7 @@ def finetune_run(
             "stage 3 has no joint steps: type --finetune.steps, e.g. "
             f"--finetune.steps {max(1, new.steps // 10)}"
         )
-    _check_budget(folder, new)
+    anew.check_budget(folder, new)
     check_read(new, folder.run.apart)
     check_log(log, folder.path)
     with closing(build.world(new)) as env, folder.alone():
@@ -183,52 +161,19 @@ def finetune_run(
         return _continue(folder, env, log, new, ("finetuned",), "run")
 
 
-def _remove(folder: RunFolder, *roles: str) -> None:
-    """Removes roles that are to be made anew, and what was found of them. Those of stage 1
-    keep their checkpoints, to go on from.
-    """
-    result = load_result(folder.path)
-    kept = {name: x for name, x in result.items() if name not in (*roles, "prr")}
-    if kept != result:
-        write_whole(folder.path / "result.json", json.dumps(kept, indent=1))
-    for role in roles:
-        goes_on = role in ("teacher", "baseline")
-        for part in ("model", "central") if goes_on else ("",):
-            shutil.rmtree(folder.path / role / part, ignore_errors=True)
-    (folder.path / "replay.gif").unlink(missing_ok=True)
-    if "student" in roles:
-        for name in DIAGNOSIS:
-            (folder.path / name).unlink(missing_ok=True)
-
-
-def _check_budget(folder: RunFolder, new: Run) -> None:
-    """Raises ValueError if a role that is to stay would have other joint steps."""
-    if "baseline" in folder.expected and not folder.has("baseline"):
-        raise ValueError(
-            f"{folder.path} has no finished baseline yet, which learns with the budget of "
-            f"the whole run: `ptde resume {shell(folder.path)}` finishes it first"
-        )
-    before, after = folder.run.stages.teach, new.stages.teach
-    if before != after:
-        raise ValueError(
-            f"the shares leave {after:,} joint steps for a teacher who has had {before:,}: "
-            "type --student.data-steps or --finetune.steps instead of a share"
-        )
-
-
 def _continue(
     folder: RunFolder,
     env: AbstractWorld,
     asked: Sequence[str],
     new: Run | None = None,
-    anew: Sequence[str] = (),
+    roles: Sequence[str] = (),
     goal: Goal | None = None,
 ) -> Outcome:
-    """Finishes a run; with a ``new`` config the roles ``anew`` are made again."""
+    """Finishes a run; with a ``new`` config these ``roles`` are made anew, or go on."""
     env.keep(folder.path)
     with RunLog(folder.path, (new or folder.run).to_json(), asked) as log:
         if new is not None:  # once the loggers have started: one that cannot costs nothing
-            _remove(folder, *anew)
+            anew.remove(folder, *roles)
             folder.rewrite(new, **({"goal": goal} if goal else {}))
         missing = [role for role in folder.expected if not folder.has(role)]
         _finish(folder, env, missing, log)
@@ -240,15 +185,24 @@ def _finish(folder: RunFolder, env: AbstractWorld, missing: list[str], log: RunL
     """Runs the stages of the roles that are missing."""
     config, before = folder.run, folder.meta["devices"]
     with as_before(before) as same:
-        if not folder.begun and (not same or folder.meta["one_thread"] != on_one_thread()):
+        threads = folder.meta["one_thread"] in (None, on_one_thread())
+        if not folder.begun and not (same and threads):
             folder.rewrite(config)  # which notes the devices of now
         elif missing and not same:
             say(
                 f"{folder.path} began on {before} device(s), and goes on on {usable()}: "
                 "its end is the same up to the order of sums"
             )
+        elif missing and not threads:
+            say(
+                f"{folder.path} goes on with its matrix products on other threads: its end "
+                "is the same up to the order of sums"
+            )
+        failed: list[Diverged] = []
         for role in missing:
             if folder.has(role):  # a student that learnt beside its teacher
+                continue
+            if failed and role != "baseline":  # which learns from none of the others
                 continue
             try:
                 if role == "student" and config.distils:
@@ -258,7 +212,20 @@ def _finish(folder: RunFolder, env: AbstractWorld, missing: list[str], log: RunL
                 else:
                     _teach(folder, env, "teacher" if role == "student" else role, log)
             except Diverged as error:
-                raise Diverged(f"{error}. {_slower(folder, role)}") from None
+                if role not in ("student", "finetuned"):
+                    raise
+                failed.append(error)
+        if failed:
+            raise failed[0]
+
+
+@contextmanager
+def _advising(folder: RunFolder, role: str) -> Iterator[None]:
+    """A context in which a divergence names the option of this role's rate."""
+    try:
+        yield
+    except Diverged as error:
+        raise Diverged(f"{error}. {_slower(folder, role)}") from None
 
 
 def _slower(folder: RunFolder, role: str) -> str:
@@ -266,7 +233,9 @@ def _slower(folder: RunFolder, role: str) -> str:
     run, path = folder.run, folder.path
     if role == "finetuned":
         return f"Try `ptde finetune {shell(path)} --finetune.lr {run.finetune.lr / 5:.1g}`"
-    if role == "student" and run.distils:
+    if role == "student" and not run.distils:  # it learnt beside its teacher before
+        return "Start another run with a smaller --student.lr"
+    if role == "student":
         return f"Try `ptde distill {shell(path)} --student.lr {run.stage_2.rate / 5:.1g}`"
     rate = f"{run.algo}.lr"
     words = f"{flag(rate)} or {flag(f'{run.algo}.max_grad_norm')}"
@@ -282,7 +251,8 @@ def _teach(folder: RunFolder, env: AbstractWorld, role: str, log: RunLog) -> Non
     hears: list[OnRow] = log.hears(role)
     if role == "teacher":
         hears = [*hears, Budget(config, env, folder.expected, say)]
-    teacher, team, central = teach(training, folder.path / role, hears)
+    with _advising(folder, role):
+        teacher, team, central = teach(training, folder.path / role, hears)
     if not folder.has(role):
         folder.finish(role, teacher, central if role == "teacher" else None)
     if team is not None:
@@ -295,6 +265,11 @@ def _distil(
     folder: RunFolder, env: AbstractWorld, log: RunLog, beside: Team | None = None
 ) -> Team:
     """Runs stage 2, for a new student or for one that learnt ``beside`` its teacher."""
+    with _advising(folder, "student"):
+        return _fit(folder, env, log, beside)
+
+
+def _fit(folder: RunFolder, env: AbstractWorld, log: RunLog, beside: Team | None) -> Team:
     config, path = folder.run, folder.path / "student"
     task, hears = build.distillation(config, env), log.hears("student")
     teacher, state = _source(folder, config, env)
@@ -333,7 +308,8 @@ def _finetune(folder: RunFolder, env: AbstractWorld, log: RunLog) -> Team:
     held = folder.teacher("teacher", config, env) if build.leash(config) else None
     team, central = folder.team("student", config, env), folder.central(config, env)
     task = build.finetuning(config, env, Handed(team, central, held))
-    tuned = teach(task, folder.path / "finetuned", log.hears("finetuned")).team
+    with _advising(folder, "finetuned"):
+        tuned = teach(task, folder.path / "finetuned", log.hears("finetuned")).team
     assert tuned is not None
     return tuned
 

@@ -38,8 +38,8 @@ class Began(NamedTuple):
     """What a run began on, to end in the same bits."""
 
     devices: int
-    one_thread: bool
-    """Whether each device's matrix products were on one thread."""
+    one_thread: bool | None
+    """Whether each device's matrix products were on one thread; None: it is not known."""
 
 
 def began_on(words: Sequence[str]) -> Began | None:
@@ -51,9 +51,8 @@ def began_on(words: Sequence[str]) -> Began | None:
             meta = read_object(Path(word) / "run.json")
         except (ValueError, OSError):  # whoever reads it in earnest says why
             continue
-        devices, one_thread = meta.get("devices"), meta.get("one_thread", True)
-        if type(devices) is int and devices >= 1:
-            return Began(devices, one_thread is True)
+        if type(devices := meta.get("devices")) is int and devices >= 1:
+            return Began(devices, meta.get("one_thread"))
     return None
 
 
@@ -70,19 +69,24 @@ def prepare_devices(number: int | None, began: Began | None = None) -> None:
     import jax
 
     from ptde.compare.workers import one_thread
-    from ptde.rollout.devices import use_devices
+    from ptde.rollout.devices import ONE_THREAD, use_devices
 
     there = len(os.sched_getaffinity(0))
     cores = number or min(began.devices if began else there, there)
     as_it_began = began if began and cores == began.devices else None
-    if as_it_began is None or as_it_began.one_thread:
-        # Each device's products on a thread of its own: the others are at work themselves.
-        os.environ["XLA_FLAGS"] = one_thread(os.environ.get("XLA_FLAGS", ""))
+    single = as_it_began.one_thread if as_it_began else None
+    if single is None:  # else devices that are at work themselves would share the cores
+        single = bool(cores > 1 or number or not began)
+    flags = os.environ.get("XLA_FLAGS", "")
+    os.environ["XLA_FLAGS"] = (
+        one_thread(flags) if single else flags.replace(ONE_THREAD, "").strip()
+    )
     most = max(there, getattr(jax.config, "jax_num_cpu_devices", 0))  # who set more knows
     try:
-        jax.config.update("jax_num_cpu_devices", cores)
-    except RuntimeError:  # JAX has started: the devices are those that it has
-        pass
+        for count in (cores + 1, cores):  # the same number again is refused by nobody
+            jax.config.update("jax_num_cpu_devices", count)
+    except RuntimeError:  # JAX has started: devices and threads are those that it has
+        os.environ["XLA_FLAGS"] = flags
     else:
         if cores > most and as_it_began is None and jax.default_backend() == "cpu":
             raise ValueError(

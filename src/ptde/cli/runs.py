@@ -156,7 +156,7 @@ def resume_command(words: Sequence[str]) -> None:
         run: RunPath
         """The run folder."""
         steps: int | None = None
-        """Joint steps of all stages, more than the run was to have: it ends as if it had
+        """Joint steps, more than the run was to have (its --steps): it ends as if it had
         begun with them. A student that has learnt from its teacher is made anew."""
         log: LogNames = ()
         """Loggers in place of those that the run has had: tensorboard, wandb,

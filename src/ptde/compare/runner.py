@@ -265,7 +265,8 @@ class _Board:
 
     def work(self, cells: list[Cell]) -> int:
         """Joint steps of cells, without those that they had done before."""
-        return sum(c.run.steps * c.run.seeds - self.before[c.folder] for c in cells)
+        todo = [cell for cell in cells if cell.folder in self.before]
+        return sum(c.run.steps * c.run.seeds - self.before[c.folder] for c in todo)
 
     def missing(self) -> list[Cell]:
         """The cells that lack a result of one of their roles."""

@@ -19,7 +19,7 @@ from ptde.diagnosis.shown import Gap, ShownLearner, wide
 from ptde.distill.config import DistillConfig
 from ptde.envs.base import AbstractWorld
 from ptde.files import write_whole
-from ptde.folder import RunFolder
+from ptde.folder import FITTED, RunFolder
 from ptde.jobs import checkpoint
 from ptde.jobs.checkpoint import DamagedCheckpoint
 from ptde.jobs.distill import Distillation, distill
@@ -27,8 +27,6 @@ from ptde.jobs.record import Record
 from ptde.jobs.teach import Training, last_state, replayed, teach
 from ptde.types import Rollout
 
-FOLDER = "diagnosis"
-"""Folder of the fitted students in a run folder."""
 TESTS = 4
 """Tests of each fit, for its progress alone."""
 
@@ -112,7 +110,7 @@ class Fitter:
 
     def _place(self, name: str, config: DistillConfig) -> Path:
         """The student's folder; one that was fitted otherwise is removed from it."""
-        place = self.folder.path / FOLDER / name
+        place = self.folder.path / FITTED / name
         wanted = json.dumps(asdict(config), indent=1)
         noted = place / "student.json"
         with suppress(OSError):

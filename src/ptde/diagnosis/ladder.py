@@ -59,7 +59,7 @@ def diagnose(
     if target.exists() and not target.is_dir():
         raise ValueError(f"--out {target} is a file: type a folder")
     use_compilation_cache()
-    with closing(build.world(folder.run)) as env, folder.alone():
+    with closing(build.world(folder.run)) as env, folder.alone("diagnose"):
         found = _diagnose(folder, env, episodes, quick, target)
     from ptde.diagnosis.picture import draw  # Matplotlib is slow to import
 
