@@ -58,6 +58,7 @@ def test_the_students_gradient_steps_are_counted_apart(env):
         ].gradient_steps
     )
     assert count(data="own", updates=3) == 3 * 20
+    assert count(data="own", steps=50) == 3 * 20  # shared among 20 collections
     assert count(data="teacher", steps=7) == 7
 
 

@@ -248,7 +248,12 @@ CTDS = {"info": "none", "teacher_sight": "all", "online_distillation": True}
         ({}, "student.updates", 3, "data auto: type --student.data own, "),
         ({}, "student.data_steps", 9, "data auto: type --student.data own | teacher"),
         ({"student.data": "own"}, "student.data_steps", 9, "type --student.share 0.0"),
-        ({"algo": "mappo"}, "student.steps", 9, "type --student.data teacher"),
+        (
+            {"algo": "mappo", "student.updates": 9},
+            "student.steps",
+            9,
+            "with --student.updates 9: type --student.updates 0",
+        ),
         ({"world": "ranking"}, "value.td_lambda", 0.1, "0.0: type --gamma 0.99"),
         ({"world": "ranking"}, "value.target_period", 1, "0.0: type --gamma 0.99"),
         ({"world": "ranking"}, "time_out", "terminal", "ranking: type --world smax"),

@@ -60,7 +60,7 @@ def stages(run: Run, env: AbstractWorld, roles: list[str]) -> list[Stage]:
         student, schedule_2 = task.config, task.own_schedule
         own = student.data == "own"
         ends = schedule_2.ends if own else task.ends
-        fits = student.updates * schedule_2.collections if own else student.gradient_steps
+        fits = task.own_updates * schedule_2.collections if own else student.gradient_steps
         tests = len(ends) * held.episodes(task.tested)
         found.append(Stage("the student", task.joint_steps, tests, fits))
     if "finetuned" in roles:

@@ -191,7 +191,7 @@ def test_a_student_that_can_see_it_all_fits_and_one_that_cannot_keeps_the_varian
         ("lr", -1e-3),
         ("held_out", 1.0),
         ("data_epsilon", 2.0),
-        ("updates", 0),
+        ("updates", -1),
         ("warm_up", 1.5),
         ("teacher_share", -0.1),
     ],

@@ -34,11 +34,10 @@ class DistillConfig(Options):
     --online-distillation and ``replay``, the student that learnt beside its teacher learns
     on, to ``steps`` gradient steps in all."""
     steps: Annotated[int, In(0, example=40_000)] = 0
-    """Gradient steps on data of the teacher or the replay. >= 0; 0 takes 40,000 for rows,
-    3,000 for segments."""
+    """Gradient steps. >= 0; 0 takes 40,000 for rows, 3,000 for segments."""
     batch: Annotated[int, In(0, example=1_000)] = 0
     """Rows (one agent at one step) of a gradient step for an mlp on z, else segments. >= 0;
-    0 takes 1,000 rows, 8 segments, or 32 of ``own`` data."""
+    0 takes 1,000 rows or 8 segments."""
     lr: Annotated[float, In(0, example=1e-4)] = 0.0
     """Adam's learning rate; for segments it falls by a cosine to 0. >= 0; 0 takes 1e-4 for
     rows, 2e-3 for segments."""
@@ -61,8 +60,9 @@ class DistillConfig(Options):
     teacher_share: Annotated[float, In(0, 1)] = 0.25
     """With ``own`` data: share of the copies that the teacher plays afterwards.
     In [0, 1]."""
-    updates: Annotated[int, In(1)] = 40
-    """With ``own`` data: gradient steps after each collection. >= 1."""
+    updates: Annotated[int, In(0, example=40)] = 0
+    """With ``own`` data: gradient steps after each collection. >= 0; 0 shares ``steps``
+    among the collections."""
     held_out: Annotated[float, In(0.01, 0.99)] = 0.2
     """Share of the segments that is kept for the test loss. In [0.01, 0.99]."""
     tests: Annotated[int, In(1)] = 20
@@ -115,8 +115,7 @@ class DistillConfig(Options):
     @property
     def batch_size(self) -> int:
         """``batch``, or the default that 0 stands for."""
-        segments = 32 if self.data == "own" else 8
-        return self.batch or (segments if self.whole else 1_000)
+        return self.batch or (8 if self.whole else 1_000)
 
     @property
     def rate(self) -> float:

@@ -93,6 +93,13 @@ class Distillation:
         return Schedule(self.envs, self.segment, self.steps, per_test)
 
     @property
+    def own_updates(self) -> int:
+        """Gradient steps after each collection of the student's own battles."""
+        if self.config.updates:
+            return self.config.updates
+        return -(-self.config.gradient_steps // self.own_schedule.collections)
+
+    @property
     def tested(self) -> int:
         """Episodes of each test."""
         return self.config.test_episodes or self.test_episodes
@@ -126,7 +133,7 @@ class Distillation:
             warm_up=round(c.warm_up * collections),
             share=c.teacher_share,
             epsilon=c.data_epsilon,
-            updates=c.updates,
+            updates=self.own_updates,
             batch=min(c.batch_size, self.envs * collections),
             lr=c.rate,
         )
