@@ -9,7 +9,6 @@ from typing import Annotated
 import tyro
 
 from ptde.cli.arguments import Role, RunPath, Trusting, parse
-from ptde.files import shell
 
 # A word, not a Literal, so that the error for an unknown one names the nearest.
 FormatWord = Annotated[str, tyro.conf.arg(metavar="{onnx,numpy,stablehlo}")]
@@ -18,6 +17,7 @@ FormatWord = Annotated[str, tyro.conf.arg(metavar="{onnx,numpy,stablehlo}")]
 def export_command(words: Sequence[str]) -> None:
     """`ptde export RUN`."""
     from ptde.export import awaited, export_run
+    from ptde.files import shell
     from ptde.folder import RunFolder
 
     @dataclass(frozen=True)
