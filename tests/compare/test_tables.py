@@ -44,6 +44,13 @@ def test_a_cell_says_where_it_has_fewer_seeds():
     assert "mean over 3 seed(s) of 16" in notes({"qmix": entries["qmix"]})[0]
 
 
+def test_a_maps_head_says_where_methods_had_other_numbers_of_steps():
+    alike = {"qmix": {"3m": entry_of(0.5, steps=350_840)}}
+    assert "3m (0.351M)" in markdown(alike, ["3m"])
+    more = {"vdn": {"3m": entry_of(0.5, steps=451_080)}}
+    assert "3m (0.351 to 0.451M)" in markdown(alike | more, ["3m"])
+
+
 def nobody_won(**more):
     return {
         "qmix": {"spread": entry_of(0.0, 0.0, returns=[-20.0, -22.0], **more)},

@@ -146,8 +146,9 @@ def _improvements(entries: Entries) -> list[list[str]]:
 def _header(entries: Entries, maps: Sequence[str]) -> list[str]:
     titles = []
     for where in maps:
-        steps = max((e[where].steps for e in entries.values() if where in e), default=0)
-        titles.append(f"{where} ({steps / 1e6:.3g}M)")
+        steps = [e[where].steps for e in entries.values() if where in e] or [0]
+        least, most = (f"{count / 1e6:.3g}" for count in (min(steps), max(steps)))
+        titles.append(f"{where} ({most if least == most else f'{least} to {most}'}M)")
     return ["method", "reads at execution", *titles, "IQM over maps"]
 
 
