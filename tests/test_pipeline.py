@@ -246,12 +246,16 @@ def test_a_signal_saves_and_the_run_goes_on(tmp_path, finished, monkeypatch, num
     assert equal(folder, finished.folder)
 
 
-def test_a_run_of_more_steps_ends_as_if_it_had_begun_with_them(tmp_path, finished, capsys):
-    folder = tmp_path / "longer"
-    run(dataclasses.replace(TINY, steps=160, baseline=True), folder)
+def test_a_run_of_more_steps_ends_as_if_it_had_begun_with_them(tmp_path, finished):
+    folder = shutil.copytree(finished.folder, tmp_path / "longer")
+    held = RunFolder(folder)
+    held.rewrite(dataclasses.replace(held.run, steps=256))
+    for role in ("teacher", "baseline"):  # as a run of 256 steps leaves it
+        shutil.rmtree(folder / role / "checkpoints" / "320")
+        (folder / role / "model" / "arrays.npz").write_bytes(b"of 256 steps")
     before = (folder / "result.json").read_text()
-    with pytest.raises(ValueError, match="has --steps 160 already: type more"):
-        resume(folder, steps=160)
+    with pytest.raises(ValueError, match="has --steps 256 already: type more"):
+        resume(folder, steps=256)
     assert (folder / "result.json").read_text() == before
     assert main(["resume", str(folder), "--steps", "320"]) == 0
     assert equal(folder, finished.folder)
