@@ -198,25 +198,30 @@ def _finish(folder: RunFolder, env: AbstractWorld, missing: list[str], log: RunL
                 f"{folder.path} goes on with its matrix products on other threads: its end "
                 "is the same up to the order of sums"
             )
-        failed: list[Diverged] = []
+        failed: Diverged | None = None
         for role in missing:
-            if folder.has(role):  # a student that learnt beside its teacher
-                continue
             if failed and role != "baseline":  # which learns from none of the others
                 continue
             try:
-                if role == "student" and config.distils:
-                    folder.finish(role, _distil(folder, env, log))
-                elif role == "finetuned":
-                    folder.finish(role, _finetune(folder, env, log))
-                else:
-                    _teach(folder, env, "teacher" if role == "student" else role, log)
+                _make(folder, env, role, log)
             except Diverged as error:
                 if role not in ("student", "finetuned"):
                     raise
-                failed.append(error)
+                failed = error
         if failed:
-            raise failed[0]
+            raise failed
+
+
+def _make(folder: RunFolder, env: AbstractWorld, role: str, log: RunLog) -> None:
+    """Runs the stage of a role."""
+    if folder.has(role):  # a student that learnt beside its teacher
+        return
+    if role == "student" and folder.run.distils:
+        folder.finish(role, _distil(folder, env, log))
+    elif role == "finetuned":
+        folder.finish(role, _finetune(folder, env, log))
+    else:
+        _teach(folder, env, "teacher" if role == "student" else role, log)
 
 
 @contextmanager

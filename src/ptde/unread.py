@@ -85,8 +85,10 @@ def reads(run: Run) -> frozenset[str]:
 
 def is_read(run: Run, name: str) -> bool:
     """Whether the run reads an option; its learner is traced only for learners' options."""
-    if name in _ALWAYS or name in _read_by_world(run.world):
-        return name not in _ALWAYS or name in _always(run)
+    if name in _ALWAYS:
+        return name in _always(run)
+    if name in _read_by_world(run.world):
+        return True
     return name not in _of_worlds() and name in _read_by_learner(run)
 
 

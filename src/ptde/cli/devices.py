@@ -68,8 +68,7 @@ def prepare_devices(number: int | None, began: Began | None = None) -> None:
     """
     import jax
 
-    from ptde.compare.workers import one_thread
-    from ptde.rollout.devices import ONE_THREAD, use_devices
+    from ptde.rollout.devices import ONE_THREAD, one_thread, use_devices
 
     there = len(os.sched_getaffinity(0))
     cores = number or min(began.devices if began else there, there)

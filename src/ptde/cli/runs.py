@@ -145,7 +145,6 @@ def evaluate_command(words: Sequence[str]) -> None:
 def resume_command(words: Sequence[str]) -> None:
     """`ptde resume RUN`."""
     from ptde.pipeline import resume
-    from ptde.validation import check_count, check_range
 
     @dataclass(frozen=True)
     class Command(Trusting):
@@ -163,9 +162,6 @@ def resume_command(words: Sequence[str]) -> None:
         module:callable; none for none."""
 
     parsed = parse(Command, words, "resume")
-    if parsed.steps is not None:
-        check_range("steps", parsed.steps, 1, example=1_000_000)
-        check_count("steps", parsed.steps)
     resume(parsed.run, parsed.log, parsed.steps).show()
 
 

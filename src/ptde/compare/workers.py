@@ -18,7 +18,7 @@ from ptde.compare.cores import cores
 from ptde.jobs.interrupt import STOPPED, Interrupted, patient_interrupt
 from ptde.jobs.progress import say
 from ptde.jobs.record import Record, Row
-from ptde.rollout.devices import ONE_THREAD
+from ptde.rollout.devices import one_thread
 from ptde.trust import trusted_words
 
 RESUME = """
@@ -167,11 +167,6 @@ def start(
             cwd=cwd,
             start_new_session=True,  # a terminal's Ctrl-C comes once, from here
         )
-
-
-def one_thread(flags: str) -> str:
-    """XLA's flags with the one that keeps its matrix products on a single thread."""
-    return f"{flags} {ONE_THREAD}".strip()
 
 
 def end_of_log(folder: Path) -> str:

@@ -179,7 +179,7 @@ def _ranking(path: Path) -> str:
 def _again(folder: RunFolder, records: Mapping[str, list[Row]]) -> str:
     run, meta = folder.run, folder.meta
     same = "The same run, bit for bit on the same machine and versions"
-    if not meta["one_thread"]:
+    if meta["one_thread"] is False:  # an older folder does not say
         same = "The same run, up to the order of sums (it was begun on several threads)"
     had = {role: rows[-1]["steps"] for role, rows in records.items() if rows}
     alone = had.get("baseline") if folder.has("baseline") else None

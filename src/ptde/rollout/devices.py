@@ -53,6 +53,11 @@ def usable() -> int:
     return _usable
 
 
+def one_thread(flags: str) -> str:
+    """XLA's flags with the one that keeps its matrix products on a single thread."""
+    return f"{flags} {ONE_THREAD}".strip()
+
+
 def on_one_thread() -> bool:
     """Whether matrix products are on one thread, which decides the order of sums."""
     return ONE_THREAD in os.environ.get("XLA_FLAGS", "")
