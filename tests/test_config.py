@@ -14,6 +14,7 @@ from tests.test_rank import letor
 import ptde.compare.runner
 import ptde.pipeline
 from ptde import build
+from ptde.algos.mappo import MappoConfig
 from ptde.algos.value_config import ValueConfig
 from ptde.cli import main
 from ptde.compare.plan import PLANS, Plan
@@ -41,7 +42,7 @@ TYPED = {
     "value": {"lr": 0.25, "buffer": 700, "target_z": "mean"},
     "info_config": {"z": 16, "stochastic": False},
     "mixer_config": {"embed": 16},
-    "mappo": {"lr": 0.25, "gae_lambda": 0.5},
+    "mappo": {"lr": 0.25, "gae_lambda": 0.5, "buffer": 64},
     "smax": {"observation": "native", "sight": 0.5},
     "football": {"control": "fixed"},
     "starcraft": {"difficulty": "5"},
@@ -249,7 +250,7 @@ CTDS = {"info": "none", "teacher_sight": "all", "online_distillation": True}
         ({}, "student.data_steps", 9, "data auto: type --student.data own | teacher"),
         ({"student.data": "own"}, "student.data_steps", 9, "type --student.share 0.0"),
         (
-            {"algo": "mappo", "student.updates": 9},
+            {"student.data": "own", "student.updates": 9},
             "student.steps",
             9,
             "with --student.updates 9: type --student.updates 0",
@@ -406,7 +407,7 @@ def test_no_plan_is_refused(name):
 
 def test_what_a_preset_sets_for_nothing_is_left_away(monkeypatch):
     quick = preset("quick", algo="mappo")
-    assert quick.value == Run().value and quick.student.updates == 4
+    assert quick.value == Run().value and quick.student.steps == 50
     words = ["--preset", "quick", "--algo", "mappo"]
     assert from_the_command_line(words, monkeypatch) == quick
     words = ["--preset", "quick", "--method", "mappo"]
@@ -422,9 +423,12 @@ def test_a_budgets_share_is_of_what_is_read():
     assert plan.base.value == Run().value and plan.base.steps == 200_000
 
 
-@pytest.mark.parametrize(("algo", "data"), [("value", "replay"), ("mappo", "own")])
-def test_a_students_data_is_the_replay_where_there_is_one(algo, data):
-    run = Run(algo=algo, steps=1_000)
+@pytest.mark.parametrize(
+    ("algo", "buffer", "data"),
+    [("value", 320, "replay"), ("mappo", 320, "replay"), ("mappo", 0, "own")],
+)
+def test_a_students_data_is_the_replay_where_there_is_one(algo, buffer, data):
+    run = Run(algo=algo, steps=1_000, mappo=MappoConfig(buffer=buffer))
     assert run.student.data == "auto" and run.stage_2.data == data
     assert run.stages.distil == (0 if data == "replay" else 100)
     typed = Run(algo=algo, student=DistillConfig(data="teacher"))
@@ -440,6 +444,7 @@ def test_every_option_is_read_by_some_run():
         {"info": "giu"},
         {"info": "copa"},
         {"student": DistillConfig(**PAPERS), "finetune": NO_STAGE_3},
+        {"student": DistillConfig(data="own")},
         {"value": ValueConfig(openings=0.2)},
     ]
     found = frozenset().union(

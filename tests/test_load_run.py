@@ -78,3 +78,10 @@ def test_bytes_that_are_no_text(folder, capsys):
     (folder / "run.json").write_bytes(b"\xff\xfe\x00")
     assert main(["report", str(folder)]) == 2
     assert "run.json is damaged" in capsys.readouterr().err
+
+
+def test_mappos_older_runs_go_on_without_a_replay():
+    data = Run(algo="mappo").to_json()
+    del data["mappo"]["buffer"]
+    run = Run.from_json(data)
+    assert (run.stage_2.data, run.stages.distil) == ("own", 200_000)

@@ -61,7 +61,7 @@ def segment_of(run: Run, spec: EnvSpec) -> int:
         return run.segment
     about, longest = algo_of(run.algo).segment, spec.time_limit + 1
     episodes = max(1, round((about + 1) / longest))
-    if algo_of(run.algo).replay and run.value.segment_episodes:
+    if algo_of(run.algo).off_policy and run.value.segment_episodes:
         episodes = run.value.segment_episodes
     return episodes * longest - 1
 
@@ -156,7 +156,7 @@ def check_fits(run: Run, env: AbstractWorld) -> None:
 
 def _check_memory(run: Run, env: AbstractWorld) -> None:
     """Raises ValueError, with what would fit, if an option asks for too much memory."""
-    free, spec, buffer = _free_memory(), env.spec, run.value.buffer
+    free, spec, buffer = _free_memory(), env.spec, run.buffer
     step = spec.n_agents * (spec.local_dim + spec.n_actions) + spec.state_dim
     each, options = 4 * step * segment_of(run, spec), flatten(run)
     _check_part("envs", run.envs, each, free)
@@ -180,11 +180,12 @@ def _check_memory(run: Run, env: AbstractWorld) -> None:
             "smaller --envs or --segment"
         )
     if need + replay > free:
+        option = _buffer_flag(run)
         fitting = int(buffer * 0.8 * max(free - need + replay, 0) / (2 * replay))
         raise ValueError(
-            f"a replay of --buffer {buffer} segments needs {replay / 1e9:.2f} GB, "
+            f"a replay of {option} {buffer} segments needs {replay / 1e9:.2f} GB, "
             f"the run {need / 1e9:.2f} GB and as much again to save it; "
-            f"{free / 1e9:.2f} GB are free. Type --buffer {max(fitting, 1)} or less"
+            f"{free / 1e9:.2f} GB are free. Type {option} {max(fitting, 1)} or less"
         )
     if run.distils and run.stage_2.data != "own":
         _check_student_data(run, env, replay, free)
@@ -196,7 +197,7 @@ def _check_student_data(run: Run, env: AbstractWorld, replay: int, free: int) ->
     """
     task, spec = distillation(run, env), env.spec
     given = task.config.data == "replay"
-    rolls = -(-run.value.buffer // task.envs) if given else task.rolls
+    rolls = -(-run.buffer // task.envs) if given else task.rolls
     floats = spec.local_dim + run.info_config.z + (run.hidden if task.config.whole else 0)
     step = spec.n_agents * (4 * floats + spec.n_actions + 1)
     segments = rolls * task.envs
@@ -204,7 +205,7 @@ def _check_student_data(run: Run, env: AbstractWorld, replay: int, free: int) ->
     if need + given * replay > free:
         fewer = max(1, int(0.8 * segments * free / (need + given * replay)))
         option = f"--student.share 0 --student.data-segments {fewer}"
-        option = f"--buffer {fewer}" if given else option
+        option = f"{_buffer_flag(run)} {fewer}" if given else option
         raise ValueError(
             f"the student's data, {segments} segments, need {need / 1e9:.2f} GB"
             + (f", beside the replay's {replay / 1e9:.2f} GB" if given else "")
@@ -222,6 +223,10 @@ def _check_part(option: str, count: int, each: int, free: int) -> None:
             f"{free / 1e9:.2f} GB are free: type {typed} {max(free // (2 * each), 1)} "
             "or less"
         )
+
+
+def _buffer_flag(run: Run) -> str:
+    return flag(algo_of(run.algo).buffer.removeprefix("value."))
 
 
 def _free_memory() -> int:

@@ -4,6 +4,7 @@ import dataclasses
 import difflib
 import re
 from dataclasses import dataclass, field, replace
+from operator import attrgetter
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -142,12 +143,13 @@ class Run(Options):
                 "--online-distillation needs a teacher that knows more than its student: "
                 "type --info none --teacher-sight all (CTDS), or --info gip"
             )
-        if self.student.data == "replay" and not (self._known and self._known.replay):
+        if self.student.data == "replay" and not self.buffer:
             raise ValueError(
                 f"--student.data replay needs a replay, and {label_of(self.algo)} keeps "
                 "none: leave it away"
+                + (", or type --mappo.buffer 320" if self._known else "")
             )
-        if self.processes.overlap and self._known and not self._known.replay:
+        if self.processes.overlap and self._known and not self._known.off_policy:
             raise ValueError(
                 "--processes.overlap lets the networks from before an update play, and "
                 f"--algo {self.algo} learns from its newest networks' episodes alone: type "
@@ -207,7 +209,7 @@ class Run(Options):
     @property
     def distils(self) -> bool:
         """Whether stage 2 follows stage 1."""
-        online = self._known and self._known.replay and self.online_distillation
+        online = self._known and self._known.off_policy and self.online_distillation
         return self.info != "none" and not online
 
     @property
@@ -255,7 +257,13 @@ class Run(Options):
     def _student_data(self) -> Literal["teacher", "replay", "own"]:
         if self.student.data != "auto":
             return self.student.data
-        return "replay" if self._known and self._known.replay else "own"
+        return "replay" if self.buffer else "own"
+
+    @property
+    def buffer(self) -> int:
+        """Segments in the replay that stage 1 leaves for a student."""
+        option = self._known.buffer if self._known else ""
+        return attrgetter(option)(self) if option else 0
 
     @property
     def rolls_data(self) -> bool:
@@ -276,6 +284,9 @@ class Run(Options):
     @classmethod
     def from_json(cls, data: Any) -> "Run":
         """The run from ``to_json``'s data. ValueError names a field that does not fit."""
+        if isinstance(data, dict) and isinstance(mappo := data.get("mappo"), dict):
+            # MAPPO kept no replay before it had this option.
+            data = {**data, "mappo": {"buffer": 0, **mappo}}
         return _build(cls, data)
 
 

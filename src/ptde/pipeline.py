@@ -286,10 +286,11 @@ def _fit(folder: RunFolder, env: AbstractWorld, log: RunLog, beside: Team | None
         return team
     assert state is not None
     replay = replayed(state)
-    learnt = state.learner.learnt.student
-    del state  # it holds the replay once more
     if beside is None:
+        del state  # it holds the replay once more
         return distill(task, teacher, path, replay=replay, on_row=hears)
+    learnt = state.learner.learnt.student
+    del state
     made = optax.tree_utils.tree_get(learnt.optimiser, "count")
     left = max(1, task.config.gradient_steps - int(made[0]))
     task = replace(task, config=replace(task.config, steps=left))

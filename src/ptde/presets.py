@@ -99,7 +99,7 @@ PRESETS: dict[str, tuple[str, Mapping[str, Any]]] = {
             "test_every": 4_000,
             "episodes": 32,
             "value": ValueConfig(buffer=200, epsilon_steps=5_000),
-            "student": DistillConfig(steps=50, updates=4, batch=4, tests=2),
+            "student": DistillConfig(steps=50, batch=4, tests=2),
             "finetune": FinetuneConfig(tests=2),
         },
     ),

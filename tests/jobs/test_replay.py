@@ -11,6 +11,7 @@ from tests.students import NO_STAGE_3
 from ptde import build
 from ptde.algos import ValueConfig
 from ptde.algos.finetune import FinetuneConfig
+from ptde.algos.mappo import MappoConfig
 from ptde.cli import main
 from ptde.config import Run
 from ptde.folder import RunFolder
@@ -48,6 +49,13 @@ TINY = Run(
     ),
 )
 ONLINE = dataclasses.replace(TINY, online_distillation=True, finetune=FinetuneConfig())
+MAPPO = dataclasses.replace(
+    TINY,
+    algo="mappo",
+    value=ValueConfig(),
+    mixer_config=MixerSizes(),
+    mappo=MappoConfig(epochs=1, buffer=24),
+)
 MADE = 2 * (10 - 1)
 """Gradient steps of stage 1: 10 collections; the first has too few segments for a batch."""
 
@@ -89,10 +97,15 @@ def test_it_ends_in_the_same_bits_after_it_was_stopped(longer, tmp_path):
     assert same(models(longer)[1], models(tmp_path / "run")[1])
 
 
-def test_a_stage_2_on_the_replay_takes_every_segment_with_the_teachers_z_of_now(tmp_path):
-    folder = RunFolder(run(TINY, tmp_path / "run").folder)
+@pytest.mark.parametrize("tiny", [TINY, MAPPO], ids=["value", "mappo"])
+def test_a_stage_2_on_the_replay_takes_every_segment_with_the_teachers_z_of_now(
+    tiny, tmp_path
+):
+    folder = RunFolder(run(tiny, tmp_path / "run").folder)
     env, config = build.world(folder.run), folder.run
     state = last_state(build.training(config, env, "teacher"), folder.path / "teacher")
+    rows = Record(folder.path / "student" / "record.jsonl").rows()
+    assert rows[-1]["joint_steps"] == 320  # all of them the teacher's
     segments = replayed(state)
     assert segments.action.shape[:2] == (1, 24)  # 40 were collected: the buffer is full
     teacher = folder.teacher("teacher", config, env)
@@ -129,8 +142,8 @@ def test_a_replay_that_is_gone_is_named(longer, tmp_path):
 
 
 def test_who_has_no_replay_or_no_z_is_refused():
-    with pytest.raises(ValueError, match="mappo keeps none"):
-        dataclasses.replace(TINY, algo="mappo")
+    with pytest.raises(ValueError, match=r"mappo keeps none: .* type --mappo\.buffer"):
+        dataclasses.replace(TINY, algo="mappo", mappo=MappoConfig(buffer=0))
     with pytest.raises(ValueError, match="CTDS's has none"):
         dataclasses.replace(
             TINY, info="none", teacher_sight="all", online_distillation=True

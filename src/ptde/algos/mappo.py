@@ -15,12 +15,13 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Bool, Float, Int, Key
+from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
 from ptde.agents.base import AbstractCritic
 from ptde.agents.team import SamplingPolicy, Teacher, Team
 from ptde.algos.base import AbstractLearner, Metrics, ModelState
 from ptde.algos.leash import Leash, only
+from ptde.algos.replay import Replay
 from ptde.distill.students import StudentInfo
 from ptde.ops.devices import averaged
 from ptde.ops.losses import clipped_surrogate, clipped_value_loss
@@ -63,6 +64,9 @@ class MappoConfig(Options):
     """Where the value's loss turns linear, in normalised units. > 0."""
     max_grad_norm: Annotated[float, In(0, open=True)] = 10.0
     """Global norm at which gradients are clipped, actor and critic apart. > 0."""
+    buffer: Annotated[int, In(0)] = 320
+    """Segments of the last rollouts that are kept for the student, which plays for its data
+    where there are none. >= 0."""
 
     def on(self, map_name: str) -> "MappoConfig":
         """This config, with the map's epochs and clip where they are 0."""
@@ -122,6 +126,8 @@ class MappoState(eqx.Module):
     value_norm: ValueNorm
     leash: Leash | None
     """The leash of stage 3, if there is one."""
+    replay: Replay | None
+    """The last rollouts, if they are kept for a student."""
     collections: Int[Array, ""]
     """Number of rollouts so far."""
 
@@ -181,16 +187,21 @@ class MappoLearner(AbstractLearner[MappoState]):
             judge, leash = Judge(critic, ValueNorm.new()), None
         else:
             actor, judge, leash = given
+        buffer, copies = self.config.buffer, len(example.action)
         return MappoState(
             actor=ModelState(actor, self.optimiser.init(actor)),
             critic=ModelState(judge.critic, self.optimiser.init(judge.critic)),
             value_norm=judge.value_norm,
             leash=leash,
+            replay=Replay.new(example, buffer, copies) if buffer else None,
             collections=jnp.zeros((), jnp.int32),
         )
 
     def parts(self, copies: int) -> int:
         return copies
+
+    def in_parts(self, state: MappoState) -> PyTree:
+        return () if state.replay is None else state.replay.segments
 
     def behave(self, state: MappoState) -> SamplingPolicy:
         return SamplingPolicy(state.actor.model)
@@ -234,9 +245,14 @@ class MappoLearner(AbstractLearner[MappoState]):
         (actor, critic), metrics = jax.lax.scan(epoch, learnt, None, length=epochs)
         metrics = jax.tree.map(lambda x: x[-1], metrics)
         metrics["target"] = scale.mean
-        count = state.collections + 1
+        replay = state.replay and state.replay.add(replace(rollout, noise=None))
         state = replace(
-            state, actor=actor, critic=critic, value_norm=scale, collections=count
+            state,
+            actor=actor,
+            critic=critic,
+            value_norm=scale,
+            replay=replay,
+            collections=state.collections + 1,
         )
         return state, metrics
 

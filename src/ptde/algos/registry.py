@@ -53,8 +53,10 @@ class Algo:
     """Approximate length of a segment, in joint steps."""
     leash: float = 0.0
     """Weight of the leash in stage 3 where the user gives none."""
-    replay: bool = False
-    """Whether it keeps a replay, from which a student can learn."""
+    buffer: str = ""
+    """The option for the segments in its replay, from which a student can learn."""
+    off_policy: bool = False
+    """Whether it learns from its replay, and so from what older networks played."""
     mixes: bool = False
     """Whether it mixes the agents' values, and is named after its ``--mixer``."""
 
@@ -109,7 +111,10 @@ def _online_student(run: Run, spec: EnvSpec) -> AbstractOnlineStudent | None:
 
 
 def _mappo(run: Run, spec: EnvSpec) -> MappoLearner:
-    return MappoLearner(lambda key: mappo_models(run, spec, key=key), run.mappo.on(run.map))
+    config = run.mappo.on(run.map)
+    if run.info == "none":  # there will be no student
+        config = replace(config, buffer=0)
+    return MappoLearner(lambda key: mappo_models(run, spec, key=key), config)
 
 
 def _tune_value(run: Run, tuning: Tuning) -> ValueLearner:
@@ -136,7 +141,7 @@ def _tune_value(run: Run, tuning: Tuning) -> ValueLearner:
 
 def _tune_mappo(run: Run, tuning: Tuning) -> MappoLearner:
     f = run.finetune
-    config = replace(run.mappo.on(run.map), lr=f.lr)
+    config = replace(run.mappo.on(run.map), lr=f.lr, buffer=0)
     return MappoLearner(_given, config, tuning.warm_up, f.parts)
 
 
@@ -149,7 +154,8 @@ ALGOS: dict[str, Algo] = {
         _value,
         lambda run, spec, key: value_model(run, spec, key=key).teacher,
         _tune_value,
-        replay=True,
+        buffer="value.buffer",
+        off_policy=True,
         mixes=True,
         leash=1.0,
     ),
@@ -158,6 +164,7 @@ ALGOS: dict[str, Algo] = {
         lambda run, spec, key: mappo_models(run, spec, key=key)[0],
         _tune_mappo,
         segment=400,  # as Yu et al. have it
+        buffer="mappo.buffer",
         leash=0.1,
     ),
 }
