@@ -3,7 +3,6 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 import pytest
-from tests.students import NO_STAGE_3
 
 from ptde import build
 from ptde.algos.registry import value_model
@@ -11,7 +10,7 @@ from ptde.config import Run
 from ptde.jobs.checkpoint import size_of
 from ptde.rollout.collect import rollout_shapes
 
-PROBE = Run(world="probe", map="personal", finetune=NO_STAGE_3)
+PROBE = Run(world="probe", map="personal")
 
 
 @pytest.mark.parametrize(

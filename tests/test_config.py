@@ -8,12 +8,13 @@ from unittest.mock import Mock
 import jax
 import jax.numpy as jnp
 import pytest
-from tests.students import NO_STAGE_3, PAPERS
+from tests.students import PAPERS
 from tests.test_rank import letor
 
 import ptde.compare.runner
 import ptde.pipeline
 from ptde import build
+from ptde.algos.finetune import FinetuneConfig
 from ptde.algos.mappo import MappoConfig
 from ptde.algos.value_config import ValueConfig
 from ptde.cli import main
@@ -60,7 +61,7 @@ def each_same_words():
             if world == "ranking":  # learns without targets
                 names.pop("value.target_z", None)
             base = Run(world=world, algo="mappo" if group == "mappo" else "value")
-            if all(is_read(base, name) for name in names):
+            if all(is_read(put(base, names), name) for name in names):
                 yield pytest.param(world, group, names, id=f"{world}-{group or 'run'}")
 
 
@@ -443,8 +444,8 @@ def test_every_option_is_read_by_some_run():
         {"mixer": "qplex"},
         {"info": "giu"},
         {"info": "copa"},
-        {"student": DistillConfig(**PAPERS), "finetune": NO_STAGE_3},
-        {"student": DistillConfig(data="own")},
+        {"student": DistillConfig(**PAPERS)},
+        {"student": DistillConfig(data="own"), "finetune": FinetuneConfig(share=0.1)},
         {"value": ValueConfig(openings=0.2)},
     ]
     found = frozenset().union(

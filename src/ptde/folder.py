@@ -214,8 +214,7 @@ class RunFolder:
         if not (self.path / "teacher" / "central").is_dir():
             raise ValueError(
                 f"{self.path}/teacher holds no mixer or critic to fine-tune with: an older "
-                "ptde taught it. Teach another with `ptde run`, or do without: "
-                "--finetune.share 0"
+                "ptde taught it. Teach another with `ptde run`"
             )
         return self._load("teacher", like, "central")
 

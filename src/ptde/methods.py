@@ -42,6 +42,10 @@ class Method:
     """Name of the run; methods with the same name share it."""
     role: Literal["teacher", "student", "finetuned"] = "teacher"
 
+    def role_in(self, run: Run) -> str:
+        """The role in a run: what is fine-tuned is a student where there is no stage 3."""
+        return "student" if self.role == "finetuned" and not run.finetunes else self.role
+
     @property
     def centralised(self) -> bool:
         """Whether the team needs more than local information in execution."""
@@ -185,7 +189,8 @@ def _family(learner: str, **fixed: Any) -> dict[str, Method]:
 
 
 def _ptde(learner: str, **fixed: Any) -> dict[str, Method]:
-    """The whole recipe within one budget: teacher, student, and the student fine-tuned.
+    """The whole recipe within one budget: teacher, student and, with a --finetune.share,
+    the student fine-tuned.
     z is its mean from the start: a team learns sooner with it, and a student fits no other.
     The state is encoded first, for speed: each joint step takes 0.6 of the time.
     """
@@ -201,7 +206,7 @@ def _ptde(learner: str, **fixed: Any) -> dict[str, Method]:
         ),
         low: Method(
             name,
-            "taught, distilled and fine-tuned within --steps",
+            "the whole recipe within --steps; fine-tuned with a --finetune.share",
             LOCAL,
             whole,
             low,

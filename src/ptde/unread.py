@@ -162,7 +162,7 @@ def _changes(run: Run, name: str) -> Iterator[tuple[str, list[Any], Run]]:
     """Options on which this one may depend, other values of theirs, and a run to try."""
     mine, plain = flatten(run), flatten(Run())
     group = name.rpartition(".")[0]
-    for n in reads(run):
+    for n in sorted(reads(run), key=lambda n: n in _CHOICES):
         if group and n.rpartition(".")[0] == group and mine[n] != plain[n]:
             yield n, [plain[n]], run
     others = lambda n: [value for value in _CHOICES[n] if value != mine[n]]

@@ -179,7 +179,7 @@ def test_what_cannot_be_tuned_is_refused_with_what_to_type(finished, tmp_path, m
             finetune_run(folder)
     before = leaves(folder, "finetuned")
     shutil.rmtree(folder / "teacher" / "central")
-    with pytest.raises(ValueError, match=r"no mixer or critic .* --finetune\.share 0"):
+    with pytest.raises(ValueError, match=r"no mixer or critic .* `ptde run`"):
         finetune_run(folder)
     assert equal(before, leaves(folder, "finetuned"))
     shutil.rmtree(folder / "student")

@@ -3,6 +3,7 @@ import dataclasses
 import pytest
 
 from ptde import build
+from ptde.algos.finetune import FinetuneConfig
 from ptde.cli import main
 from ptde.cli.arguments import parse
 from ptde.cli.compare import _typed_run
@@ -203,6 +204,13 @@ def test_a_stage_2_is_run_only_where_its_student_is_asked_for():
     assert goals == {"qmix_giu": "teach", "qmix_gip": "run", "online": "run"}
     alone = dataclasses.replace(plan, methods=("qmix_kd",)).cells()
     assert [(cell.name, cell.roles) for cell in alone] == [("qmix_gip", {"student"})]
+
+
+@pytest.mark.parametrize(("share", "role"), [(0.0, "student"), (0.1, "finetuned")])
+def test_the_whole_recipe_ends_with_the_last_stage_that_there_is(share, role):
+    base = Run(finetune=FinetuneConfig(share=share))
+    [cell] = Plan(("qmix_ptde_teacher", "qmix_ptde"), ("3m",), base=base).cells()
+    assert (cell.roles, cell.goal) == ({"teacher", role}, "run")
 
 
 def test_a_share_of_the_budget():

@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.documents import ROOT, fenced
 
+from ptde.algos.finetune import FinetuneConfig
 from ptde.cli import main
 from ptde.cli.arguments import parse
 from ptde.cli.compare import Command, _table_of
@@ -116,8 +117,9 @@ def test_the_papers_table_is_divided_by_joint_steps():
 
 def test_a_run_counts_with_the_stages_of_its_goal():
     assert joint_steps(cell(100, 1, goal="run")) == 100
-    assert joint_steps(cell(100, 1, goal="teach")) == 90  # a tenth for stage 3
-    assert joint_steps(cell(100, 1, goal="teach", baseline=True)) == 180
+    tuned = {"finetune": FinetuneConfig(share=0.1)}
+    assert joint_steps(cell(100, 1, goal="teach", **tuned)) == 90
+    assert joint_steps(cell(100, 1, goal="teach", baseline=True, **tuned)) == 180
 
 
 def test_the_shards_stay_whatever_is_there(tmp_path):

@@ -6,7 +6,6 @@ import shutil
 import jax
 import numpy as np
 import pytest
-from tests.students import NO_STAGE_3
 
 from ptde import build
 from ptde.algos import ValueConfig
@@ -36,7 +35,6 @@ TINY = Run(
     info_config=InfoSizes(z=4, hyper_hidden=4),
     mixer_config=MixerSizes(embed=4, hypernet_hidden=4),
     value=ValueConfig(buffer=24, batch=8, epsilon_steps=100),
-    finetune=NO_STAGE_3,
     student=DistillConfig(
         network="mlp",
         objective="z",

@@ -52,31 +52,31 @@ class Entry:
 
     def add(self, folder: Path, method: Method, seeds: range | None = None) -> None:
         """Adds one more finished run: its seeds, or those of them that ``seeds`` names."""
-        result = load_result(folder)
-        score = result[method.role]
+        result, run = load_result(folder), load_run(folder)[0]
+        role = method.role_in(run)
+        score = result[role]
         if "returns" not in score:
             raise ValueError(
                 f"{folder}/result.json lacks each seed's return (an older version wrote "
                 f"it): type `ptde evaluate {shell(folder)}`"
             )
-        run = load_run(folder)[0]
         all_of_it = range(run.seed, run.seed + len(score["seeds"]))
         numbers = all_of_it if seeds is None else overlap(all_of_it, seeds)
         mine = slice(numbers.start - run.seed, numbers.stop - run.seed)
         self.seeds += score["seeds"][mine]
         self.returns += score["returns"][mine]
-        if method.role == "student":
+        if role == "student":
             self.teacher += result["teacher"]["seeds"][mine]
         self.episodes += score["episodes"] * len(numbers) // len(all_of_it)
         self.spoken += [score.get("communication", 0.0)] * len(numbers)
         self.measure = result.get("measure", self.measure)
         self.student = run.stage_2
         rows = part(Record(folder / "teacher" / "record.jsonl").rows(), mine)
-        self.records.append((numbers, rows if method.role == "teacher" else beside(rows)))
-        tests = part(tests_of(folder, method.role), mine)
+        self.records.append((numbers, rows if role == "teacher" else beside(rows)))
+        tests = part(tests_of(folder, role), mine)
         self.tests.append((numbers, tests))
         self.steps = tests[-1]["steps"] if tests else result["steps"]
-        if method.role == "student":
+        if role == "student":
             stage2 = part(Record(folder / "student" / "record.jsonl").rows(), mine)
             self.distillations += [stage2] if stage2 else []
 

@@ -152,15 +152,15 @@ class Plan:
 
     def cells(self) -> list[Cell]:
         """The runs of the comparison, each once, map by map."""
-        roles: dict[str, set[str]] = {}
+        sharing: dict[str, list[str]] = {}
         for method in self.methods:
-            roles.setdefault(METHODS[method].run, set()).add(METHODS[method].role)
-        first = {METHODS[method].run: method for method in reversed(self.methods)}
+            sharing.setdefault(METHODS[method].run, []).append(method)
         cells = []
         for name in self.maps:
-            for shared, asked in roles.items():
-                run = run_of(first[shared], self.on(name))
-                cells.append(Cell(run, name, shared, frozenset(asked)))
+            for shared, methods in sharing.items():
+                run = run_of(methods[0], self.on(name))
+                roles = frozenset(METHODS[method].role_in(run) for method in methods)
+                cells.append(Cell(run, name, shared, roles))
         return cells
 
 

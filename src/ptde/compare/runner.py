@@ -145,9 +145,9 @@ def _finished(plan: Plan, out: Path) -> dict[str, list[tuple[str, Path]]]:
     for name, where in itertools.product(plan.methods, plan.maps):
         method = METHODS[name]
         for folder in _runs(out / place_of(where) / method.run):
-            if method.role not in load_result(folder):
-                continue
             run = load_run(folder)[0]
+            if method.role_in(run) not in load_result(folder):
+                continue
             if _odd(run, on_probe(name, plan.on(where))):  # as it may be on its own world
                 _same_options(run, run_of(name, plan.on(where)), folder)
             numbers = range(run.seed, run.seed + run.seeds)
@@ -170,7 +170,8 @@ def _on(
     for name, found in folders.items():
         method = METHODS[name]
         for folder in (f for w, f in found if w == where):
-            runs.setdefault(method.label, []).append((folder, method.role))
+            role = method.role_in(load_run(folder)[0])
+            runs.setdefault(method.label, []).append((folder, role))
     return runs
 
 
