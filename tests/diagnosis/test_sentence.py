@@ -79,7 +79,7 @@ def test_a_learner_without_a_third_stage_is_not_sent_there(monkeypatch):
 
 def test_where_nothing_is_lost_nothing_is_proposed():
     text = said({"shift": 0.3}, student=0.88)
-    assert "The student keeps what its teacher reaches" in text
+    assert "the student keeps what its teacher reaches" in text
     assert "--" not in text
 
 

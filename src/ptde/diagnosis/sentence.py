@@ -53,8 +53,9 @@ def sentence(
         )
     if not gap.stands:
         return (
-            f"The student keeps what its teacher reaches: {measure} goes from {ends}, and "
-            f"a gap of {gap.chance:.3f} could be chance."
+            "As far as so many seeds and episodes tell, the student keeps what its teacher "
+            f"reaches: {measure} goes from {ends}, and a gap of {gap.chance:.3f} could be "
+            "chance."
         )
     total = f"{measure[0].upper()}{measure[1:]} falls from {ends}, a gap of {gap.size:.3f}"
     found = sorted((n for n in parts if parts[n].stands), key=lambda n: -parts[n].size)
