@@ -21,8 +21,12 @@ HOW_TO = ROOT / "docs" / "howto"
 CHECK = "ptde check search:Search"
 WORDS = "--steps 60_000 --test-every 10_000"
 TEACH = f"ptde teach env:search:Search {WORDS} --out runs/search"
-PLAIN = f"ptde teach env:search:Search --info none {WORDS} --out runs/plain"
 DISTILL = "ptde distill runs/search"
+FINETUNE = "ptde finetune runs/search --finetune.steps 30_000"
+PLAIN = (
+    "ptde teach env:search:Search --info none --steps 90_000 --test-every 10_000 "
+    "--out runs/plain"
+)
 EVALUATE = "ptde evaluate runs/search --episodes 1000"
 REPLAY = "ptde replay runs/search --episode 3"
 BESIDE = "ptde replay runs/search --early-late --versus runs/plain"
@@ -45,7 +49,6 @@ _ANY = """
 _TOLD = """
     --z 4 --hyper-hidden 4 --student.hidden 8 --student.steps 4 --student.batch 2
     --student.tests 1 --student.test-episodes 4
-    --finetune.share 0.25 --finetune.tests 1 --finetune.test-episodes 4
 """
 ANY, TOLD = _ANY.split(), _TOLD.split()
 """Sizes for a run of a few seconds; the second are of a team that is told something."""
@@ -57,12 +60,12 @@ def pages():
 
 def test_no_command_of_the_pages_is_forgotten():
     typed = {" ".join(words) for page in pages() for words in commands(page)}
-    known = {CHECK, TEACH, PLAIN, DISTILL, EVALUATE, REPLAY, EXPORT, RESUME, DIAGNOSE}
-    assert typed == known | {BESIDE, REPORT, CHECK_JAX, RUN_JAX, *PAPERS}
+    known = {CHECK, TEACH, DISTILL, FINETUNE, PLAIN, EVALUATE, REPLAY, EXPORT, RESUME}
+    assert typed == known | {DIAGNOSE, BESIDE, REPORT, CHECK_JAX, RUN_JAX, *PAPERS}
 
 
 def test_the_tutorial_has_its_commands_in_their_order():
-    order = [CHECK, TEACH, DISTILL, PLAIN, EVALUATE, REPLAY, EXPORT]
+    order = [CHECK, TEACH, DISTILL, FINETUNE, PLAIN, EVALUATE, REPLAY, EXPORT]
     assert [" ".join(words) for words in commands(TUTORIAL)] == order
 
 
@@ -83,6 +86,7 @@ def reader(tmp_path_factory):
         assert typed(CHECK) == 0
         assert typed(TEACH, *ANY, *TOLD) == 0
         assert typed(DISTILL) == 0
+        assert typed(FINETUNE, "--finetune.steps", "64", "--finetune.tests", "1") == 0
         assert typed(EVALUATE, "--episodes", "4") == 0
         assert typed(REPLAY) == 0
         assert typed(RESUME) == 0
@@ -154,7 +158,7 @@ def test_the_world_in_jax_is_checked_and_run(tmp_path, monkeypatch):
     assert typed(CHECK_JAX) == 0
     assert typed(RUN_JAX, *ANY, *TOLD) == 0
     (folder,) = (tmp_path / "runs").iterdir()
-    assert RunFolder(folder).has("finetuned")
+    assert RunFolder(folder).has("student")
 
 
 def python(code, folder):

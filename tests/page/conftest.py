@@ -15,7 +15,7 @@ STAGES = dataclasses.replace(
     TINY,
     seeds=2,
     baseline=True,
-    finetune=FinetuneConfig(share=0.2, tests=2, test_episodes=4),
+    finetune=FinetuneConfig(share=0.2, leash=1.0, tests=2, test_episodes=4),
 )
 
 

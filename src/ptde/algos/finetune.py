@@ -30,7 +30,7 @@ class FinetuneConfig(Options):
     """Share of --steps that this stage takes. In [0, 1); 0 leaves it to ``steps``."""
     steps: Annotated[int, In(0, example=100_000)] = 0
     """Joint steps of this stage on top of --steps, where ``share`` is 0. >= 0; with both 0,
-    the default, there is no such stage: in battles it adds nothing (docs)."""
+    the default, there is no such stage."""
     trains: Literal["all", "student", "network"] = "all"
     """The parts that learn: the student, the network that the teacher left, or both."""
     lr: Annotated[float, In(0, open=True)] = 5e-4
@@ -46,8 +46,8 @@ class FinetuneConfig(Options):
     the critic learns from). In [0, 1)."""
     leash: Annotated[float | None, In(0, example=1.0)] = None
     """Weight of the divergence of the student's policy from its teacher's, on the episodes
-    that the student plays: without it a value learner falls back to what rewards alone
-    teach in so many steps. >= 0; None: 0.1 for mappo, 1 for value."""
+    that the student plays: it holds the team to what it cannot know. >= 0; None: 0.1 for
+    mappo, 0 for value."""
     tests: Annotated[int, In(1)] = 10
     """How often the team is tested. >= 1."""
     test_episodes: Annotated[int, In(0, example=64)] = 0

@@ -157,7 +157,6 @@ ALGOS: dict[str, Algo] = {
         buffer="value.buffer",
         off_policy=True,
         mixes=True,
-        leash=1.0,
     ),
     "mappo": Algo(
         _mappo,
