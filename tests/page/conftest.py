@@ -1,4 +1,5 @@
 import dataclasses
+import os
 
 import jax
 import pytest
@@ -10,6 +11,7 @@ from ptde.algos.finetune import FinetuneConfig
 from ptde.config import Run, for_role
 from ptde.folder import RunFolder
 from ptde.pipeline import run
+from ptde.rollout.devices import one_thread
 
 STAGES = dataclasses.replace(
     TINY,
@@ -23,7 +25,9 @@ STAGES = dataclasses.replace(
 def finished(tmp_path_factory):
     """The folder of a run of all stages that has ended."""
     folder = tmp_path_factory.mktemp("page") / "finished"
-    run(STAGES, folder)
+    with pytest.MonkeyPatch.context() as patch:  # as if the command line had begun it
+        patch.setenv("XLA_FLAGS", one_thread(os.environ["XLA_FLAGS"]))
+        run(STAGES, folder)
     return folder
 
 
