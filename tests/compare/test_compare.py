@@ -185,12 +185,25 @@ def test_communication_is_the_mean_over_the_seeds_of_all_runs(compared, tmp_path
 def test_other_options_in_the_same_folder_are_refused(compared, capsys, table):
     arguments, out = compared
     assert main([*arguments, "--budget-scale", "0.5", *table]) == 2
-    assert "was run with other options (steps, value): type another --out" in (
+    assert "qmix/0+2 was run with --steps 96 --epsilon-steps 100000: type " in (
         capsys.readouterr().err
     )
     assert main([*arguments, "--budget-scale", "2", *table]) == 2
     folder = out / "personal" / "qmix" / "0+2"
     assert f"`ptde resume {folder} --steps 192` lets it go on" in capsys.readouterr().err
+
+
+def test_options_that_a_run_does_not_read_may_differ(compared, capsys):
+    arguments, out = compared
+    path = out / "personal" / "qmix" / "0+2" / "run.json"
+    before = path.read_text()
+    changed = json.loads(before)
+    changed["run"]["finetune"]["share"] = 0.3  # as where a default was another one
+    path.write_text(json.dumps(changed))
+    try:
+        assert main([*arguments, "--table-only"]) == 0
+    finally:
+        path.write_text(before)
 
 
 def test_a_table_of_nothing_is_refused_and_no_folder_made(compared, tmp_path, capsys):

@@ -25,11 +25,13 @@ from ptde.jobs.interrupt import Interrupted, resumable
 from ptde.jobs.job import Diverged
 from ptde.jobs.progress import console, say
 from ptde.methods import METHODS, on_probe, run_of
+from ptde.options import flatten
 from ptde.pipeline import resume
 from ptde.processes import WorldFailed
 from ptde.report.registry import report_of
 from ptde.report.result import load_result
 from ptde.rollout.runner import runner_of
+from ptde.unread import flag, is_read
 
 
 def compare(plan: Plan, out: Path, workers: int = 1) -> Entries:
@@ -218,7 +220,7 @@ def _apart(whole: Cell, out: Path, single: bool) -> list[Cell]:
 
 
 def _same_options(there: Run, here: Run, folder: Path) -> None:
-    """Raises ValueError if two runs differ in more than their seeds."""
+    """Raises ValueError if two runs differ in more than their seeds and what none reads."""
     odd = _odd(there, here)
     if odd == ["steps"] and there.steps < here.steps:
         raise ValueError(
@@ -226,16 +228,18 @@ def _same_options(there: Run, here: Run, folder: Path) -> None:
             f"--steps {here.steps}` lets it go on to those of the comparison"
         )
     if odd:
+        had = flatten(there)
         raise ValueError(
-            f"{folder} was run with other options ({', '.join(odd)}): type another --out, "
-            "or the options that it was run with"
+            f"{folder} was run with {' '.join(flag(name, had[name]) for name in odd)}: "
+            "type another --out, or these options"
         )
 
 
 def _odd(there: Run, here: Run) -> list[str]:
-    """The names of what differs between two runs, beside their seeds."""
-    a, b = there.to_json(), here.to_json()
-    return [name for name in b if name not in ("seed", "seeds") and a[name] != b[name]]
+    """The options that differ between two runs, beside their seeds, and that one reads."""
+    a, b = flatten(there), flatten(here)
+    differ = [name for name in b if name not in ("seed", "seeds") and a[name] != b[name]]
+    return [name for name in differ if is_read(there, name) or is_read(here, name)]
 
 
 def _begin(cell: Cell, out: Path) -> Path:
