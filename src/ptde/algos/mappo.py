@@ -65,8 +65,8 @@ class MappoConfig(Options):
     max_grad_norm: Annotated[float, In(0, open=True)] = 10.0
     """Global norm at which gradients are clipped, actor and critic apart. > 0."""
     buffer: Annotated[int, In(0)] = 320
-    """Segments of the last rollouts that are kept for the student, which plays for its data
-    where there are none. >= 0."""
+    """Segments of the last rollouts that are kept for the student. >= 0; with 0 it plays
+    for its data."""
 
     def on(self, map_name: str) -> "MappoConfig":
         """This config, with the map's epochs and clip where they are 0."""
