@@ -310,7 +310,7 @@ def test_nan_stops_the_run_with_what_one_needs_to_know(tmp_path):
     [
         ("teacher", "another run with a smaller --lr or --max-grad-norm"),
         ("student", "`ptde distill {} --student.lr 2e-05`"),
-        ("finetuned", "`ptde finetune {} --finetune.lr 0.0001`"),
+        ("finetuned", "`ptde finetune {} --finetune.lr 0.0002`"),
     ],
 )
 def test_who_diverged_tells_which_rate_to_lower(finished, role, advice):

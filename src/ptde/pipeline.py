@@ -235,16 +235,17 @@ def _advising(folder: RunFolder, role: str) -> Iterator[None]:
 
 def _slower(folder: RunFolder, role: str) -> str:
     """What to type after a role's loss was not finite."""
-    run, path = folder.run, folder.path
+    run, path, options = folder.run, folder.path, flatten(folder.run)
+    rate = f"{run.algo}.lr"
     if role == "finetuned":
-        return f"Try `ptde finetune {shell(path)} --finetune.lr {run.finetune.lr / 5:.1g}`"
+        lower = (run.finetune.lr or options[rate]) / 5
+        return f"Try `ptde finetune {shell(path)} --finetune.lr {lower:.1g}`"
     if role == "student" and not run.distils:  # it learnt beside its teacher before
         return "Start another run with a smaller --student.lr"
     if role == "student":
         return f"Try `ptde distill {shell(path)} --student.lr {run.stage_2.rate / 5:.1g}`"
-    rate = f"{run.algo}.lr"
     words = f"{flag(rate)} or {flag(f'{run.algo}.max_grad_norm')}"
-    smaller = words if rate in flatten(run) else "learning rate"
+    smaller = words if rate in options else "learning rate"
     return f"Start another run with a smaller {smaller}: a resumed one keeps its options"
 
 

@@ -33,8 +33,9 @@ class FinetuneConfig(Options):
     the default, there is no such stage."""
     trains: Literal["all", "student", "network"] = "all"
     """The parts that learn: the student, the network that the teacher left, or both."""
-    lr: Annotated[float, In(0, open=True)] = 5e-4
-    """Adam's learning rate; with a value learner it falls linearly to 0. > 0."""
+    lr: Annotated[float, In(0, example=1e-3)] = 0.0
+    """Adam's learning rate; with a value learner it falls linearly to 0. >= 0; 0 takes that
+    of stage 1."""
     epsilon: Annotated[float, In(0, 1)] = 0.05
     """Probability of a random action. In [0, 1]."""
     updates: Annotated[int, In(1)] = 8

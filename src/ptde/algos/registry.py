@@ -122,7 +122,7 @@ def _tune_value(run: Run, tuning: Tuning) -> ValueLearner:
     value = changed(
         run.value,
         batch=min(run.value.batch, tuning.collections * run.envs),
-        lr=f.lr,
+        lr=f.lr or run.value.lr,
         lr_end=0.0,
         average=f.average,
         updates=f.updates,
@@ -141,7 +141,8 @@ def _tune_value(run: Run, tuning: Tuning) -> ValueLearner:
 
 def _tune_mappo(run: Run, tuning: Tuning) -> MappoLearner:
     f = run.finetune
-    config = replace(run.mappo.on(run.map), lr=f.lr, buffer=0)
+    config = run.mappo.on(run.map)
+    config = replace(config, lr=f.lr or config.lr, buffer=0)
     return MappoLearner(_given, config, tuning.warm_up, f.parts)
 
 
