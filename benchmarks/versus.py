@@ -55,7 +55,7 @@ EQUAL = """
     --updates 1 --average 0 --hidden 64 --test-episodes 8
 """
 """ptde's options for the same work."""
-RECIPE = "--steps 350_000 --student.steps 1000"
+RECIPE = "--steps 350_000 --student.steps 1000 --finetune.share 0"
 """ptde's options for a student that wins, on 3s_vs_5z."""
 RECORDER = """
 import json, os, time

@@ -27,7 +27,6 @@ TINY = shlex.split(
     --buffer 8 --batch 2 --updates 1 --epsilon-steps 100 --episodes 4 --test-episodes 2
     --student.hidden 8 --student.batch 2 --student.tests 3 --student.data own
     --student.updates 1
-    --finetune.tests 3 --finetune.updates 1
     """
 )
 """Small networks, and tests and checkpoints at every turn."""
@@ -43,7 +42,8 @@ def words_of(world: str, steps: int = 384, periods: int = 8) -> list[str]:
     """`ptde run` of all three stages in a world of ``WORLDS``, with many saves."""
     often = ["--test-every", str(steps // periods), "--checkpoint-every", "1"]
     shares = ["--student.share", "0.2", "--finetune.share", "0.2"]
-    return ["run", *WORLDS[world], *TINY, "--steps", str(steps), *often, *shares]
+    tuned = ["--finetune.tests", "3", "--finetune.updates", "1"]
+    return ["run", *WORLDS[world], *TINY, "--steps", str(steps), *often, *shares, *tuned]
 
 
 def ptde(words: Sequence[str], log: Path, code: str = "", **more: str) -> subprocess.Popen:

@@ -81,7 +81,7 @@ def main(options: Memory) -> int:
     run, log = folder / "run", folder / "log.txt"
     often = ["--test-every", str(options.tests), "--checkpoint-every"]
     often += [str(5 * options.tests), "--steps", str(options.steps), "--seed"]
-    often += [str(options.seed), "--student.share", "0"]
+    often += [str(options.seed), "--student.share", "0", "--finetune.share", "0"]
     words = ["teach", *WORLDS[options.world], *TINY, *often]
     copies = ["--envs", str(options.envs), "--buffer", str(2 * options.envs)]
     process = ptde([*words, *copies, "--out", str(run)], log)

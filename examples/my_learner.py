@@ -42,7 +42,7 @@ def ippo(run, spec, epochs=0, lr=5e-4):
         actor, _ = mappo_models(run, spec, key=key_actor)
         return actor, LocalCritic(spec.local_dim, run.hidden, key=key_critic)
 
-    config = replace(run.mappo, lr=lr, epochs=epochs, buffer=0).on(run.map)
+    config = replace(run.mappo, lr=lr, epochs=epochs).on(run.map)
     return MappoLearner(models, config)
 
 

@@ -15,6 +15,7 @@ _TINY = """
     --episodes 4 --student.steps 4 --student.batch 8 --student.hidden 8
     --student.data-steps 32 --student.tests 1 --student.test-episodes 4
     --student.network mlp --student.objective z --student.data teacher --student.share 0
+    --finetune.share 0
 """
 TINY = _TINY.split()
 """Options that make any run one of a few seconds; all tests of a team are one program."""

@@ -21,7 +21,7 @@ RUN = Run(
     test_episodes=5,
     episodes=100,
     student=DistillConfig(data="own"),
-    finetune=FinetuneConfig(share=0.1, tests=3),
+    finetune=FinetuneConfig(tests=3),
 )
 
 
@@ -44,7 +44,7 @@ def test_every_stage_is_tested_with_as_many_episodes_unless_it_is_told(env):
     told = dataclasses.replace(
         RUN,
         student=DistillConfig(data="own", test_episodes=7, tests=2),
-        finetune=FinetuneConfig(share=0.1, test_episodes=9, tests=1),
+        finetune=FinetuneConfig(test_episodes=9, tests=1),
     )
     found = of(told, env)
     assert found["the student"] == (800, 14)

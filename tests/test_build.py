@@ -3,6 +3,7 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 import pytest
+from tests.students import NO_STAGE_3
 
 from ptde import build
 from ptde.algos.registry import value_model
@@ -10,7 +11,7 @@ from ptde.config import Run
 from ptde.jobs.checkpoint import size_of
 from ptde.rollout.collect import rollout_shapes
 
-PROBE = Run(world="probe", map="personal")
+PROBE = Run(world="probe", map="personal", finetune=NO_STAGE_3)
 
 
 @pytest.mark.parametrize(

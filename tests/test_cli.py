@@ -19,7 +19,7 @@ OPTIONS = """
     --test-every 32 --test-episodes 4 --episodes 16 --student.steps 10
     --student.batch 16 --student.hidden 8 --student.data-steps 64 --student.tests 1
     --student.test-episodes 4 --student.network mlp --student.objective z
-    --student.data teacher --student.share 0
+    --student.data teacher --student.share 0 --finetune.share 0
 """
 TINY = OPTIONS.split()
 

@@ -435,6 +435,8 @@ def test_a_students_data_is_the_replay_where_there_is_one(algo, buffer, data):
     typed = Run(algo=algo, student=DistillConfig(data="teacher"))
     assert typed.stage_2.data == "teacher"
     assert is_read(run, "student.share") == (data == "own")
+    assert is_read(run, "mappo.buffer") == (algo == "mappo")
+    assert not is_read(dataclasses.replace(run, info="none"), "mappo.buffer")
 
 
 def test_every_option_is_read_by_some_run():
@@ -444,8 +446,8 @@ def test_every_option_is_read_by_some_run():
         {"mixer": "qplex"},
         {"info": "giu"},
         {"info": "copa"},
-        {"student": DistillConfig(**PAPERS)},
-        {"student": DistillConfig(data="own"), "finetune": FinetuneConfig(share=0.1)},
+        {"student": DistillConfig(**PAPERS), "finetune": FinetuneConfig(share=0.0)},
+        {"student": DistillConfig(data="own")},
         {"value": ValueConfig(openings=0.2)},
     ]
     found = frozenset().union(

@@ -20,7 +20,7 @@ TUTORIAL = ROOT / "docs" / "tutorial.md"
 HOW_TO = ROOT / "docs" / "howto"
 CHECK = "ptde check search:Search"
 WORDS = "--steps 60_000 --test-every 10_000"
-TEACH = f"ptde teach env:search:Search {WORDS} --out runs/search"
+TEACH = f"ptde teach env:search:Search {WORDS} --finetune.share 0 --out runs/search"
 DISTILL = "ptde distill runs/search"
 FINETUNE = "ptde finetune runs/search --finetune.steps 30_000"
 PLAIN = (
@@ -158,7 +158,7 @@ def test_the_world_in_jax_is_checked_and_run(tmp_path, monkeypatch):
     assert typed(CHECK_JAX) == 0
     assert typed(RUN_JAX, *ANY, *TOLD) == 0
     (folder,) = (tmp_path / "runs").iterdir()
-    assert RunFolder(folder).has("student")
+    assert RunFolder(folder).has("finetuned")
 
 
 def python(code, folder):

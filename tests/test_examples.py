@@ -34,6 +34,7 @@ from ptde.algos.finetune import FinetuneConfig
 tiny = dict(
     envs=2, segment=12, hidden=8, test_every=16, test_episodes=2, episodes=4,
     value=ValueConfig(buffer=8, batch=2),
+    finetune=FinetuneConfig(share=0.0),
     student=DistillConfig(
         network="mlp", objective="z", data="teacher", share=0.0, 
         steps=4, batch=8, hidden=8, data_steps=16, tests=1, test_episodes=2

@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from ptde import build
+from ptde.algos.finetune import FinetuneConfig
 from ptde.cli import main
 from ptde.config import FORMAT, Run, load_run
 from ptde.folder import RunFolder
@@ -80,8 +82,15 @@ def test_bytes_that_are_no_text(folder, capsys):
     assert "run.json is damaged" in capsys.readouterr().err
 
 
-def test_mappos_older_runs_go_on_without_a_replay():
-    data = Run(algo="mappo").to_json()
+def older(run):
+    data = run.to_json()
     del data["mappo"]["buffer"]
-    run = Run.from_json(data)
+    return Run.from_json(data)
+
+
+def test_an_older_run_goes_on_with_the_defaults_of_its_time():
+    run = older(Run(algo="mappo"))
     assert (run.stage_2.data, run.stages.distil) == ("own", 200_000)
+    assert build.leash(run) == 0.1
+    assert (build.leash(older(Run())), build.leash(Run())) == (1.0, 0.0)
+    assert build.leash(older(Run(finetune=FinetuneConfig(leash=0.5)))) == 0.5

@@ -99,7 +99,7 @@ def test_a_run_with_a_part_of_ones_own_goes_to_its_end(option, here, tmp_path):
     words = ["run", "env:probe", "--map", "personal", f"--{option}", OWN[option]]
     words += SMALL.split()
     if option != "algo":
-        words += ["--buffer", "8", "--batch", "2"]
+        words += ["--buffer", "8", "--batch", "2", "--finetune.share", "0"]
     folder = tmp_path / "run"
     assert main([*words, "--out", str(folder)]) == 0
     run = load_run(folder)[0]

@@ -10,7 +10,7 @@ import time
 import jax
 import numpy as np
 import pytest
-from tests.students import PAPERS
+from tests.students import NO_STAGE_3, PAPERS
 
 from ptde import anew, build
 from ptde.algos import ValueConfig
@@ -51,6 +51,7 @@ TINY = Run(
     info_config=InfoSizes(z=4, hyper_hidden=4),
     mixer_config=MixerSizes(embed=4, hypernet_hidden=4),
     value=ValueConfig(buffer=16, batch=4, epsilon_steps=100),
+    finetune=NO_STAGE_3,
     student=DistillConfig(
         **PAPERS, steps=40, batch=16, hidden=8, data_steps=64, tests=2, test_episodes=4
     ),

@@ -6,7 +6,7 @@ import json
 import jax
 import numpy as np
 import pytest
-from tests.students import PAPERS
+from tests.students import NO_STAGE_3, PAPERS
 
 from ptde import pipeline
 from ptde.algos.value_config import ValueConfig
@@ -51,6 +51,7 @@ def taught(tmp_path_factory):
         episodes=4,
         info_config=InfoSizes(z=4, hyper_hidden=4),
         value=ValueConfig(buffer=64, batch=16),
+        finetune=NO_STAGE_3,
         student=DistillConfig(**PAPERS, steps=4, data_steps=32, tests=1, batch=16),
         ranking=RankingConfig(
             data=str(letor(folder / "some.txt")), docs=4, jitter=0.1, k=4

@@ -14,6 +14,7 @@ from tests.documents import README, ROOT, TINY, commands, fenced
 from tests.test_rank import letor
 
 from ptde import pipeline
+from ptde.algos.finetune import FinetuneConfig
 from ptde.cli import main
 from ptde.compare import runner
 from ptde.compare.plan import PLANS
@@ -52,6 +53,7 @@ READ = {
         steps=5_000_000,
         seeds=3,
         student=DistillConfig(network="mlp", objective="z", data="teacher", share=0.0),
+        finetune=FinetuneConfig(share=0.0),
     ),
     "ptde run --preset paper --map 5m_vs_6m": as_paper(Run(map="5m_vs_6m")),
     "ptde run --method ctds --map 5m_vs_6m": Run(

@@ -174,7 +174,7 @@ def _check_memory(run: Run, env: AbstractWorld) -> None:
             "smaller --hidden" + (" or --seeds" if run.seeds > 1 else "")
         )
     # The second ``replay`` stands for the copies of an update and of a checkpoint.
-    if need + replay > free and not replay:
+    if need + replay > free and not (replay and buffer):
         raise ValueError(
             f"the run needs {need / 1e9:.2f} GB and {free / 1e9:.2f} GB are free: type a "
             "smaller --envs or --segment"

@@ -147,7 +147,7 @@ class Run(Options):
             raise ValueError(
                 f"--student.data replay needs a replay, and {label_of(self.algo)} keeps "
                 "none: leave it away"
-                + (", or type --mappo.buffer 320" if self._known else "")
+                + (", or teach a run with --mappo.buffer 320" if self._known else "")
             )
         if self.processes.overlap and self._known and not self._known.off_policy:
             raise ValueError(
@@ -284,10 +284,22 @@ class Run(Options):
     @classmethod
     def from_json(cls, data: Any) -> "Run":
         """The run from ``to_json``'s data. ValueError names a field that does not fit."""
-        if isinstance(data, dict) and isinstance(mappo := data.get("mappo"), dict):
-            # MAPPO kept no replay before it had this option.
-            data = {**data, "mappo": {"buffer": 0, **mappo}}
-        return _build(cls, data)
+        return _build(cls, _as_of_now(data))
+
+
+def _as_of_now(data: Any) -> Any:
+    """A run's data with what an older one meant by its defaults."""
+    if not isinstance(data, dict) or not isinstance(mappo := data.get("mappo"), dict):
+        return data
+    if "buffer" in mappo:
+        return data
+    # Then MAPPO kept no replay, and value learners had a leash of 1.
+    finetune = data.get("finetune")
+    if data.get("algo") == "value" and isinstance(finetune, dict):
+        leash = finetune.get("leash")
+        finetune = {**finetune, "leash": 1.0 if leash is None else leash}
+        data = {**data, "finetune": finetune}
+    return {**data, "mappo": {**mappo, "buffer": 0}}
 
 
 def _build(cls: type, data: Any, group: str = "") -> Any:

@@ -189,8 +189,8 @@ def _family(learner: str, **fixed: Any) -> dict[str, Method]:
 
 
 def _ptde(learner: str, **fixed: Any) -> dict[str, Method]:
-    """The whole recipe within one budget: teacher, student and, with a --finetune.share,
-    the student fine-tuned.
+    """The whole recipe within one budget: teacher, student and, unless --finetune.share is
+    0, the student fine-tuned.
     z is its mean from the start: a team learns sooner with it, and a student fits no other.
     The state is encoded first, for speed: each joint step takes 0.6 of the time.
     """
@@ -206,7 +206,7 @@ def _ptde(learner: str, **fixed: Any) -> dict[str, Method]:
         ),
         low: Method(
             name,
-            "the whole recipe within --steps; fine-tuned with a --finetune.share",
+            "taught, distilled and fine-tuned within --steps",
             LOCAL,
             whole,
             low,

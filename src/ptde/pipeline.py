@@ -151,7 +151,7 @@ def finetune_run(
     if not new.finetunes:
         raise ValueError(
             "stage 3 has no joint steps: type --finetune.steps, e.g. "
-            f"--finetune.steps {max(1, new.steps // 10)}"
+            f"--finetune.steps {max(1, new.steps // 4)}"
         )
     anew.check_budget(folder, new)
     check_read(new, folder.run.apart)

@@ -75,6 +75,7 @@ def as_paper(run: Run) -> Run:
             tests=50,
             test_episodes=32,
         ),
+        finetune=FinetuneConfig(share=0.0),
     )
 
 

@@ -196,8 +196,8 @@ def test_epochs_and_clip_are_the_maps_unless_they_are_given(where, recipe):
     given = MappoConfig(epochs=3, clip=0.1)
     assert given.on(where) == given
     run = Run(map=where, algo="mappo", info="none")
-    told = build.learner(run, build.world(run).spec).config
-    assert told == dataclasses.replace(config, buffer=0)  # there is no student
+    learner = build.learner(run, build.world(run).spec)
+    assert (learner.config, learner.buffer) == (config, 0)  # there is no student
 
 
 def test_the_gru_starts_orthogonal():

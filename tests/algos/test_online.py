@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from tests.students import PAPERS
+from tests.students import NO_STAGE_3, PAPERS
 
 from ptde import build
 from ptde.algos import ValueConfig
@@ -31,6 +31,7 @@ RUN = Run(
     mixer_config=MixerSizes(embed=4, hypernet_hidden=4),
     value=ValueConfig(buffer=8, batch=4, updates=1, lr=1e-2),
     student=DistillConfig(**PAPERS),
+    finetune=NO_STAGE_3,
 )
 CTDS = dataclasses.replace(RUN, teacher_sight="all", online_distillation=True)
 ONLINE = dataclasses.replace(RUN, info="gip", online_distillation=True)

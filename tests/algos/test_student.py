@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from tests.students import NO_STAGE_3
 
 from ptde.algos import ValueConfig
 from ptde.algos.registry import value_model
@@ -35,6 +36,7 @@ TINY = Run(
     info_config=InfoSizes(z=4, hyper_hidden=4),
     mixer_config=MixerSizes(embed=4, hypernet_hidden=4),
     value=ValueConfig(buffer=64, batch=16, lr=1e-2, epsilon_steps=1_000, updates=4),
+    finetune=NO_STAGE_3,
     student=DistillConfig(
         network="gru",
         objective="q",

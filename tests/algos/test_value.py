@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from tests.students import NO_STAGE_3
 
 from ptde import build
 from ptde.algos import ValueConfig, ValueLearner
@@ -27,6 +28,7 @@ RUN = Run(
     mixer_config=MixerSizes(embed=4, hypernet_hidden=4, kernels=2),
     value=ValueConfig(buffer=8, batch=4, epsilon_steps=100),
     student=DistillConfig(share=0.0),
+    finetune=NO_STAGE_3,
 )
 ENV = Probe("memory")
 SCHEDULE = Schedule(envs=4, segment=9, steps=10, test_every=10)

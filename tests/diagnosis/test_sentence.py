@@ -32,11 +32,10 @@ def test_the_largest_part_is_explained_and_the_others_named():
 def test_what_cannot_be_known_is_for_stage_3():
     text = said({"knowledge": 0.3, "memory": 0.06}, finetuned=0.8)
     assert "is knowledge (beside it: memory 0.060)" in text
-    assert "`ptde finetune runs/a --finetune.steps 10_000`" in text
+    assert "`ptde finetune runs/a --finetune.steps 20_000`" in text  # twice its share
     assert text.endswith("Fine-tuned, the team reaches 0.800.")
-    tuned = Run(steps=100_000, finetune=FinetuneConfig(share=0.1))
-    text = said({"knowledge": 0.3}, run=tuned)
-    assert "--finetune.steps 20_000`" in text  # twice its share
+    without = Run(steps=100_000, finetune=FinetuneConfig(share=0.0))
+    assert "--finetune.steps 25_000`" in said({"knowledge": 0.3}, run=without)
 
 
 def test_errors_dealt_out_tell_where_the_student_errs():

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 
 from ptde import build
 from ptde.algos import ValueConfig
+from ptde.algos.finetune import FinetuneConfig
 from ptde.config import Run
 from ptde.distill.config import DistillConfig
 from ptde.envs import AbstractEnv, World
@@ -88,6 +89,7 @@ def known(name, **student):
         episodes=256,
         segment=5,
         value=ValueConfig(buffer=16, batch=4),
+        finetune=FinetuneConfig(share=0.0),
         student=DistillConfig(
             share=0.0,
             data_steps=640,

@@ -6,6 +6,7 @@ import shutil
 import jax
 import numpy as np
 import pytest
+from tests.students import NO_STAGE_3
 
 from ptde import build
 from ptde.algos import ValueConfig
@@ -35,6 +36,7 @@ TINY = Run(
     info_config=InfoSizes(z=4, hyper_hidden=4),
     mixer_config=MixerSizes(embed=4, hypernet_hidden=4),
     value=ValueConfig(buffer=24, batch=8, epsilon_steps=100),
+    finetune=NO_STAGE_3,
     student=DistillConfig(
         network="mlp",
         objective="z",
@@ -140,7 +142,7 @@ def test_a_replay_that_is_gone_is_named(longer, tmp_path):
 
 
 def test_who_has_no_replay_or_no_z_is_refused():
-    with pytest.raises(ValueError, match=r"mappo keeps none: .* type --mappo\.buffer"):
+    with pytest.raises(ValueError, match=r"mappo keeps none: .* with --mappo\.buffer"):
         dataclasses.replace(TINY, algo="mappo", mappo=MappoConfig(buffer=0))
     with pytest.raises(ValueError, match="CTDS's has none"):
         dataclasses.replace(

@@ -2,10 +2,12 @@
 
 import pytest
 
+from ptde.algos.finetune import FinetuneConfig
 from ptde.config import Run
 from ptde.folder import RunFolder
+from ptde.methods import run_of
 from ptde.page import write_page
-from ptde.page.comparison import _ranking
+from ptde.page.comparison import _methods, _ranking
 
 
 @pytest.mark.parametrize("name", ["diagnosis.json", "ranking-letor.md"])
@@ -29,3 +31,12 @@ def test_a_maps_name_is_no_path_to_its_table(tmp_path):
 def test_a_table_that_is_no_text_is_named(tmp_path):
     (tmp_path / "ranking-letor.md").write_bytes(b"| \xff |")
     assert f"{tmp_path}/ranking-letor.md cannot be shown" in _ranking(tmp_path, ["letor"])
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1])
+def test_the_whole_recipes_row_is_there_with_and_without_stage_3(share, tmp_path):
+    base = Run(world="probe", finetune=FinetuneConfig(share=share))
+    place = tmp_path / "personal" / "qmix_ptde" / "0"
+    folder = RunFolder.create(run_of("qmix_ptde", base), place, "run")
+    rows = ["qmix_ptde_teacher", "qmix_ptde_student", "qmix_ptde"]
+    assert _methods(folder) == rows

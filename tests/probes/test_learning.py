@@ -5,7 +5,7 @@ import itertools
 
 import numpy as np
 import pytest
-from tests.students import PAPERS
+from tests.students import NO_STAGE_3, PAPERS
 
 from ptde.algos import ValueConfig
 from ptde.algos.mappo import MappoConfig
@@ -32,6 +32,7 @@ BASE = Run(
     value=ValueConfig(
         lr=5e-3, buffer=256, batch=32, updates=4, target_period=64, epsilon_steps=4_000
     ),
+    finetune=NO_STAGE_3,
     student=DistillConfig(
         **PAPERS, steps=1_500, batch=256, lr=3e-3, hidden=32, data_steps=4_000, tests=1
     ),

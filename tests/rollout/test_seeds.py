@@ -3,6 +3,7 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 import numpy as np
+from tests.students import NO_STAGE_3
 
 from ptde import build
 from ptde.algos import ValueConfig
@@ -63,6 +64,7 @@ SMALL = Run(
     mixer_config=MixerSizes(embed=4, hypernet_hidden=4),
     value=ValueConfig(buffer=16, batch=4, epsilon_steps=50),
     student=DistillConfig(share=0.0),
+    finetune=NO_STAGE_3,
 )
 
 

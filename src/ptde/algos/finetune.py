@@ -26,11 +26,11 @@ class FinetuneConfig(Options):
 
     group: ClassVar[str] = "finetune."
 
-    share: Annotated[float, In(0, 0.99, example=0.1)] = 0.0
+    share: Annotated[float, In(0, 0.99)] = 0.1
     """Share of --steps that this stage takes. In [0, 1); 0 leaves it to ``steps``."""
     steps: Annotated[int, In(0, example=100_000)] = 0
-    """Joint steps of this stage on top of --steps, where ``share`` is 0. >= 0; with both 0,
-    the default, there is no such stage."""
+    """Joint steps of this stage on top of --steps, where ``share`` is 0. >= 0; with both 0
+    there is no such stage."""
     trains: Literal["all", "student", "network"] = "all"
     """The parts that learn: the student, the network that the teacher left, or both."""
     lr: Annotated[float, In(0, example=1e-3)] = 0.0

@@ -28,7 +28,7 @@ from ptde.ops.losses import clipped_surrogate, clipped_value_loss
 from ptde.ops.masks import last_steps, masked_mean, valid_transitions, without_last
 from ptde.ops.returns import lambda_returns
 from ptde.ops.select import log_probability, masked
-from ptde.options import In, Options
+from ptde.options import In, Options, changed
 from ptde.types import Info, Rollout
 
 RECIPES = {
@@ -71,7 +71,7 @@ class MappoConfig(Options):
     def on(self, map_name: str) -> "MappoConfig":
         """This config, with the map's epochs and clip where they are 0."""
         epochs, clip = RECIPES.get(map_name, (10, 0.2))
-        return replace(self, epochs=self.epochs or epochs, clip=self.clip or clip)
+        return changed(self, epochs=self.epochs or epochs, clip=self.clip or clip)
 
 
 def logits(actor: Teacher, batch: Rollout) -> tuple[Float[Array, "B T n u"], Info]:
@@ -158,6 +158,7 @@ class MappoLearner(AbstractLearner[MappoState]):
         config: MappoConfig,
         warm_up: int = 0,
         trains: Callable[[Teacher], Any] = lambda actor: True,
+        buffer: int = 0,
     ):
         """Wires a learner.
 
@@ -166,8 +167,9 @@ class MappoLearner(AbstractLearner[MappoState]):
             config: the hyperparameters; its epochs and clip are not 0.
             warm_up: rollouts at the start, from which the critic alone learns.
             trains: the parts of an actor that learn, as ``leash.only`` takes them.
+            buffer: segments of the last rollouts that are kept for a student.
         """
-        self.warm_up, self.trains = warm_up, trains
+        self.warm_up, self.trains, self.buffer = warm_up, trains, buffer
         self.make_models = make_models
         self.config = config
         self.optimiser = optax.chain(
@@ -187,7 +189,7 @@ class MappoLearner(AbstractLearner[MappoState]):
             judge, leash = Judge(critic, ValueNorm.new()), None
         else:
             actor, judge, leash = given
-        buffer, copies = self.config.buffer, len(example.action)
+        buffer, copies = self.buffer, len(example.action)
         return MappoState(
             actor=ModelState(actor, self.optimiser.init(actor)),
             critic=ModelState(judge.critic, self.optimiser.init(judge.critic)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import jax
@@ -111,10 +111,11 @@ def _online_student(run: Run, spec: EnvSpec) -> AbstractOnlineStudent | None:
 
 
 def _mappo(run: Run, spec: EnvSpec) -> MappoLearner:
-    config = run.mappo.on(run.map)
-    if run.info == "none":  # there will be no student
-        config = replace(config, buffer=0)
-    return MappoLearner(lambda key: mappo_models(run, spec, key=key), config)
+    return MappoLearner(
+        lambda key: mappo_models(run, spec, key=key),
+        run.mappo.on(run.map),
+        buffer=run.buffer if run.distils else 0,
+    )
 
 
 def _tune_value(run: Run, tuning: Tuning) -> ValueLearner:
@@ -142,7 +143,7 @@ def _tune_value(run: Run, tuning: Tuning) -> ValueLearner:
 def _tune_mappo(run: Run, tuning: Tuning) -> MappoLearner:
     f = run.finetune
     config = run.mappo.on(run.map)
-    config = replace(config, lr=f.lr or config.lr, buffer=0)
+    config = changed(config, lr=f.lr or config.lr)
     return MappoLearner(_given, config, tuning.warm_up, f.parts)
 
 

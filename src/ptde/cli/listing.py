@@ -77,7 +77,7 @@ def _methods(map_name: str):
     for column in ("--method", "name", "what it is", "reads at execution", "parameters"):
         table.add_column(column, justify="right" if column == "parameters" else "left")
     for name, method in METHODS.items():
-        count = student_parameters if method.role == "student" else parameters
+        count = parameters if method.role == "teacher" else student_parameters
         number = f"{count(run_of(name, base), spec):,}"
         table.add_row(name, method.name, method.about, method.reads, number)
     return table

@@ -229,9 +229,9 @@ def _same_options(there: Run, here: Run, folder: Path) -> None:
         )
     if odd:
         had = flatten(there)
+        words = [f"{'' if had[n] is not None else 'no '}{flag(n, had[n])}" for n in odd]
         raise ValueError(
-            f"{folder} was run with {' '.join(flag(name, had[name]) for name in odd)}: "
-            "type another --out, or these options"
+            f"{folder} was run with {' '.join(words)}: type another --out, or these options"
         )
 
 

@@ -94,7 +94,7 @@ def advice(run: Run, path: Path, found: list[str]) -> str:
         return f"Try `ptde distill {shell(path)} {typed}`."
     if algo_of(run.algo).tune is None:
         return f"Stage 3 could, which the learner {run.algo} does not have."
-    more = run.apart.finetune.steps * 2 or max(1, run.steps // 10)
+    more = run.apart.finetune.steps * 2 or max(1, run.steps // 4)
     return f"Try `ptde finetune {shell(path)} --finetune.steps {more:_}`."
 
 

@@ -102,7 +102,7 @@ def _methods(folder: RunFolder) -> list[str]:
     return [
         name
         for name, method in METHODS.items()
-        if method.run == run and method.role in folder.expected
+        if method.run == run and method.role_in(folder.run) in folder.expected
     ]
 
 
@@ -111,7 +111,7 @@ def _entries(folders: Sequence[RunFolder]) -> Entries:
     found: dict[str, list[tuple[str, Path]]] = {}
     for name in METHODS:
         for folder in folders:
-            ended = METHODS[name].role in load_result(folder.path)
+            ended = METHODS[name].role_in(folder.run) in load_result(folder.path)
             if ended and name in _methods(folder):
                 found.setdefault(name, []).append((folder.run.map, folder.path))
     return gather(found)
@@ -163,8 +163,9 @@ def _records(folders: Sequence[RunFolder]) -> Mapping[str, list[list[Row]]]:
         for folder in folders:
             if name in _methods(folder):
                 records = records_of(folder)
-                rows = records[method.role]
-                if method.role == "student" and not rows:
+                role = method.role_in(folder.run)
+                rows = records[role]
+                if role == "student" and not rows:
                     rows = beside(records["teacher"])
                 found.setdefault(method.name, []).extend([rows] if rows else [])
     return {name: records for name, records in found.items() if records}

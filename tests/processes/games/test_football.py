@@ -194,7 +194,7 @@ def test_a_short_training_on_the_real_engine(tmp_path):
         "--hidden 8 --z 4 --hyper-hidden 4 --embed 4 --hypernet-hidden 4 "
         "--student.steps 20 --student.data-steps 300 --student.tests 1 "
         "--student.test-episodes 2 --student.network mlp --student.objective z "
-        "--student.data teacher --student.share 0"
+        "--student.data teacher --student.share 0 --finetune.share 0"
     )
     assert main([*words.split(), "--out", str(tmp_path / "run")]) == 0
     result = json.loads((tmp_path / "run" / "result.json").read_text())
