@@ -35,7 +35,7 @@ TINY = Run(
     episodes=16,
     info_config=InfoSizes(z=4, hyper_hidden=4),
     mixer_config=MixerSizes(embed=4, hypernet_hidden=4),
-    value=ValueConfig(buffer=24, batch=8, epsilon_steps=100),
+    value=ValueConfig(buffer=24, batch=8, updates=2, epsilon_steps=100),
     finetune=NO_STAGE_3,
     student=DistillConfig(
         network="mlp",
