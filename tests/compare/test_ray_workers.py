@@ -180,7 +180,7 @@ def test_ctrl_c_saves_the_runs_and_one_that_fails_by_itself_is_not_tried_again(
 
 @pytest.mark.slow
 def test_a_machine_that_lives_unseen_has_its_run_until_it_dies(cluster, tmp_path):
-    one, state, most = begun(tmp_path / "0", steps=12_800), [], []
+    one, state, most = begun(tmp_path / "0", steps=102_400), [], []
 
     def look(running):
         most.append(len(at_work(tmp_path)))
@@ -197,11 +197,11 @@ def test_a_machine_that_lives_unseen_has_its_run_until_it_dies(cluster, tmp_path
             state[0].resume()  # it hears that it is dead, and dies
 
     run_on_ray([one], OnRay(cluster.address), look)
-    assert len(state) == 5 and state[2] < state[4] < 200  # of 201: it died on its way
+    assert len(state) == 5 and state[2] < state[4] < 1_600  # of 1,601: it died on its way
     assert max(most) == 1
     first, second = machines(one)
     assert first != second
-    whole = begun(tmp_path / "whole", steps=12_800)
+    whole = begun(tmp_path / "whole", steps=102_400)
     run_side_by_side([whole], 1, lambda running: None)
     assert equal(one, whole)
 

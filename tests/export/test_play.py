@@ -58,18 +58,18 @@ def played_in_jax(made, episodes):
     """The returns of the same team with ptde's own policy."""
     from mpe2 import simple_spread_v3
 
-    env, policy = PettingZoo(simple_spread_v3.parallel_env()), made.policy()
-    act = jax.jit(lambda carry, view: policy.values(carry, view))
+    env = PettingZoo(simple_spread_v3.parallel_env())
+    act = jax.jit(lambda carry, view: made.step(carry, view))
     returns = []
     for seed in range(episodes):
-        shown, carry, total = env.reset(seed), policy.start(1, 3), 0.0
+        shown, carry, total = env.reset(seed), made.start(1, 3), 0.0
         last = np.full(3, -1)
         while not (shown.ended or shown.cut):
             legal = jnp.asarray(shown.legal)[None]
             obs = jnp.asarray(shown.obs)[None]
             alive = jnp.ones((1, 3), bool)
             view = LocalView(obs, legal, jnp.asarray(last, jnp.int32)[None], alive)
-            carry, values = act(carry, view)
+            carry, values, _ = act(carry, view)
             last = np.asarray(values)[0].argmax(axis=-1)
             shown = env.step(last)
             total += shown.reward
