@@ -23,10 +23,9 @@ import tyro
 
 from campaigns.common import finish
 from ptde.cli import main as ptde
-from ptde.config import Run
+from ptde.config import Run, flag
 from ptde.folder import RunFolder
 from ptde.options import flatten
-from ptde.unread import flag
 
 SAYS = re.compile(
     r"--|`ptde|did you mean|type |is it |must |remove |leave |cannot |is missing|use the "

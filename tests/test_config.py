@@ -8,18 +8,17 @@ from unittest.mock import Mock
 import jax
 import jax.numpy as jnp
 import pytest
-from tests.students import PAPERS
+from tests.students import NO_STAGE_3, PAPERS
 from tests.test_rank import letor
 
 import ptde.compare.runner
 import ptde.pipeline
 from ptde import build
-from ptde.algos.finetune import FinetuneConfig
 from ptde.algos.mappo import MappoConfig
 from ptde.algos.value_config import ValueConfig
 from ptde.cli import main
 from ptde.compare.plan import PLANS, Plan
-from ptde.config import Run
+from ptde.config import Run, flag
 from ptde.distill.config import DistillConfig
 from ptde.envs import WORLDS, World, make_env
 from ptde.envs.base import AbstractWorld
@@ -31,7 +30,7 @@ from ptde.mixers import MixerSizes
 from ptde.ops.keys import new_key
 from ptde.options import flatten, put
 from ptde.presets import PRESETS, preset
-from ptde.unread import _noting, _read_by_world, check_read, flag, is_read, reads, unread
+from ptde.unread import _noting, _read_by_world, check_read, is_read, reads, unread
 
 GROUPS = {
     f.name: f.default_factory
@@ -446,7 +445,7 @@ def test_every_option_is_read_by_some_run():
         {"mixer": "qplex"},
         {"info": "giu"},
         {"info": "copa"},
-        {"student": DistillConfig(**PAPERS), "finetune": FinetuneConfig(share=0.0)},
+        {"student": DistillConfig(**PAPERS), "finetune": NO_STAGE_3},
         {"student": DistillConfig(data="own")},
         {"value": ValueConfig(openings=0.2)},
     ]

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from ptde.compare.plan import read_plan
-from ptde.config import FORMAT, Run, load_run
+from ptde.config import FORMAT, Run, flag, load_run
 from ptde.envs.ranking import Preparation, read_letor
 from ptde.envs.ranking.rows import parse_block, parse_lines
 from ptde.folder import RunFolder
@@ -19,7 +19,6 @@ from ptde.jobs.record import Record
 from ptde.options import flatten, put
 from ptde.processes.adapters.adapt import load
 from ptde.trust import TARGET, check_target, split_words
-from ptde.unread import flag
 
 MANY = int(os.environ.get("PTDE_EXAMPLES", 0))
 """Examples of each property in a campaign (`python -m campaigns.properties`)."""

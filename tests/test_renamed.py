@@ -5,11 +5,10 @@ import pytest
 from ptde.cli import main
 from ptde.cli.arguments import start_of, world_words
 from ptde.compare import runner
-from ptde.config import Run
+from ptde.config import Run, flag
 from ptde.methods import METHODS
 from ptde.options import flatten
 from ptde.renamed import OLD_NAMES, renamed
-from ptde.unread import flag
 
 
 @pytest.mark.parametrize(

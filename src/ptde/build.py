@@ -8,7 +8,7 @@ import psutil
 from ptde.algos.base import AbstractLearner
 from ptde.algos.finetune import Finetuner, Handed
 from ptde.algos.registry import Tuning, algo_of
-from ptde.config import Run
+from ptde.config import Run, flag
 from ptde.envs.base import AbstractWorld
 from ptde.envs.registry import WORLDS, make_env
 from ptde.info import info_shapes
@@ -21,7 +21,6 @@ from ptde.rollout.actors import check_actors
 from ptde.rollout.schedule import Schedule
 from ptde.rollout.seeds import Stream
 from ptde.types import EnvSpec
-from ptde.validation import flag
 
 LIMIT_OPTIONS = {
     "smax": "--time-limit",
@@ -180,7 +179,7 @@ def _check_memory(run: Run, env: AbstractWorld) -> None:
             "smaller --envs or --segment"
         )
     if need + replay > free:
-        option = _buffer_flag(run)
+        option = flag(algo_of(run.algo).buffer)
         fitting = int(buffer * 0.8 * max(free - need + replay, 0) / (2 * replay))
         raise ValueError(
             f"a replay of {option} {buffer} segments needs {replay / 1e9:.2f} GB, "
@@ -205,7 +204,7 @@ def _check_student_data(run: Run, env: AbstractWorld, replay: int, free: int) ->
     if need + given * replay > free:
         fewer = max(1, int(0.8 * segments * free / (need + given * replay)))
         option = f"--student.share 0 --student.data-segments {fewer}"
-        option = f"{_buffer_flag(run)} {fewer}" if given else option
+        option = flag(algo_of(run.algo).buffer, fewer) if given else option
         raise ValueError(
             f"the student's data, {segments} segments, need {need / 1e9:.2f} GB"
             + (f", beside the replay's {replay / 1e9:.2f} GB" if given else "")
@@ -223,10 +222,6 @@ def _check_part(option: str, count: int, each: int, free: int) -> None:
             f"{free / 1e9:.2f} GB are free: type {typed} {max(free // (2 * each), 1)} "
             "or less"
         )
-
-
-def _buffer_flag(run: Run) -> str:
-    return flag(algo_of(run.algo).buffer.removeprefix("value."))
 
 
 def _free_memory() -> int:

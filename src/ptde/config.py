@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 import tyro
 
+from ptde import validation
 from ptde.algos.finetune import FinetuneConfig
 from ptde.algos.mappo import MappoConfig
 from ptde.algos.registry import ALGOS, Algo
@@ -31,7 +32,6 @@ from ptde.ops.local import Sight
 from ptde.options import In, Options, flatten
 from ptde.parts import check_part, label_of
 from ptde.trust import check_inside, check_run
-from ptde.validation import check_choice
 
 FORMAT = 6
 """Version of the format of run folders."""
@@ -123,7 +123,7 @@ class Run(Options):
     finetune: FinetuneConfig = field(default_factory=FinetuneConfig)
 
     def __post_init__(self):
-        check_choice("world", self.world, WORLDS)
+        validation.check_choice("world", self.world, WORLDS)
         world = WORLDS[self.world]
         self.settle(world.defaults)
         if not self.map:
@@ -289,17 +289,15 @@ class Run(Options):
 
 def _as_of_now(data: Any) -> Any:
     """A run's data with what an older one meant by its defaults."""
-    if not isinstance(data, dict) or not isinstance(mappo := data.get("mappo"), dict):
-        return data
-    if "buffer" in mappo:
+    mappo = data.get("mappo") if isinstance(data, dict) else None
+    if not isinstance(mappo, dict) or "buffer" in mappo:
         return data
     # Then MAPPO kept no replay, and value learners had a leash of 1.
-    finetune = data.get("finetune")
-    if data.get("algo") == "value" and isinstance(finetune, dict):
-        leash = finetune.get("leash")
-        finetune = {**finetune, "leash": 1.0 if leash is None else leash}
-        data = {**data, "finetune": finetune}
-    return {**data, "mappo": {**mappo, "buffer": 0}}
+    data, finetune = {**data, "mappo": {**mappo, "buffer": 0}}, data.get("finetune")
+    values = data.get("algo") == "value" and isinstance(finetune, dict)
+    if values and finetune.get("leash") is None:
+        data["finetune"] = {**finetune, "leash": 1.0}
+    return data
 
 
 def _build(cls: type, data: Any, group: str = "") -> Any:
@@ -327,6 +325,20 @@ def _build(cls: type, data: Any, group: str = "") -> Any:
         return float(data[name]) if whole else data[name]
 
     return cls(**{name: value(name) for name in data})
+
+
+_FLAT_GROUPS = {
+    f.name for f in dataclasses.fields(Run) if _FLAT in getattr(f.type, "__metadata__", ())
+}
+"""Groups whose options are typed without the group's name (``--lr``)."""
+
+
+def flag(name: str, value: Any = None) -> str:
+    """An option as it is typed: ``value.lr`` with the value 0.1 is ``--lr 0.1``."""
+    group, _, option = name.rpartition(".")
+    prefix = "" if group in _FLAT_GROUPS or not group else f"{group}."
+    typed = validation.flag(f"{prefix}no_{option}" if value is False else prefix + option)
+    return typed if value is None or isinstance(value, bool) else f"{typed} {value}"
 
 
 def for_role(config: Run, role: str) -> Run:

@@ -13,13 +13,13 @@ import jax
 
 from ptde import build
 from ptde.algos.registry import ALGOS
-from ptde.config import Run
+from ptde.config import Run, flag
 from ptde.distill.config import DistillConfig
 from ptde.info import make_info
 from ptde.ops.keys import new_key
 from ptde.options import flatten, put
 from ptde.types import EnvSpec
-from ptde.unread import PROBE, complaint, flag, unread, without_unread
+from ptde.unread import PROBE, complaint, unread, without_unread
 from ptde.validation import check_choice
 
 LOCAL = "O_i history"

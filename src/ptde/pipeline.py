@@ -12,10 +12,10 @@ import optax
 
 from ptde import anew, build
 from ptde.algos.base import Teacher, Team
-from ptde.algos.finetune import Handed
+from ptde.algos.finetune import Handed, proposed
 from ptde.algos.registry import ALGOS, algo_of
 from ptde.budget import Budget
-from ptde.config import Run, for_role
+from ptde.config import Run, flag, for_role
 from ptde.envs.base import AbstractWorld
 from ptde.evaluation import Outcome, evaluate, evaluated, replay_key, team_policy
 from ptde.files import check_writable, shell
@@ -30,7 +30,7 @@ from ptde.report.registry import film
 from ptde.rollout.base import TrainState
 from ptde.rollout.cache import use_compilation_cache
 from ptde.rollout.devices import as_before, on_one_thread, usable
-from ptde.unread import check_read, flag
+from ptde.unread import check_read
 
 
 def run(
@@ -151,7 +151,7 @@ def finetune_run(
     if not new.finetunes:
         raise ValueError(
             "stage 3 has no joint steps: type --finetune.steps, e.g. "
-            f"--finetune.steps {max(1, new.steps // 4)}"
+            f"--finetune.steps {proposed(new.steps)}"
         )
     anew.check_budget(folder, new)
     check_read(new, folder.run.apart)

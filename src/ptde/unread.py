@@ -13,14 +13,13 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import tyro
 from jaxtyping import Array, Key
 
 from ptde import build, validation
 from ptde.algos.base import AbstractAlgorithm, Team
 from ptde.algos.finetune import FinetuneConfig, Handed
 from ptde.algos.registry import ALGOS
-from ptde.config import Run, for_role
+from ptde.config import Run, flag, for_role
 from ptde.distill.config import DistillConfig
 from ptde.distill.students import STUDENTS
 from ptde.envs.probes import Probe
@@ -55,21 +54,6 @@ _CHOICES: dict[str, Iterable[Any]] = {
 
 _STAGES = {"student", "finetune"}
 """Groups of later stages, whose options take no place of another group's."""
-
-_FLAT = {
-    f.name
-    for f in fields(Run)
-    if tyro.conf.OmitArgPrefixes in getattr(f.type, "__metadata__", ())
-}
-"""Groups whose options are typed without the group's name (``--lr``)."""
-
-
-def flag(name: str, value: Any = None) -> str:
-    """An option as it is typed: ``value.lr`` with the value 0.1 is ``--lr 0.1``."""
-    group, _, option = name.rpartition(".")
-    prefix = "" if group in _FLAT or not group else f"{group}."
-    typed = validation.flag(f"{prefix}no_{option}" if value is False else prefix + option)
-    return typed if value is None or isinstance(value, bool) else f"{typed} {value}"
 
 
 def typed(words: Iterable[str]) -> frozenset[str]:

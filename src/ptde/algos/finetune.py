@@ -67,6 +67,11 @@ class FinetuneConfig(Options):
         )
 
 
+def proposed(steps: int) -> int:
+    """Joint steps of stage 3 to try after a run of so many."""
+    return max(1, steps // 4)
+
+
 class Handed(eqx.Module):
     """The results of stages 1 and 2 with which stage 3 begins."""
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from ptde.config import Run
+from ptde.config import Run, flag
 from ptde.envs.registry import WORLDS
 from ptde.jobs.distill import DistillConfig
 from ptde.methods import METHODS, on_probe, run_of, unused
@@ -27,7 +27,7 @@ from ptde.presets import PAPER_MAPS, as_paper, start_of
 from ptde.processes.games.doctor import GAMES, need
 from ptde.renamed import renamed
 from ptde.trust import check_plan
-from ptde.unread import flag, is_read, typed
+from ptde.unread import is_read, typed
 from ptde.validation import check_choice
 
 MILLION = 1_000_000

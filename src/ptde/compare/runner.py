@@ -18,7 +18,7 @@ from ptde.compare.ray_workers import OnRay, run_on_ray
 from ptde.compare.shard import Shard, divided, outwait
 from ptde.compare.tables import markdown, write
 from ptde.compare.workers import Failures, last_row, played, run_side_by_side
-from ptde.config import Run, load_run, place_of
+from ptde.config import Run, flag, load_run, place_of
 from ptde.files import shell, write_whole
 from ptde.folder import RunFolder
 from ptde.jobs.interrupt import Interrupted, resumable
@@ -31,7 +31,7 @@ from ptde.processes import WorldFailed
 from ptde.report.registry import report_of
 from ptde.report.result import load_result
 from ptde.rollout.runner import runner_of
-from ptde.unread import flag, is_read
+from ptde.unread import is_read
 
 
 def compare(plan: Plan, out: Path, workers: int = 1) -> Entries:

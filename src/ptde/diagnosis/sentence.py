@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ptde.algos.finetune import proposed
 from ptde.algos.registry import algo_of
 from ptde.config import Run
 from ptde.diagnosis.gap import LACKS, Part
@@ -94,7 +95,7 @@ def advice(run: Run, path: Path, found: list[str]) -> str:
         return f"Try `ptde distill {shell(path)} {typed}`."
     if algo_of(run.algo).tune is None:
         return f"Stage 3 could, which the learner {run.algo} does not have."
-    more = run.apart.finetune.steps * 2 or max(1, run.steps // 4)
+    more = run.apart.finetune.steps * 2 or proposed(run.steps)
     return f"Try `ptde finetune {shell(path)} --finetune.steps {more:_}`."
 
 

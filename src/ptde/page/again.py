@@ -5,11 +5,11 @@ import shlex
 from collections.abc import Sequence
 from typing import Any
 
-from ptde.config import Run
+from ptde.config import Run, flag
 from ptde.folder import Goal
 from ptde.methods import on_probe
 from ptde.options import flatten, put
-from ptde.unread import flag, is_read
+from ptde.unread import is_read
 
 
 def changed(run: Run) -> dict[str, Any]:
