@@ -16,6 +16,7 @@ from ptde.files import shell, whole, write_whole
 from ptde.folder import ROLES, RunFolder, name_of
 from ptde.jobs.progress import console, say
 from ptde.jobs.record import Record, Row
+from ptde.report.measure import counted_in
 from ptde.report.palette import look_of
 from ptde.report.registry import draws, film, report_of
 from ptde.report.result import Result, Score, load_result
@@ -107,12 +108,13 @@ def _joint_steps(rows: list[Row]) -> int:
 def _draw(folder: RunFolder, result: Result, records: Mapping[str, list[Row]]) -> None:
     from ptde.report.curves import draw_curves  # Matplotlib is slow to import
 
-    finals = {role: score.performance for role, score in result.scores.items()}
+    finals = {role: score.to_json() for role, score in result.scores.items()}
+    measure = counted_in(result.measure, records, finals)
     title = f"{result.method} on {result.world}"
     how = folder.run.stage_2
     looks = {role: look_of(name_of(folder.run, role), role) for role in ROLES}
     with whole(folder.path / "curves.png") as path:
-        draw_curves(records, finals, path, title, result.measure, how, looks)
+        draw_curves(records, finals, path, title, measure, how, looks)
 
 
 def _film(folder: RunFolder, env: AbstractWorld, model: Teacher | Team) -> None:

@@ -10,6 +10,10 @@ from dataclasses import dataclass, replace
 import equinox as eqx
 from jaxtyping import Array, Bool, Float, Int
 
+WINS = "win rate"
+RETURN = "return"
+"""What counts in most worlds (``EnvSpec.measure``), and where nobody wins."""
+
 
 @dataclass(frozen=True)
 class EnvSpec:
@@ -25,9 +29,10 @@ class EnvSpec:
     """The longest episode, in joint steps."""
     full_obs_dim: int = 0
     """Width of ``TimeStep.full_obs``; 0 if the world has none."""
-    measure: str = "win rate"
+    measure: str = WINS
     """Name of the mean of ``TimeStep.performance`` in this world. Records and
-    ``result.json`` hold it as ``win_rate``, whatever it is."""
+    ``result.json`` hold it as ``win_rate``, whatever it is. ``RETURN`` where nobody wins:
+    performance is 0 then, and returns count."""
     entities: tuple[tuple[int, ...], ...] = ()
     """Indices into the state that describe each entity: the agents first, in their order,
     then the others. Empty if the world does not say."""

@@ -13,12 +13,14 @@ from ptde.distill.config import DistillConfig
 RUN = Run(steps=100_000, student=DistillConfig(network="mlp", data="teacher", hidden=32))
 
 
-def said(parts, *, run=RUN, teacher=0.9, student=0.5, chance=0.05, **more):
+def said(
+    parts, *, run=RUN, teacher=0.9, student=0.5, chance=0.05, measure="win rate", **more
+):
     """With parts that may each be 0.05 by chance."""
     reached = {"teacher": teacher, "student": student, **more}
     gap = Part(teacher - student, chance)
     parts = {name: Part(size, 0.05) for name, size in parts.items()}
-    return sentence(run, Path("runs/a"), "win rate", reached, gap, parts)
+    return sentence(run, Path("runs/a"), measure, reached, gap, parts)
 
 
 def test_the_largest_part_is_explained_and_the_others_named():
@@ -27,6 +29,12 @@ def test_the_largest_part_is_explained_and_the_others_named():
     assert "0.300 is shift (beside it: memory 0.070): the student comes into" in text
     assert "`ptde distill runs/a --student.data own --student.network gru`." in text
     assert "knowledge" not in text
+
+
+def test_a_return_may_be_below_0():
+    text = said({"memory": 4.0}, teacher=-20.0, student=-24.0, measure="return")
+    assert text.startswith("Return falls from -20.000 to -24.000, a gap of 4.000")
+    assert "nothing to lose yet" in said({}, teacher=0.0, student=0.0)
 
 
 def test_what_cannot_be_known_is_for_stage_3():
@@ -40,9 +48,9 @@ def test_what_cannot_be_known_is_for_stage_3():
 
 def test_errors_dealt_out_tell_where_the_student_errs():
     text = said({"memory": 0.3}, **{DEALT: 0.85})
-    assert "dealt out at random, leave 0.850 of the teacher: it errs where" in text
+    assert "dealt out at random, leave its teacher at 0.850: it errs where" in text
     text = said({"memory": 0.3}, **{DEALT: 0.55})
-    assert "leave 0.550 of the teacher: it is not near enough to z" in text
+    assert "leave its teacher at 0.550: it is not near enough to z" in text
 
 
 def test_a_student_that_is_too_small_is_to_be_wider_and_to_see_more():

@@ -14,6 +14,7 @@ from ptde.algos.student import label
 from ptde.diagnosis.decisions import Agreement, Pair, Sums, agreement, decisions
 from ptde.diagnosis.shown import Gap, NarrowInfo, NarrowNetwork, ShownInfo, show, wide
 from ptde.diagnosis.takeover import Dealt, Takeover
+from ptde.diagnosis.tested import Tested
 from ptde.distill.students import MlpStudent
 from ptde.envs.ranking import Ranking, ranking_data
 from ptde.envs.settings import RankingConfig
@@ -37,6 +38,21 @@ def rollout(pair):
     policy = pair.teacher.policy(0.5, sample_z=False)
     begun = start(policy, ENV, 8, key=KEY)
     return collect(policy, ENV, begun, 5, key=KEY)[1]
+
+
+@pytest.mark.parametrize(
+    ("measure", "counts"), [("win rate", "return"), ("share of doors", "share of doors")]
+)
+def test_returns_are_compared_where_the_teacher_wins_nothing(pair, measure, counts):
+    env = Known("doors")
+    env.spec = replace(env.spec, measure=measure)
+    tested = Tested(replace(known("doors"), test_episodes=8), env, 8)
+    one = jax.tree.map(lambda x: x[None], pair.teacher)  # a run of one seed
+    rung = tested.add("teacher", one)
+    assert rung.performance == rung.mean_return == 0
+    assert tested.measure == counts
+    assert rung.lost == (None if counts == "return" else 0.0)
+    assert rung.timed_out == (None if counts == "return" else 1.0)
 
 
 def acts(pair, step, students, regret):

@@ -33,7 +33,10 @@ def test_all_stages_share_the_axis_of_joint_steps():
         "finetuned": rows([10, 20], first=30),
         "baseline": rows([10, 20, 30]),
     }
-    finals = {"teacher": 0.7, "student": 0.6}
+    finals = {
+        "teacher": {"win_rate": 0.7, "return": 3.0},
+        "student": {"win_rate": 0.6, "return": 2.75},
+    }
     won, returns, stage2 = run_panels(records, LOOK_OF, finals, "win rate", DistillConfig())
     shown = won.to_json()
     assert won.x == returns.x == "joint steps"
@@ -44,11 +47,20 @@ def test_all_stages_share_the_axis_of_joint_steps():
     assert means["finetuned"] == [None, None, None, 0.55, 0.55]
     assert set(means) == set(records)
     assert by_name(returns)["baseline"]["mean"][0] == 2.5
-    assert by_name(returns)["student"]["mean"][2] == 2.5  # in its last test
+    assert by_name(returns)["student"]["mean"][2] == 2.75
     colours = [curve["colour"] for curve in by_name(won).values()]
     assert colours == [ROLES[name] for name in records]
     assert stage2.x != "joint steps"
     assert [level["name"] for level in stage2.to_json()["levels"]] == ["teacher, final"]
+
+
+def test_where_nobody_wins_returns_are_drawn_alone():
+    records = {"teacher": rows([10, 20]), "student": rows([5, 10], joint=20)}
+    finals = {"teacher": {"win_rate": 0.0, "return": -3.0}}
+    score, stage2 = run_panels(records, LOOK_OF, finals, "return", DistillConfig())
+    assert (score.y, stage2.y, stage2.rates) == ("test return", "test return", False)
+    assert by_name(stage2)["student"]["mean"] == [2.5, 2.5]
+    assert [level["value"] for level in stage2.to_json()["levels"]] == [-3.0]
 
 
 def test_a_record_that_begins_late_is_drawn_at_its_steps():

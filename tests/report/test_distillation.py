@@ -129,7 +129,12 @@ def test_a_runs_curves_show_its_distillation(folders, rows, tmp_path):
 
     def drawn(**roles):
         path = tmp_path / "curves.png"
-        draw_curves({**records, **roles}, {"teacher": 0.5}, path, "a run")
+        draw_curves(
+            {**records, **roles},
+            {"teacher": {"win_rate": 0.5, "return": 1.0}},
+            path,
+            "a run",
+        )
         return path.read_bytes()
 
     taught, whole = drawn(), drawn(student=rows)

@@ -1,8 +1,10 @@
+import io
 import json
 
 import pytest
+from rich.console import Console
 
-from ptde.report.result import load_result
+from ptde.report.result import Result, load_result
 
 SCORE = {
     "win_rate": 0.5,
@@ -46,3 +48,31 @@ def test_garbage_is_named(tmp_path, text):
     (tmp_path / "result.json").write_text(text)
     with pytest.raises(ValueError, match=r"result\.json is damaged.*writes it anew"):
         load_result(tmp_path)
+
+
+def table_of(*, won: float, measure: str = "win rate") -> str:
+    score = {
+        **SCORE,
+        "win_rate": won,
+        "seeds": [won, won],
+        "return": -2.0,
+        "returns": [-3.0, -1.0],
+        "length": 5.0,
+        "score": None,
+        "communication": 0.0,
+    }
+    found = {**WHOLE, "teacher": score, "world": "w", "method": "m", "seconds": 1.0}
+    out = Console(width=120, record=True, file=io.StringIO())
+    out.print(Result.from_json({**found, "measure": measure}, centralised=False).table())
+    return out.export_text()
+
+
+def test_returns_and_their_interval_are_shown_where_nobody_wins():
+    text = table_of(won=0.0, measure="return")
+    assert "win rate" not in text
+    assert "-2.00" in text
+    assert "-14.71 to 10.71" in text  # t of one degree of freedom: 12.706
+    assert "No episode was won" not in text
+    assert "No episode was won: returns count." in table_of(won=0.0)
+    assert "0.500" in table_of(won=0.5)
+    assert "win rate" in table_of(won=0.5)

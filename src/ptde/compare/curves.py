@@ -10,14 +10,16 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 
-from ptde.compare.outcome import WINS, Entries, Entry
+from ptde.compare.outcome import Entries, Entry
 from ptde.files import whole
 from ptde.jobs.record import joined
 from ptde.methods import METHODS
 from ptde.report.curves import smooth
 from ptde.report.distillation import Distilled, series
+from ptde.report.measure import column
 from ptde.report.palette import Look, look_of
 from ptde.report.panels import draw_curve, groups
+from ptde.types import RETURN, WINS
 
 
 def draw_comparison(
@@ -30,11 +32,9 @@ def draw_comparison(
     In a world with another ``measure`` than win rates, that is drawn alone. A student of
     stage 2, whose steps are not joint steps, is a dashed line at its final value.
     """
-    shown = {"win_rate": measure, "return": "return"}
-    if measure != WINS:
-        del shown["return"]
+    shown = {column(measure): measure} | ({"return": RETURN} if measure == WINS else {})
     parts = groups(list(entries)) or [[]]
-    rows = [(column, part) for column in shown for part in parts]
+    rows = [(value, part) for value in shown for part in parts]
     height, width = len(rows), len(maps)
     figure, axes = plt.subplots(
         height,
@@ -42,15 +42,15 @@ def draw_comparison(
         figsize=(5.2 * width, 3.6 * height + 0.3),
         squeeze=False,
     )
-    for row, (column, part) in zip(axes, rows, strict=True):
+    for row, (value, part) in zip(axes, rows, strict=True):
         for axis, where in zip(row, maps, strict=True):
             for name in part:
                 if where in entries[name]:
-                    _line(axis, entries[name][where], name, column)
+                    _line(axis, entries[name][where], name, value)
             axis.xaxis.set_major_formatter(matplotlib.ticker.EngFormatter(sep=""))
             axis.grid(alpha=0.25)
             axis.spines[["top", "right"]].set_visible(False)
-        row[0].set_ylabel(f"test {shown[column]}")
+        row[0].set_ylabel(f"test {shown[value]}")
         handles = {
             label: handle
             for axis in row
@@ -63,9 +63,9 @@ def draw_comparison(
             loc="center left",
             bbox_to_anchor=(1.0, 0.5),
         )
-    for column, title in shown.items():
+    for value, title in shown.items():
         same = [
-            x for row, (c, _) in zip(axes, rows, strict=True) if c == column for x in row
+            x for row, (v, _) in zip(axes, rows, strict=True) if v == value for x in row
         ]
         _same_heights(same, title)
     for top, bottom, where in zip(axes[0], axes[-1], maps, strict=True):
@@ -92,7 +92,7 @@ def distilled(entries: Entries, maps: Sequence[str]) -> list[Distilled]:
         Distilled(
             f"{METHODS[name].name} on {where}",
             joined(by_map[where].distillations),
-            float(np.mean(by_map[where].teacher)),
+            _mean(by_map[where].teacher),
             by_map[where].student,
             {"student": look_of(METHODS[name].name), "teacher": _teacher(name)},
         )
@@ -102,6 +102,10 @@ def distilled(entries: Entries, maps: Sequence[str]) -> list[Distilled]:
     ]
 
 
+def _mean(values: Sequence[float]) -> float | None:
+    return float(np.mean(values)) if values else None
+
+
 def _teacher(student: str) -> Look:
     """The look of a student method's teacher."""
     run = METHODS[student].run
@@ -109,13 +113,13 @@ def _teacher(student: str) -> Look:
     return look_of(teacher.name)
 
 
-def _line(axis: plt.Axes, entry: Entry, name: str, column: str) -> None:
-    title, wins = METHODS[name].name, column == "win_rate"
+def _line(axis: plt.Axes, entry: Entry, name: str, value: str) -> None:
+    title, wins = METHODS[name].name, value == "win_rate"
     look = look_of(title)
     rows = joined([rows for _, rows in entry.records if rows])
     if not rows:
         end = float(np.mean(entry.seeds if wins else entry.returns))
         axis.axhline(end, color=look.colour, linestyle="--", label=f"{title}, final")
         return
-    steps, values = series(rows, column)
+    steps, values = series(rows, value)
     draw_curve(axis, steps, smooth(values), look, title, rates=wins)

@@ -1,7 +1,8 @@
 """The results of a comparison: an entry for each method on each map."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +13,9 @@ from ptde.files import shell
 from ptde.folder import ROLES
 from ptde.jobs.record import Record, Row, beside, part
 from ptde.methods import METHODS, Method
+from ptde.report.measure import counted, rates_in
 from ptde.report.result import load_result
-
-WINS = "win rate"
-"""The measure of most worlds, beside which returns are shown."""
+from ptde.types import RETURN, WINS
 
 
 @dataclass
@@ -135,6 +135,22 @@ def gather(
             entry = entries.setdefault(name, {}).setdefault(where, Entry())
             entry.add(folder, METHODS[name], seeds)
     return entries
+
+
+def measured(entries: Entries) -> Entries:
+    """The entries with returns in place of win rates if no run has ever won an episode:
+    some worlds do not say who wins, and every method is at 0 there.
+    """
+    every = [entry for by_map in entries.values() for entry in by_map.values()]
+    tests = rates_in(rows for entry in every for _, rows in entry.tests)
+    rates = chain((rate for entry in every for rate in entry.seeds), tests)
+    if counted(measure_of(entries), rates) != RETURN:
+        return entries
+    as_return = lambda e: replace(e, seeds=e.returns, teacher=[], measure=RETURN)
+    return {
+        name: {where: as_return(entry) for where, entry in by_map.items()}
+        for name, by_map in entries.items()
+    }
 
 
 def measure_of(entries: Entries) -> str:

@@ -11,13 +11,12 @@ import csv
 import io
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from ptde.compare.milestones import HOW_SOON, milestones
-from ptde.compare.outcome import WINS, Entries, Entry, measure_of
+from ptde.compare.outcome import Entries, Entry, measure_of, measured
 from ptde.compare.statistics import (
     improvement,
     improvement_interval,
@@ -31,30 +30,11 @@ from ptde.files import write_whole
 from ptde.jobs.record import Row
 from ptde.methods import METHODS
 from ptde.report.statistics import Interval, t_interval
+from ptde.types import RETURN, WINS
 
 
 def _range(interval: Interval | None) -> str:
     return "" if interval is None else f" [{interval[0]:.2f}, {interval[1]:.2f}]"
-
-
-RETURN = "return"
-"""The measure where no episode was won."""
-
-
-def _measured(entries: Entries) -> Entries:
-    """The entries with returns in place of win rates if no run has ever won an episode:
-    some worlds do not say who wins, and every method is at 0 there.
-    """
-    every = [entry for by_map in entries.values() for entry in by_map.values()]
-    tests = (row["win_rate"] for e in every for _, rows in e.tests for row in rows)
-    won = any(any(e.seeds) for e in every) or any(map(any, tests))
-    if won or measure_of(entries) != WINS:
-        return entries
-    as_return = lambda e: replace(e, seeds=e.returns, teacher=[], measure=RETURN)
-    return {
-        name: {where: as_return(entry) for where, entry in by_map.items()}
-        for name, by_map in entries.items()
-    }
 
 
 def _most(entries: Entries) -> int:
@@ -188,7 +168,7 @@ def notes(entries: Entries) -> list[str]:
 
 def markdown(entries: Entries, maps: Sequence[str]) -> str:
     """The tables and their notes in Markdown."""
-    entries = _measured(entries)
+    entries = measured(entries)
     lines = _table([_header(entries, maps), *_cells(entries, maps)])
     lines += ["", *notes(entries), ""]
     if len(entries) > 1:
@@ -213,7 +193,7 @@ def latex(entries: Entries, maps: Sequence[str]) -> str:
             text = text.replace(plain, typeset)
         return text
 
-    entries = _measured(entries)
+    entries = measured(entries)
     rows = [_header(entries, maps), *_cells(entries, maps)]
     lines = [" & ".join(escape(x) for x in row) + r" \\" for row in rows]
     body = [lines[0], r"\midrule", *lines[1:]]
@@ -307,6 +287,7 @@ def write(entries: Entries, maps: Sequence[str], world: str, folder: Path) -> li
     }
     for name, make in forms.items():
         write_whole(folder / name, make())
+    entries = measured(entries)
     measure = measure_of(entries)
     pictures = [draw_comparison(entries, maps, folder / "curves.png", measure)]
     if cells := distilled(entries, maps):

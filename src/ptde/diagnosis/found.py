@@ -12,6 +12,7 @@ from ptde.diagnosis.gap import Part, Reached
 from ptde.folder import DIAGNOSIS
 from ptde.jobs.progress import console
 from ptde.rollout.evaluate import Returns
+from ptde.types import RETURN
 
 FILE, PICTURE = DIAGNOSIS
 
@@ -24,7 +25,7 @@ class Rung:
     lacks: str
     """What a student lacks; empty for other teams."""
     performance: float
-    """Mean over seeds and episodes of what the world measures, such as a win rate."""
+    """Mean over seeds and episodes of what counts in the world, such as a win rate."""
     chance: float
     """Half the width of the performance's 95 % interval."""
     mean_return: float
@@ -39,13 +40,21 @@ class Rung:
 
     @classmethod
     def of(
-        cls, team: str, returns: Returns, limit: int, lacks: str, seconds: float | None
+        cls,
+        team: str,
+        returns: Returns,
+        measure: str,
+        limit: int,
+        lacks: str,
+        seconds: float | None,
     ) -> "Rung":
-        """The rung of a team with Returns [seeds, episodes] and a world's time limit."""
-        reached = reached_in(returns)
+        """The rung of a team with Returns [seeds, episodes], by what counts in its world
+        (``counted``) and the world's time limit.
+        """
+        reached = reached_in(returns, measure)
         size, chance = Part.of(reached)
         late = np.asarray(returns.length) >= limit
-        split = bool(np.isin(reached, (0, 1)).all())
+        split = measure != RETURN and bool(np.isin(reached, (0, 1)).all())
         return cls(
             team=team,
             lacks=lacks,
@@ -58,9 +67,10 @@ class Rung:
         )
 
 
-def reached_in(returns: Returns) -> Reached:
-    """Performance in double precision, so that the parts of a gap add up to the gap."""
-    return np.asarray(returns.performance, np.float64)
+def reached_in(returns: Returns, measure: str) -> Reached:
+    """What counts, in double precision, so that the parts of a gap add up to the gap."""
+    reached = returns.reward if measure == RETURN else returns.performance
+    return np.asarray(reached, np.float64)
 
 
 @dataclass(frozen=True)
@@ -93,12 +103,14 @@ class Diagnosis:
 
     def tables(self) -> list[Table]:
         """The tables for a person to read."""
-        head = ["lacks", self.measure, "+-", "return", "lost", "time-out", "fitted in"]
+        beside = [] if self.measure == RETURN else ["return", "lost", "time-out"]
+        head = ["lacks", self.measure, "+-", *beside, "fitted in"]
         ladder = _table(f"the ladder, {self.episodes} episodes each", ["team", *head])
         for r in self.ladder:
             seconds = "" if r.seconds is None else f"{r.seconds:.0f} s"
-            numbers = (r.performance, r.chance, r.mean_return, r.lost, r.timed_out)
-            ladder.add_row(r.team, r.lacks, *map(_number, numbers), seconds)
+            numbers = [r.performance, r.chance, r.mean_return, r.lost, r.timed_out]
+            shown = map(_number, numbers[: 2 + len(beside)])
+            ladder.add_row(r.team, r.lacks, *shown, seconds)
         gap = _table("the gap, part by part", ["part", self.measure, "+-"])
         for name, part in {**self.parts, "all": self.gap}.items():
             gap.add_row(name, *map(_number, part))

@@ -96,7 +96,7 @@ def check_diagnosable(folder: RunFolder) -> None:
 def _diagnose(
     folder: RunFolder, env: AbstractWorld, episodes: int, quick: bool, target: Path
 ) -> Diagnosis:
-    run, measure = folder.run, env.spec.measure
+    run = folder.run
     team = folder.team("student", run, env)
     pair = Pair(folder.teacher("teacher", run, env), team)
     tested = Tested(run, env, episodes)
@@ -112,8 +112,8 @@ def _diagnose(
     alike = agreement(env.held_out(), pair, run.envs, length, keys)
     means = {rung.team: rung.performance for rung in tested.ladder}
     return Diagnosis(
-        summary=sentence(run, folder.path, measure, means, gap, found),
-        measure=measure,
+        summary=sentence(run, folder.path, tested.measure, means, gap, found),
+        measure=tested.measure,
         episodes=tested.reached["teacher"].size,
         gap=gap,
         parts=found,
@@ -128,11 +128,12 @@ def _climb(
     tested: Tested, folder: RunFolder, pair: Pair, lacks: list[Lack], quick: bool
 ) -> dict[Lack, str]:
     """Down from the teacher: the names of the students that lack what is asked for."""
-    student, env, own = folder.run.stage_2, tested.env, lacks[-1]
+    student, own = folder.run.stage_2, lacks[-1]
     others = [lack for lack in lacks if lack != own]
     if not quick and MEMORYLESS not in lacks:
         others.append(MEMORYLESS)
-    fitter, out, count = Fitter(folder, env, pair.teacher), console(), itertools.count(1)
+    fitter = Fitter(folder, tested.env, pair.teacher)
+    out, count = console(), itertools.count(1)
     names = {own: "student", **{lack: in_words(lacking(student, lack)) for lack in others}}
 
     def fit(name: str, lack: Lack | None) -> None:
@@ -141,7 +142,7 @@ def _climb(
         made = fitter.shown(name) if lack is None else fitter.student(lack, name)
         rung = tested.add(name, made.team, said(lack or NOTHING), made.seconds)
         seconds = time.monotonic() - began
-        out.print(f"  {env.spec.measure} {rung.performance:.3f}, in {seconds:.0f} s")
+        out.print(f"  {tested.measure} {rung.performance:.3f}, in {seconds:.0f} s")
 
     tested.add("teacher", pair.teacher)
     fit(SHOWN, None)
@@ -151,7 +152,7 @@ def _climb(
         else:
             fit(names[lack], lack)
     if folder.has("finetuned"):
-        tuned = folder.model("finetuned", env)
+        tuned = folder.model("finetuned", tested.env)
         assert isinstance(tuned, Team)
         tested.add("finetuned", tuned)
     return names

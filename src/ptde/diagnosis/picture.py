@@ -11,6 +11,7 @@ import matplotlib.pyplot as plt
 from ptde.diagnosis.found import Diagnosis
 from ptde.files import whole
 from ptde.report.palette import BLUE, GREY, ROLES, SKY, VERMILION
+from ptde.types import RETURN
 
 
 def draw(found: Diagnosis, path: Path) -> Path:
@@ -31,13 +32,24 @@ def draw(found: Diagnosis, path: Path) -> Path:
     return path
 
 
+def _limits(axis: plt.Axes, found: Diagnosis, right: float) -> bool:
+    """Whether an axis is one of rates: it ends at 0 and ``right`` then, and otherwise has
+    room for numbers on its right.
+    """
+    if found.measure != RETURN:
+        axis.set_xlim(0, right)
+    else:
+        axis.margins(x=0.25)
+    return found.measure != RETURN
+
+
 def _ladder(axis: plt.Axes, found: Diagnosis) -> None:
     rungs = found.ladder[::-1]
     reached = [rung.performance for rung in rungs]
     chance = [rung.chance for rung in rungs]
     colours = [ROLES.get(rung.team, GREY) for rung in rungs]
     axis.barh([r.team for r in rungs], reached, xerr=chance, color=colours, height=0.65)
-    axis.set_xlim(0, 1.02)
+    _limits(axis, found, 1.02)
     axis.set_xlabel(found.measure)
     axis.set_title("what teams reach", loc="left", fontsize=10)
 
@@ -67,8 +79,8 @@ def _gap(axis: plt.Axes, found: Diagnosis) -> None:
         )
         at -= part.size
     axis.set_ylim(len(names) - 0.4, -0.6)
-    axis.set_xlim(0, 1.25)
-    axis.set_xticks([0, 0.25, 0.5, 0.75, 1])
+    if _limits(axis, found, 1.25):
+        axis.set_xticks([0, 0.25, 0.5, 0.75, 1])
     axis.set_xlabel(f"{found.measure}, from the teacher's down to the student's")
     title = f"what is lost: {found.gap.size:.3f}; grey: may be chance"
     axis.set_title(title, loc="left", fontsize=10)
@@ -89,6 +101,6 @@ def _takeover(axis: plt.Axes, found: Diagnosis) -> None:
     for rung in found.ladder:
         if rung.team in ("teacher", "student"):
             axis.axvline(rung.performance, color=ROLES[rung.team], linestyle=":")
-    axis.set_xlim(0, 1.02)
+    _limits(axis, found, 1.02)
     axis.set_xlabel(f"{found.measure}; dotted: each alone")
     axis.set_title("teams of both", loc="left", fontsize=10)

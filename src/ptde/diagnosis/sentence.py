@@ -10,6 +10,7 @@ from ptde.algos.registry import algo_of
 from ptde.config import Run
 from ptde.diagnosis.gap import LACKS, Part
 from ptde.files import shell
+from ptde.types import RETURN
 
 MEANS = {
     "capacity": "even a student that is shown the whole state falls short of its teacher: "
@@ -39,14 +40,14 @@ def sentence(
     Args:
         run: whose student it is.
         path: its folder.
-        measure: what was measured.
+        measure: what counts in this world (``counted``).
         reached: by ``teacher``, ``student`` and, if there are such, ``finetuned`` and
             ``DEALT``.
         gap: between the first two.
         parts: of the gap, by name.
     """
     ends = f"{reached['teacher']:.3f} to {reached['student']:.3f}"
-    if reached["teacher"] <= gap.chance:
+    if measure != RETURN and reached["teacher"] <= gap.chance:
         return (
             f"The teacher itself reaches {reached['teacher']:.3f} in {measure}, so there "
             "is nothing to lose yet: teach one for longer, with `ptde run --steps "
@@ -111,7 +112,7 @@ def _dealt(reached: Mapping[str, float], gap: Part) -> str:
     where = "it errs where it matters" if left - reached["student"] > gap.size / 2 else ""
     where = where or "it is not near enough to z, wherever that is"
     return (
-        f"Its errors of z, dealt out at random, leave {left:.3f} of the teacher: {where}. "
+        f"Its errors of z, dealt out at random, leave its teacher at {left:.3f}: {where}. "
     )
 
 

@@ -11,6 +11,7 @@ from ptde.diagnosis.found import Rung, reached_in
 from ptde.diagnosis.gap import Part, Reached
 from ptde.diagnosis.takeover import Takeover
 from ptde.envs.base import AbstractWorld
+from ptde.report.measure import counted
 from ptde.rollout.base import Model
 from ptde.rollout.evaluate import Returns
 from ptde.rollout.runner import runner_of
@@ -34,15 +35,20 @@ class Tested:
         )
         self.ladder: list[Rung] = []
         self.reached: dict[str, Reached] = {}
+        self.measure = env.spec.measure
+        """What counts: returns where the first team, the teacher, wins no episode."""
 
     def add(
         self, team: str, model: Model, lacks: str = "", seconds: float | None = None
     ) -> Rung:
         """Tests a team, and puts it below those that were tested before."""
         returns = self.test(model, self.keys)
-        rung = Rung.of(team, returns, self.env.spec.time_limit, lacks, seconds)
+        if not self.ladder:
+            self.measure = counted(self.measure, [float(returns.performance.max())])
+        limit = self.env.spec.time_limit
+        rung = Rung.of(team, returns, self.measure, limit, lacks, seconds)
         self.ladder.append(rung)
-        self.reached[team] = reached_in(returns)
+        self.reached[team] = reached_in(returns, self.measure)
         return rung
 
     def lost(self, before: str, after: str) -> Reached:
@@ -74,7 +80,7 @@ class Tested:
             regret=jnp.full(seeds, regret, jnp.float32),
         )
         returns = self.test(policy, self.keys)
-        reached = Part.of(reached_in(returns))
+        reached = Part.of(reached_in(returns, self.measure))
         return {
             "teacher_decides": share_told(returns, self.env.spec.n_agents),
             "performance": reached.size,

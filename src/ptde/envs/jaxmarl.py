@@ -17,7 +17,7 @@ from ptde.envs.base import AbstractEnv, EnvState
 from ptde.envs.quiet import quietly
 from ptde.ops.keys import new_key
 from ptde.processes.adapters.jaxmarl import ALONE, CONTINUOUS, TEAMS, misfit
-from ptde.types import EnvSpec, LocalView, TimeStep
+from ptde.types import RETURN, WINS, EnvSpec, LocalView, TimeStep
 from ptde.validation import check_choice
 
 with quietly():
@@ -48,7 +48,7 @@ class Map:
     """Whether the task itself ended, and not just its time."""
     performance: Callable[[Played], Float[Array, ""]] | None = None
     """Success of a task that ended, in [0, 1]; None where the world does not say."""
-    measure: str = "win rate"
+    measure: str = WINS
 
 
 def _never(now: Played) -> Bool[Array, ""]:
@@ -154,13 +154,11 @@ class JaxMarl(AbstractEnv):
             state_dim=self.n * self.width,
             n_actions=max(self.actions),
             time_limit=self.limit,
-            measure=self.map.measure,
+            measure=self.map.measure if self.map.performance else RETURN,
         )
         self.notes = ("the world has no state of its own: the state is all observations",)
         if self.map.performance is None:
-            self.notes += (
-                "the world does not say who won: look at the return, the win rate is 0",
-            )
+            self.notes += ("nobody wins in this world: returns count",)
 
     def _begin(self, key: Key[Array, ""]) -> tuple[dict[str, Array], Any]:
         obs, state = self.game.reset(key)

@@ -28,7 +28,7 @@ from ptde.distill.objectives import Labelled
 from ptde.envs.base import AbstractWorld
 from ptde.info.base import AbstractStudent
 from ptde.jobs.job import Job, OnRow, run_job
-from ptde.jobs.record import Row
+from ptde.jobs.record import Row, reached_text
 from ptde.jobs.student_data import Data, axes_of, rows_of
 from ptde.jobs.teach import Training
 from ptde.ops.devices import averaged
@@ -274,7 +274,7 @@ class Distillation:
 def _text(row: Row, measure: str) -> str:
     return (
         f"held-out loss {np.mean(row['held_out_loss']):.3f}  R2 {np.mean(row['r2']):.2f}  "
-        f"{measure} {np.mean(row['win_rate']):.2f}"
+        f"{reached_text(row, measure)}"
     )
 
 

@@ -6,7 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ptde.files import write_whole, writing
+from ptde.types import RETURN
 
 Row = dict[str, Any]
 LARGEST = 2**53
@@ -25,6 +28,12 @@ def beside(rows: list[Row]) -> list[Row]:
         {**row, "win_rate": row["student_win_rate"], "return": row["student_return"]}
         for row in rows
     ]
+
+
+def reached_text(row: Row, measure: str) -> str:
+    """What a test has shown, for a line of progress."""
+    rate = "" if measure == RETURN else f"{measure} {np.mean(row['win_rate']):.2f}  "
+    return f"{rate}return {np.mean(row['return']):.3g}"
 
 
 def joined(records: Sequence[list[Row]]) -> list[Row]:

@@ -17,14 +17,14 @@ from ptde.files import shell
 from ptde.jobs.checkpoint import Checkpoints
 from ptde.jobs.job import Job, OnRow, run_job
 from ptde.jobs.progress import console
-from ptde.jobs.record import Row
+from ptde.jobs.record import Row, reached_text
 from ptde.rollout.ahead import Ahead
 from ptde.rollout.base import TrainState, initial
 from ptde.rollout.evaluate import Returns
 from ptde.rollout.runner import runner_of
 from ptde.rollout.schedule import Schedule
 from ptde.rollout.seeds import Stream, fold_in_all, of_seed, over_seeds, stream_keys
-from ptde.types import Rollout
+from ptde.types import RETURN, Rollout
 
 
 class Taught(NamedTuple):
@@ -184,11 +184,9 @@ def _seen(outcome: Returns) -> dict[str, Array]:
 
 
 def _text(row: Row, measure: str) -> str:
-    text = (
-        f"{row['steps_per_second']:,.0f} steps/s  "
-        f"{measure} {np.mean(row['win_rate']):.2f}  return {np.mean(row['return']):.1f}"
-    )
-    for name in ("student_win_rate", "epsilon", "entropy", "r2"):
+    text = f"{row['steps_per_second']:,.0f} steps/s  {reached_text(row, measure)}"
+    beside = "student_return" if measure == RETURN else "student_win_rate"
+    for name in (beside, "epsilon", "entropy", "r2"):
         if name in row:
             text += f"  {name.replace('_', ' ')} {np.mean(row[name]):.2f}"
     if any(row.get("lost_episodes", ())):

@@ -10,8 +10,10 @@ from ptde.distill.config import DistillConfig
 from ptde.jobs.record import Row, beside
 from ptde.report.curves import over_joint_steps
 from ptde.report.distillation import LOSS_NAMES, loss_of, series, steps_of
+from ptde.report.measure import column
 from ptde.report.palette import LOSSES, Look
 from ptde.report.panels import FEW, spread
+from ptde.types import RETURN
 
 POINTS = 160
 """Most tests of a curve that are shown."""
@@ -144,18 +146,21 @@ def distillation(
         if value in rows[0]
     ]
     x = steps_of(student)
-    won = Curve("student", look, *series(rows, "win_rate"))
+    value = column(measure)
+    won = Curve("student", look, *series(rows, value))
     panels = [Panel(f"{title}: loss", x, loss_of(student), losses)] if losses else []
     return [
         *panels,
-        Panel(f"{title}: {measure}", x, f"test {measure}", [won], levels, rates=True),
+        Panel(
+            f"{title}: {measure}", x, f"test {measure}", [won], levels, value == "win_rate"
+        ),
     ]
 
 
 def run_panels(
     records: Mapping[str, list[Row]],
     looks: Mapping[str, Look],
-    finals: Mapping[str, float],
+    finals: Mapping[str, Mapping[str, Any]],
     measure: str,
     student: DistillConfig,
 ) -> list[Panel]:
@@ -164,8 +169,8 @@ def run_panels(
     Args:
         records: rows by role.
         looks: looks by role.
-        finals: final results by role, as far as they are known.
-        measure: the name of the win rates in this world.
+        finals: entries of ``result.json`` by role, as far as they are known.
+        measure: what counts in this world (``counted``).
         student: how the run's student learnt.
     """
     taught = {role: [rows] for role, rows in records.items()}
@@ -176,14 +181,14 @@ def run_panels(
             f"all stages: {name}",
             JOINT_STEPS,
             f"test {name}",
-            curves_of(taught, looks, value, finals if value == "win_rate" else None),
+            curves_of(taught, looks, value, {r: s[value] for r, s in finals.items()}),
             rates=value == "win_rate",
         )
-        for value, name in {"win_rate": measure, "return": "return"}.items()
+        for value, name in {column(measure): measure, "return": RETURN}.items()
     ]
     levels = [
-        (f"{role}, final", looks[role], value)
-        for role, value in finals.items()
+        (f"{role}, final", looks[role], score[column(measure)])
+        for role, score in finals.items()
         if role != "student"
     ]
     rows = records.get("student", [])

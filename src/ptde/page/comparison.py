@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ptde.compare.curves import distilled
-from ptde.compare.outcome import WINS, Entries, gather, measure_of
+from ptde.compare.outcome import Entries, gather, measure_of, measured
 from ptde.compare.tables import markdown
 from ptde.config import load_run, place_of
 from ptde.folder import RunFolder, name_of
@@ -33,12 +33,14 @@ from ptde.page.run import (
     unfinished,
 )
 from ptde.page.scenes import record
+from ptde.report.measure import column
 from ptde.report.palette import look_of
 from ptde.report.panels import groups
 from ptde.report.result import load_result
 from ptde.rollout.cache import use_compilation_cache
 from ptde.strategy import Side
 from ptde.trust import check_inside
+from ptde.types import RETURN, WINS
 
 RUNS = "*/*/[!.]*/run.json"
 """Where runs are in a comparison's folder; a name with a dot is of a half-made one."""
@@ -114,7 +116,7 @@ def _entries(folders: Sequence[RunFolder]) -> Entries:
             ended = METHODS[name].role_in(folder.run) in load_result(folder.path)
             if ended and name in _methods(folder):
                 found.setdefault(name, []).append((folder.run.map, folder.path))
-    return gather(found)
+    return measured(gather(found))
 
 
 def _panels(
@@ -124,9 +126,7 @@ def _panels(
     and of every stage 2 over its own steps.
     """
     measure = measure_of(entries)
-    shown = {"win_rate": measure, "return": "return"}
-    if measure != WINS:
-        del shown["return"]
+    shown = {column(measure): measure} | ({"return": RETURN} if measure == WINS else {})
     panels = []
     for where in maps:
         taught = _records([folder for folder in folders if folder.run.map == where])
@@ -135,12 +135,14 @@ def _panels(
         for value, title in shown.items():
             for part in groups(list(taught)):
                 rows = {name: taught[name] for name in part}
-                rates, name = value == "win_rate", f"{where}: {title}"
-                curves = curves_of(rows, looks, value, finals if rates else None)
+                name, rates = f"{where}: {title}", value == "win_rate"
+                ends = finals if value == column(measure) else None
+                curves = curves_of(rows, looks, value, ends)
                 panels.append(Panel(name, JOINT_STEPS, f"test {title}", curves, (), rates))
     for cell in distilled(entries, maps):
         cells = cell.looks or {}
-        levels = [("teacher, final", cells["teacher"], cell.teacher)]
+        final = cell.teacher
+        levels = [] if final is None else [("teacher, final", cells["teacher"], final)]
         panels += distillation(
             cell.title, cell.rows, cell.student, cells["student"], levels, measure
         )
@@ -148,7 +150,7 @@ def _panels(
 
 
 def _finals(entries: Entries, where: str) -> dict[str, float]:
-    """The mean of the final win rates on a map, by the paper's name of the method."""
+    """The mean of the final results on a map, by the paper's name of the method."""
     found: dict[str, list[float]] = {}
     for name, by_map in entries.items():
         if where in by_map:

@@ -1,7 +1,7 @@
 """The page of one run."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -29,12 +29,14 @@ from ptde.page.document import (
 )
 from ptde.page.scenes import record
 from ptde.processes import WorldFailed
+from ptde.report.measure import column, counted_in
 from ptde.report.palette import look_of
 from ptde.report.panels import spread
 from ptde.report.ranking import TABLE
 from ptde.report.result import Result, load_result
 from ptde.rollout.cache import use_compilation_cache
 from ptde.strategy import Side
+from ptde.types import RETURN
 
 OTHERS = 150_000
 """Bytes of the page that are reserved for scripts, styles and texts."""
@@ -63,8 +65,8 @@ def run_page(path: Path, battles: int) -> str:
             f"`ptde resume {shell(path)}` goes on with it"
         )
     looks = {role: look_of(name_of(run, role), role) for role in ROLES}
-    measure = result.get("measure") or _measure(folder.run)
-    finals = {role: result[role]["win_rate"] for role in ROLES if role in result}
+    finals = {role: result[role] for role in ROLES if role in result}
+    measure = counted_in(result.get("measure") or _measure(folder.run), records, finals)
     panels = run_panels(records, looks, finals, measure, run.stage_2)
     charts = [panel.to_json() for panel in panels]
     room = MOST_BYTES - OTHERS - len(json.dumps(charts))
@@ -84,6 +86,35 @@ def run_page(path: Path, battles: int) -> str:
     title = f"{run.method} on {run.world}/{run.map}"
     lead = [paragraph(missing, "unfinished")] if missing else []
     return render(title, lead, sections, {"charts": charts, "scenes": scenes})
+
+
+def _final(score: Mapping[str, Any], measure: str) -> list[str]:
+    """A role's final numbers: what counts, its interval, the return beside it, seeds."""
+    if measure == RETURN:
+        band = spread(np.array([score.get("returns") or [score["return"]]]), rates=False)
+        return _numbers(score["return"], band, score.get("returns") or [], None)
+    band = np.array([[score["low"], score["high"]]])
+    return _numbers(score["win_rate"], band, score["seeds"], score["return"])
+
+
+def _so_far(test: Row, measure: str) -> list[str]:
+    """The same of a test while learning."""
+    rates = measure != RETURN
+    seeds = test[column(measure)]
+    band = spread(np.array([seeds]), rates)
+    reward = float(np.mean(test["return"])) if rates else None
+    mean, *others = _numbers(float(np.mean(seeds)), band, seeds, reward)
+    return [f"{mean} (so far)", *others]
+
+
+def _numbers(
+    mean: float, band: np.ndarray | None, seeds: Sequence[float], reward: float | None
+) -> list[str]:
+    digits = 2 if reward is None else 3
+    interval = "" if band is None else f"{band[0, 0]:.{digits}f} to {band[0, 1]:.{digits}f}"
+    beside = [] if reward is None else [f"{reward:.2f}"]
+    each = ", ".join(f"{x:.{digits}f}" for x in seeds)
+    return [f"{mean:.{digits}f}", interval, *beside, each]
 
 
 def records_of(folder: RunFolder) -> dict[str, list[Row]]:
@@ -121,8 +152,9 @@ def results(
     measure: str,
 ) -> str:
     """HTML of the table of roles, with the last test where the final result is missing."""
-    head = ["role", "team", "execution", measure, "95 % interval", "return", "seeds"]
-    head += ["episodes", "state was read"]
+    head = ["role", "team", "execution", measure, "95 % interval"]
+    head += [] if measure == RETURN else ["return"]
+    head += ["seeds", "episodes", "state was read"]
     rows, early = [], False
     for role in ROLES:
         score, tests = result.get(role), records[role]
@@ -131,19 +163,11 @@ def results(
         row.append("centralised" if central else "decentralised")
         if score:
             read = score.get("communication", 0.0)
-            row += [
-                f"{score['win_rate']:.3f}",
-                f"{score['low']:.3f} to {score['high']:.3f}",
-            ]
-            row += [f"{score['return']:.2f}", ", ".join(f"{x:.3f}" for x in score["seeds"])]
+            row += _final(score, measure)
             row += [f"{score['episodes']}", f"{read:.0%} of steps" if read else ""]
         elif tests:
-            early, seeds = True, np.array([tests[-1]["win_rate"]])
-            band = spread(seeds, rates=True)
-            row += [f"{seeds.mean():.3f} (so far)"]
-            row += ["" if band is None else f"{band[0, 0]:.3f} to {band[0, 1]:.3f}"]
-            row += [f"{np.mean(tests[-1]['return']):.2f}"]
-            row += [", ".join(f"{x:.3f}" for x in seeds[0]), "", ""]
+            early = True
+            row += [*_so_far(tests[-1], measure), "", ""]
         else:
             continue
         rows.append(row)

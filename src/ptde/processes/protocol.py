@@ -50,12 +50,13 @@ class ProcessEnv(Protocol):
     """A world: these two methods are all that it needs.
 
     Optional attributes: ``time_limit``, the longest episode in joint steps; ``measure``,
-    the name of the mean of ``won``; ``notes``, remarks to the user; ``observation_names``
-    and ``action_names``, which are exported with a team. Optional methods: ``close()``;
-    ``frame()``, a picture of the present step, [height, width, 3] uint8, from which
-    `ptde replay` makes an animation; ``replay()``, which saves the game's own recording of
-    the episode that ended, and returns its path; it gets the folder for it as ``record``,
-    if that is a keyword argument of the callable that makes the world.
+    the name of the mean of ``won``, or ``return`` where nobody wins; ``notes``, remarks to
+    the user; ``observation_names`` and ``action_names``, which are exported with a team.
+    Optional methods: ``close()``; ``frame()``, a picture of the present step, [height,
+    width, 3] uint8, from which `ptde replay` makes an animation; ``replay()``, which saves
+    the game's own recording of the episode that ended, and returns its path; it gets the
+    folder for it as ``record``, if that is a keyword argument of the callable that makes
+    the world.
     """
 
     def reset(self, seed: int) -> ProcessStep:

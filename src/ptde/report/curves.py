@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 
@@ -19,16 +20,18 @@ from ptde.report.distillation import (
     series,
     student_panel,
 )
+from ptde.report.measure import column
 from ptde.report.palette import ROLES, Look
 from ptde.report.panels import draw_curve
+from ptde.types import RETURN, WINS
 
 
 def draw_curves(
     records: Mapping[str, list[Row]],
-    finals: Mapping[str, float],
+    finals: Mapping[str, Mapping[str, Any]],
     path: Path,
     title: str,
-    measure: str = "win rate",
+    measure: str = WINS,
     config: DistillConfig | None = None,
     looks: Mapping[str, Look] | None = None,
 ) -> Path:
@@ -41,9 +44,9 @@ def draw_curves(
         records: rows of the record of each role.
         path: the PNG to write.
         title: the picture's title.
-        measure: the name of the win rates in this world.
-        finals: final win rates, drawn as dashed lines on the student's axis, and as the
-            point of a student that took no joint steps.
+        measure: what counts in this world (``counted``); returns are drawn beside it.
+        finals: entries of ``result.json``, by role: dashed lines on the student's axis, and
+            the point of a student that took no joint steps.
         config: how the student of stage 2 learnt; None takes the defaults.
         looks: looks by role; None takes those of a run of no method in the paper.
     """
@@ -51,23 +54,26 @@ def draw_curves(
     stages = [role for role in ROLES if records.get(role)]
     learns_beside = beside(records.get("teacher", []))
     student = records.get("student")
-    height = 1 + bool(student)
-    figure, axes = plt.subplots(height, 2, figsize=(9.6, 3.5 * height), squeeze=False)
-    values = {"win_rate": measure, "return": "return"}
-    for axis, (value, name) in zip(axes[0], values.items(), strict=True):
+    values = {column(measure): measure, "return": RETURN}
+    above, below = [column(measure), "return"], ["loss", "student"]
+    plan: Any = [above, below] if student else [above]
+    figure, axes = plt.subplot_mosaic(plan, figsize=(9.6, 3.5 * len(plan)))
+    for value, name in values.items():
+        axis = axes[value]
         for role in stages:
-            final = finals.get(role) if value == "win_rate" else None
+            final = finals.get(role, {}).get(value)
             _line(axis, records[role], value, role, looks[role], final)
         if learns_beside:
             _line(axis, learns_beside, value, "student", looks["student"])
         axis.set_xlabel("joint steps")
         axis.set_ylabel(f"test {name}")
     if student:
-        others = {role: final for role, final in finals.items() if role != "student"}
+        ends = {role: score[column(measure)] for role, score in finals.items()}
+        others = {role: final for role, final in ends.items() if role != "student"}
         config = config or DistillConfig()
-        loss_panel(axes[1, 0], student, config)
-        student_panel(axes[1, 1], student, others, measure, config, looks)
-    for axis in axes.flat:
+        loss_panel(axes["loss"], student, config)
+        student_panel(axes["student"], student, others, measure, config, looks)
+    for axis in axes.values():
         finish_panel(axis)
     figure.suptitle(title)
     figure.tight_layout()

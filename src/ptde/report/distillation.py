@@ -15,8 +15,10 @@ from jaxtyping import Float, Int
 from ptde.distill.config import DistillConfig
 from ptde.files import whole
 from ptde.jobs.record import Row
+from ptde.report.measure import column
 from ptde.report.palette import LOSSES, ROLES, Look
 from ptde.report.panels import draw_curve
+from ptde.types import WINS
 
 LOSS_NAMES = {"loss": "training", "held_out_loss": "held out"}
 """Labels of the losses in a row of the student's record. The loss in training is the mean
@@ -30,8 +32,8 @@ class Distilled:
     title: str
     rows: list[Row]
     """Rows of the students' records, all seeds side by side."""
-    teacher: float
-    """Final win rate of the teachers, mean over seeds."""
+    teacher: float | None
+    """Final win rate of the teachers, mean over seeds; None where nobody wins."""
     student: DistillConfig = field(default_factory=DistillConfig)
     """How the students learnt, which decides the meaning of steps and losses."""
     looks: Mapping[str, Look] | None = None
@@ -70,13 +72,13 @@ def student_panel(
     Args:
         axis: axes to draw on.
         rows: rows of the students' records.
-        finals: final win rates.
-        measure: the name of the win rates in this world.
+        finals: final values of the measure.
+        measure: what counts in this world (``counted``).
         student: how the students learnt.
         looks: looks by role; None takes those of a run of no method in the paper.
     """
     looks = looks or {role: Look(colour) for role, colour in ROLES.items()}
-    _lines(axis, rows, "win_rate", looks["student"], "student")
+    _lines(axis, rows, column(measure), looks["student"], "student")
     for role, final in finals.items():
         colour = looks[role].colour
         axis.axhline(final, color=colour, linestyle="--", label=f"{role}, final")
@@ -112,13 +114,13 @@ def finish_panel(axis: plt.Axes) -> None:
         axis.set_ylim(-0.02, 1.02)
 
 
-def draw_figure7(cells: Sequence[Distilled], path: Path, measure: str = "win rate") -> Path:
+def draw_figure7(cells: Sequence[Distilled], path: Path, measure: str = WINS) -> Path:
     """Draws Paper Fig. 7 as a PNG: a row of two panels for each cell, mean and seeds."""
     height = len(cells)
     figure, axes = plt.subplots(height, 2, figsize=(9.6, 3.5 * height), squeeze=False)
     for (left, right), cell in zip(axes, cells, strict=True):
         loss_panel(left, cell.rows, cell.student)
-        finals = {"teacher": cell.teacher}
+        finals = {} if cell.teacher is None else {"teacher": cell.teacher}
         student_panel(right, cell.rows, finals, measure, cell.student, cell.looks)
         for axis in (left, right):
             axis.set_title(cell.title)

@@ -9,9 +9,13 @@ import numpy as np
 from rich.table import Table
 
 from ptde.files import read_object, shell
+from ptde.report.measure import counted
 from ptde.report.palette import ROLES
-from ptde.report.statistics import retention, win_interval
+from ptde.report.statistics import retention, t_interval, win_interval
 from ptde.rollout.evaluate import Returns
+from ptde.types import RETURN, WINS
+
+NONE_WON = "No episode was won: returns count."
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,15 @@ class Score:
             score=None if returns.score is None else float(returns.score.mean()),
             communication=int(returns.messages.sum()) / max(agent_steps, 1),
         )
+
+    def shown(self, measure: str) -> tuple[str, str]:
+        """The measure that counts (``counted``) and its 95 % interval, as text. A return
+        of a single seed has no interval.
+        """
+        if measure != RETURN:
+            return f"{self.performance:.3f}", f"{self.low:.3f} - {self.high:.3f}"
+        spread = t_interval(self.returns) if len(self.returns) > 1 else ()
+        return f"{self.mean_return:.2f}", " to ".join(f"{x:.2f}" for x in spread)
 
     def to_json(self) -> dict[str, Any]:
         """Plain data; ``return`` and ``win_rate`` are the mean return and performance."""
@@ -138,7 +151,7 @@ class Result:
     scores: dict[str, Score] = field(default_factory=dict)
     centralised: bool = True
     """Whether the teacher reads the global state when it acts."""
-    measure: str = "win rate"
+    measure: str = WINS
     """The name of the performance in this world."""
 
     @classmethod
@@ -176,16 +189,20 @@ class Result:
 
     def table(self) -> Table:
         """The results as a table for the terminal."""
+        measure = counted(self.measure, (s.performance for s in self.scores.values()))
         prr = "" if self.prr is None else f"   PRR {self.prr:.1%}"
         table = Table(
             title=f"{self.method} on {self.world}, {self.steps:,} steps{prr}",
             title_justify="left",
+            caption=NONE_WON if measure != self.measure else None,
+            caption_justify="left",
         )
         for name in ("role", "execution", "state read"):
             table.add_column(name)
         scored = any(score.score is not None for score in self.scores.values())
         points = ("score",) if scored else ()
-        for name in (self.measure, "95 % interval", *points, "return", "episodes"):
+        returns = () if measure == RETURN else ("return",)
+        for name in (measure, "95 % interval", *points, *returns, "episodes"):
             table.add_column(name, justify="right")
         for role, score in self.scores.items():
             central = role == "teacher" and self.centralised
@@ -193,10 +210,9 @@ class Result:
                 role,
                 "centralised" if central else "decentralised",
                 f"{score.communication:.0%} of steps" if score.communication else "",
-                f"{score.performance:.3f}",
-                f"{score.low:.3f} - {score.high:.3f}",
+                *score.shown(measure),
                 *([f"{score.score:+.3f}"] if score.score is not None else []),
-                f"{score.mean_return:.2f}",
+                *([f"{score.mean_return:.2f}"] if returns else []),
                 f"{score.episodes}",
             )
         return table
