@@ -66,5 +66,20 @@ def test_the_students_data_fit_beside_the_replay_they_are_made_from():
     shapes = jax.eval_shape(data, jax.random.key(0))
     need = size_of(shapes)
     build._check_student_data(run, env, replay=1_000, free=int(1.1 * need) + 1_000)
-    with pytest.raises(ValueError, match=r"104 segments, need .* type --buffer \d+ or"):
+    with pytest.raises(
+        ValueError, match=r"104 segments, need .* type --buffer \d+ or less"
+    ):
         build._check_student_data(run, env, replay=1_000, free=int(0.9 * need))
+
+
+def test_the_students_own_data_fit_twice_as_checkpoints_hold_them():
+    student = dataclasses.replace(PROBE.student, data="own", share=0.0, data_steps=10_000)
+    run = dataclasses.replace(PROBE, student=student)
+    env = build.world(run)
+    task = build.distillation(run, env)
+    taught = build.training(run, env, "teacher").taught_shapes().teacher
+    store = jax.eval_shape(task.own(taught, 1_000).start).learner.store.segments
+    need = size_of(store)
+    build._check_student_data(run, env, replay=0, free=int(2.2 * need))
+    with pytest.raises(ValueError, match=r"and saving them .* --student.data-steps \d+ or"):
+        build._check_student_data(run, env, replay=0, free=int(1.8 * need))

@@ -186,30 +186,45 @@ def _check_memory(run: Run, env: AbstractWorld) -> None:
             f"the run {need / 1e9:.2f} GB and as much again to save it; "
             f"{free / 1e9:.2f} GB are free. Type {option} {max(fitting, 1)} or less"
         )
-    if run.distils and run.stage_2.data != "own":
+    if run.distils:
         _check_student_data(run, env, replay, free)
 
 
 def _check_student_data(run: Run, env: AbstractWorld, replay: int, free: int) -> None:
-    """ValueError if stage 2's fixed data do not fit: its segments, with the teacher's z and
-    h at each step, which are made from stage 1's replay while that is there.
+    """ValueError if stage 2's data do not fit: its segments, with the teacher's z and h at
+    each step. Those of the replay are made while that is there; those of the student's own
+    episodes are part of each checkpoint, and so are there twice as one is saved.
     """
     task, spec = distillation(run, env), env.spec
-    given = task.config.data == "replay"
-    rolls = -(-run.buffer // task.envs) if given else task.rolls
+    data = task.config.data
+    rolls = {
+        "replay": -(-run.buffer // task.envs),
+        "own": task.own_schedule.collections,
+        "teacher": task.rolls,
+    }[data]
     floats = spec.local_dim + run.info_config.z + (run.hidden if task.config.whole else 0)
     step = spec.n_agents * (4 * floats + spec.n_actions + 1)
     segments = rolls * task.envs
     need = segments * task.segment * step * run.seeds
-    if need + given * replay > free:
-        fewer = max(1, int(0.8 * segments * free / (need + given * replay)))
-        option = f"--student.share 0 --student.data-segments {fewer}"
-        option = flag(algo_of(run.algo).buffer, fewer) if given else option
+    beside = {"replay": replay, "own": need, "teacher": 0}[data]
+    if need + beside > free:
+        share = 0.8 * free / (need + beside)
+        fewer = max(1, int(segments * share))
+        option = {
+            "replay": flag(algo_of(run.algo).buffer, fewer),
+            "own": "--student.share 0 --student.data-steps "
+            f"{max(1, int(task.joint_steps * share))}",
+            "teacher": f"--student.share 0 --student.data-segments {fewer}",
+        }[data]
+        also = {
+            "replay": ", beside the replay's",
+            "own": ", and saving them",
+            "teacher": "",
+        }
         raise ValueError(
             f"the student's data, {segments} segments, need {need / 1e9:.2f} GB"
-            + (f", beside the replay's {replay / 1e9:.2f} GB" if given else "")
-            + f", and {free / 1e9:.2f} GB are free: type {option} or less, or "
-            "--student.data own"
+            + (f"{also[data]} {beside / 1e9:.2f} GB" if beside else "")
+            + f", and {free / 1e9:.2f} GB are free: type {option} or less"
         )
 
 

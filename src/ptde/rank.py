@@ -27,12 +27,14 @@ def rank_file(
     A document's name is the ``docid`` in its row's comment, else its row's number. Queries
     may have any number of documents: they are dealt at random into lists as long as those
     that the team was trained on, the last of which repeats some documents to be full. A
-    student scores each document from its own features; a teacher reads the whole list.
+    decentralised team scores each document from its own features; a teacher reads the whole
+    list.
 
     Args:
         path: the run folder.
         file: a LETOR file, plain or gzip.
-        role: student, teacher or baseline; None is the student, if the run has one.
+        role: finetuned, student, teacher or baseline; None is the last decentralised team,
+            if the run has one.
         out: the file to write; None is ``FILE.run`` in the run folder.
         seed: which of the run's seeds; None is its first.
         features: features of a row, if the last may be absent; 0 takes the largest id.
@@ -74,7 +76,7 @@ def _role(folder: RunFolder, role: str | None) -> str:
             f"{folder.path} is a team of {folder.run.world}, not one that ranks: "
             "`ptde run --world ranking --data PATH` teaches one"
         )
-    role = role or ("student" if folder.has("student") else "teacher")
+    role = role or folder.decentralised
     folder.check_has(role)
     return role
 

@@ -334,6 +334,14 @@ def test_a_copy_of_a_run_does_not_count_twice(compared, tmp_path, capsys):
     assert "both have seed 0, which would count twice" in capsys.readouterr().err
 
 
+def test_a_run_that_was_renamed_is_not_trained_again(compared, tmp_path, capsys):
+    arguments, out = copied(compared, tmp_path)
+    mine = out / "personal" / "qmix"
+    (mine / "0+2").rename(mine / "mine")
+    assert main(arguments) == 0
+    assert [path.name for path in mine.iterdir()] == ["mine"]
+
+
 def test_the_time_left_does_not_count_what_was_done_before(compared, tmp_path):
     out = tmp_path / "out"
     shutil.copytree(compared[1], out)

@@ -48,6 +48,16 @@ def test_of_two_seeds_the_later_one_is_named():
     assert row[3] == "never (0 k, -)"
 
 
+def test_the_median_seed_is_that_of_the_steps_not_of_the_clock():
+    def run(seed, at, seconds):
+        return range(seed, seed + 1), [{"steps": at, "seconds": seconds, "win_rate": [0.9]}]
+
+    runs = [run(0, 100_000, 1000.0), run(1, 200_000, 300.0), run(2, 300_000, 400.0)]
+    entry = Entry(seeds=[0.9] * 3, records=runs, tests=runs)
+    (_, row) = milestones({"qmix": {"3m": entry}}, ["3m"])
+    assert row[2] == "200 k in 5:00 (100 k, 200 k, 300 k)"
+
+
 def test_a_run_whose_record_is_lost_is_left_out():
     entry = entry_of(RISING, RISING)
     entry.tests = [*entry.tests, (range(2, 4), [])]

@@ -8,7 +8,7 @@ import pytest
 from ptde.compare import outcome
 from ptde.compare.milestones import milestones
 from ptde.compare.outcome import gather
-from ptde.compare.tables import comma_separated, marl_eval
+from ptde.compare.tables import comma_separated, markdown, marl_eval
 from ptde.config import Run
 from ptde.folder import RunFolder
 from ptde.jobs.record import Record
@@ -59,6 +59,17 @@ def test_a_teachers_steps_are_its_own(distilled):
         ("QMIX_GIP", "100"),
         ("QMIX_KD", "140"),
     }
+
+
+def test_a_fine_tuned_team_is_compared_with_its_teacher_too(tmp_path):
+    tests = [row(50, 50, 5.0, 0.1)]
+    path = finished(tmp_path / "run", teacher=tests, student=tests, finetuned=tests)
+    result = json.loads((path / "result.json").read_text())
+    result["finetuned"]["seeds"] = result["finetuned"]["returns"] = [0.4, 0.48, 0.56]
+    (path / "result.json").write_text(json.dumps(result))
+    entry = entries_of(path, "qmix_ptde")["qmix_ptde"]["personal"]
+    assert (entry.seeds, entry.teacher) == ([0.4, 0.48, 0.56], [0.5, 0.6, 0.7])
+    assert "PRR 0.80" in markdown({"qmix_ptde": {"personal": entry}}, ["personal"])
 
 
 def test_without_its_record_a_runs_own_steps_stand_there(distilled):

@@ -28,6 +28,8 @@ def test_intervals_hold_what_they_are_about():
     low, high = mean_interval([0.5, 0.6, 0.7])
     assert low < 0.6 < high
     assert mean_interval([0.0, 1.0]) == (0.0, 1.0)  # cut to what a rate can be
+    assert mean_interval([1.0, 1.0], 200) == pytest.approx((0.981, 1.0), abs=1e-3)
+    assert mean_interval([0.0, 1.0], 200) == (0.0, 1.0)
     seeds = {"a": [0.5, 0.6, 0.7, 0.9], "b": [0.1, 0.2, 0.2, 0.3]}
     low, high = iqm_interval(seeds)
     pooled = np.concatenate([np.array(x) for x in seeds.values()])

@@ -31,6 +31,15 @@ def test_the_largest_part_is_explained_and_the_others_named():
     assert "knowledge" not in text
 
 
+def test_data_of_its_own_has_the_budget_that_was_compared():
+    run = Run(steps=100_000, finetune=FinetuneConfig(share=0.0))
+    text = said({"shift": 0.3}, run=run)
+    assert "--student.data own --student.data-steps 10_000`" in text
+    assert "data-steps" not in said(
+        {"shift": 0.3}
+    )  # the run's own, which `ptde distill` has
+
+
 def test_a_return_may_be_below_0():
     text = said({"memory": 4.0}, teacher=-20.0, student=-24.0, measure="return")
     assert text.startswith("Return falls from -20.000 to -24.000, a gap of 4.000")

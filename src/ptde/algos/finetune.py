@@ -27,7 +27,8 @@ class FinetuneConfig(Options):
     group: ClassVar[str] = "finetune."
 
     share: Annotated[float, In(0, 0.99)] = 0.1
-    """Share of --steps that this stage takes. In [0, 1); 0 leaves it to ``steps``."""
+    """Share of --steps that this stage takes; 0 by default in SMAX's battles. In [0, 1); 0
+    leaves it to ``steps``."""
     steps: Annotated[int, In(0, example=100_000)] = 0
     """Joint steps of this stage on top of --steps, where ``share`` is 0. >= 0; with both 0
     there is no such stage."""

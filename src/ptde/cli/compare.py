@@ -24,7 +24,8 @@ class Command(Trusting):
     seeds: int | None = None
     """Number of seeds, >= 1; the default is the plan's."""
     budget_scale: float = 1.0
-    """Share of every budget, for a quick try. > 0."""
+    """Share of the joint steps, and of those over which epsilon falls, for a quick try;
+    a student's own --student.data-steps and --student.steps stay. > 0."""
     paper: bool = False
     """Start from the paper's values, as `ptde run --preset paper` does."""
     data: str = ""

@@ -57,13 +57,17 @@ def _cells(entry: Entry) -> list[str]:
     for level in LEVELS:
         found = [first_at(rows, place, level) for rows, place in tests]
         # A seed that never gets there counts as the slowest: the median can still be known.
-        order = sorted(found, key=lambda row: np.inf if row is None else row["seconds"])
+        order = sorted(found, key=_soonest)
         middle = order[len(order) // 2]
         text = "never" if middle is None else _when(middle)
         each = ", ".join("-" if row is None else _thousands(row["steps"]) for row in found)
         cells.append(f"{text} ({each})" if len(found) > 1 else text)
     areas = [area(rows, place) for _, place, rows in entry.curves() if rows]
     return [*cells, f"{np.mean(areas):.3f}" if areas else ""]
+
+
+def _soonest(row: Row | None) -> tuple[float, float]:
+    return (np.inf, np.inf) if row is None else (float(row["steps"]), row["seconds"])
 
 
 def _when(row: Row) -> str:

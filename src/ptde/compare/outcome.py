@@ -27,7 +27,7 @@ class Entry:
     returns: list[float] = field(default_factory=list)
     """Mean return of each seed."""
     teacher: list[float] = field(default_factory=list)
-    """Final win rates of a student's teacher."""
+    """Final win rates of the teacher of a student, fine-tuned or not."""
     episodes: int = 0
     steps: int = 0
     """Joint steps until the method's own team was taught, by the last of the runs."""
@@ -65,7 +65,7 @@ class Entry:
         mine = slice(numbers.start - run.seed, numbers.stop - run.seed)
         self.seeds += score["seeds"][mine]
         self.returns += score["returns"][mine]
-        if role == "student":
+        if role in ("student", "finetuned"):
             self.teacher += result["teacher"]["seeds"][mine]
         self.episodes += score["episodes"] * len(numbers) // len(all_of_it)
         self.spoken += [score.get("communication", 0.0)] * len(numbers)

@@ -43,6 +43,8 @@ class Cell:
     """Name of the run; methods of the same run share it."""
     roles: frozenset[str] = frozenset({"teacher"})
     """The roles whose results are asked for."""
+    begun: str = ""
+    """The name of the run's folder, if it was begun and is not named after its seeds."""
 
     @property
     def goal(self) -> Literal["teach", "run"]:
@@ -52,7 +54,7 @@ class Cell:
     @property
     def folder(self) -> Path:
         """The run folder, below the comparison's folder."""
-        return Path(self.run.place) / self.name / self.run.seed_name
+        return Path(self.run.place) / self.name / (self.begun or self.run.seed_name)
 
 
 @dataclass(frozen=True)

@@ -208,7 +208,7 @@ def _apart(whole: Cell, out: Path, single: bool) -> list[Cell]:
     for folder in _runs(out / whole.run.place / whole.name):
         run = load_run(folder)[0]
         _same_options(run, whole.run, folder)
-        cells.append(replace(whole, run=run))
+        cells.append(replace(whole, run=run, begun=folder.name))
         missing -= set(range(run.seed, run.seed + run.seeds))
     for seed in sorted(missing):
         if not single and seed - 1 in missing:

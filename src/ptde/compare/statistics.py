@@ -13,8 +13,8 @@ from ptde.report.statistics import (
     RESAMPLES,
     Interval,
     bootstrap_interval,
-    rate_interval,
     retention,
+    seeds_interval,
 )
 
 
@@ -23,9 +23,11 @@ def iqm(scores: np.ndarray) -> float:
     return float(stats.trim_mean(scores, 0.25))
 
 
-def mean_interval(seeds: Sequence[float]) -> Interval | None:
-    """Student's 95 % interval of a win rate, clipped to [0, 1]; None for a single seed."""
-    return None if len(seeds) < 2 else rate_interval(seeds)
+def mean_interval(seeds: Sequence[float], episodes: int = 0) -> Interval | None:
+    """The 95 % interval of a win rate over seeds, from the number of all their episodes
+    (``seeds_interval``); None for a single seed.
+    """
+    return None if len(seeds) < 2 else seeds_interval(seeds, episodes)
 
 
 def iqm_interval(strata: Mapping[str, Sequence[float]], seed: int = 0) -> Interval | None:

@@ -65,8 +65,11 @@ def _cells(entries: Entries, maps: Sequence[str]) -> list[list[str]]:
 
 
 def _cell(entry: Entry, most: int) -> str:
-    interval = _interval if entry.measure == RETURN else mean_interval
-    text = f"{np.mean(entry.seeds):.3f}{_range(interval(entry.seeds))}"
+    episodes = entry.episodes if entry.measure == WINS else 0
+    interval = mean_interval(entry.seeds, episodes)
+    if entry.measure == RETURN:
+        interval = _interval(entry.seeds)
+    text = f"{np.mean(entry.seeds):.3f}{_range(interval)}"
     if entry.teacher:
         ratio = prr(entry.seeds, entry.teacher)
         spread = retention_interval(entry.seeds, entry.teacher)
@@ -144,8 +147,8 @@ def notes(entries: Entries) -> list[str]:
         f"{' or '.join(map(str, episodes))} test episodes each; brackets are 95 % "
         "intervals: Student's over seeds, and bootstrap over seeds (stratified by map) for "
         "IQM and PRR.",
-        "(C) centralised, (D) decentralised execution. PRR: the student's result / its "
-        "teacher's.",
+        "(C) centralised, (D) decentralised execution. PRR: the decentralised team's "
+        "result / its teacher's.",
     ]
     if len({frozenset(by_map) for by_map in entries.values()}) > 1:
         lines.append("IQM is over all maps of the table: who lacks one has none.")

@@ -14,7 +14,7 @@ import jax
 from ptde import build
 from ptde.algos.base import Teacher, Team
 from ptde.algos.student import StudentLearner
-from ptde.diagnosis.gap import NOTHING, Lack, lacking
+from ptde.diagnosis.gap import NOTHING, Lack, data_steps, lacking
 from ptde.diagnosis.shown import Gap, ShownLearner, wide
 from ptde.distill.config import DistillConfig
 from ptde.envs.base import AbstractWorld
@@ -94,8 +94,8 @@ class Fitter:
     def _task(self, config: DistillConfig, name: str) -> Distillation:
         run = self.folder.run
         task = build.distillation(run, self.env)
-        budget = task.joint_steps or max(1, run.stages.teach // 10)
         config = replace(config, share=0.0, data_segments=0, tests=TESTS)
+        budget = task.joint_steps or data_steps(run)
         return replace(task, config=config, steps=budget, name=name)
 
     def _own(self, task: Distillation) -> Training:

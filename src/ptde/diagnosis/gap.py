@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy import stats
 
+from ptde.config import Run
 from ptde.distill.config import DistillConfig
 
 Lack: TypeAlias = frozenset[str]
@@ -29,6 +30,13 @@ LACKS = {
 }
 """What a student may lack: the option that decides it, its value without the lack, and the
 paper's, which has it."""
+
+
+def data_steps(run: Run) -> int:
+    """Joint steps for data of their own of students like the run's, whose data cost none: a
+    tenth of the teacher's.
+    """
+    return max(1, run.stages.teach // 10)
 
 
 def lacks_of(student: DistillConfig) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from typing import Any
 from ptde.algos.finetune import proposed
 from ptde.algos.registry import algo_of
 from ptde.config import Run
-from ptde.diagnosis.gap import LACKS, Part
+from ptde.diagnosis.gap import LACKS, Part, data_steps
 from ptde.files import shell
 from ptde.types import RETURN
 
@@ -83,6 +83,8 @@ def advice(run: Run, path: Path, found: list[str]) -> str:
         # As those students had that were compared: rows and segments are counted apart.
         fit = ("steps", "batch", "lr")
         changes |= {option: 0 for option in fit if getattr(student, option)}
+    if "data" in changes and student.data == "replay":  # it has no budget of its own
+        changes["data-steps"] = data_steps(run)
     if not changes and found[0] == "capacity":
         changes = {"hidden": 2 * student.hidden}
         if student.data == "replay":

@@ -205,7 +205,8 @@ WORLDS = {
         _smax,
         reads=("smax", "time_out"),
         # Openings teach to flee; what fleeing defers must not count as going on for ever.
-        defaults={"time_out": "terminal", "value.openings": 0.25},
+        # Agents see enough of a battle that stage 3 is worth less than a longer stage 1.
+        defaults={"time_out": "terminal", "value.openings": 0.25, "finetune.share": 0.0},
         sizes=_smax_sizes,
     ),
     "jaxmarl": World(

@@ -34,13 +34,14 @@ class COPA(AbstractInfo):
     weight: float = eqx.field(static=True)
     encode_agent: Linear
     encode_other: Linear
+    enter: Linear
     attention: Attention
     mean: Linear
     log_variance: Linear
     guess: MLP
 
     def __init__(self, spec: EnvSpec, sizes: InfoSizes, *, key: Key[Array, ""]):
-        keys = jax.random.split(key, 6)
+        keys = jax.random.split(key, 7)
         z = sizes.z
         self.z_dim, self.stochastic = z, sizes.stochastic
         self.agents, self.actions = spec.n_agents, spec.n_actions
@@ -53,6 +54,7 @@ class COPA(AbstractInfo):
         other = max((len(e) for e in self.entities[spec.n_agents :]), default=0)
         self.encode_agent = Linear(spec.local_dim + own, z, key=keys[0])
         self.encode_other = Linear(other, z, fan_in=max(other, 1), key=keys[1])
+        self.enter = Linear(z, z, key=keys[6])
         self.attention = Attention(z, sizes.heads, key=keys[2])
         self.mean = Linear(z, z, key=keys[3])
         self.log_variance = Linear(z, z, key=keys[4])
@@ -72,7 +74,8 @@ class COPA(AbstractInfo):
         if len(self.entities) > self.agents:
             others = self.encode_other(_pick(state, self.entities[self.agents :]))
             context = jnp.concatenate([agents, others], axis=-2)
-        h = self.attention(jax.nn.leaky_relu(agents), jax.nn.leaky_relu(context))
+        enter = lambda x: self.enter(jax.nn.leaky_relu(x))
+        h = self.attention(enter(agents), enter(context))
         mean = self.mean(h)
         if noise is None:
             return Info(z=mean, mean=mean)

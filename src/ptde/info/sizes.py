@@ -19,11 +19,12 @@ class InfoSizes(Options):
     stochastic: bool = True
     """GIP, GIU and COPA: draw z in training; False always uses its mean (a control)."""
     refresh: Annotated[int, In(1, example=4)] = 1
-    """Joint steps between two readings of the state. >= 1; in between, CSRL's agents keep
-    the state, COPA's keep z."""
+    """Joint steps between two readings of the state. >= 1; in between, COPA's agents
+    keep z, those of all others (copa_lite, too) the state."""
     threshold: Annotated[float, In(0, example=1.0)] = 0.0
     """COPA: a new z that is no farther than this from the last one sent is not sent
-    (Euclidean distance, >= 0). Applies in tests and execution only, not in training."""
+    (Euclidean distance, >= 0). Applies in tests and execution only: neither in
+    training nor to the z that a student is taught."""
     heads: Annotated[int, In(1)] = 4
     """COPA: heads of the coach's attention. >= 1."""
     variational: Annotated[float, In(0)] = 1e-3

@@ -1,9 +1,9 @@
 """Checkpoints: written whole or not at all, and checked when they are read.
 
-A checkpoint is a folder named after the joint steps it was taken at: a file of NumPy's with
-the arrays by their names in the state, and a digest of that file. It is written under
-another name and then renamed, so a checkpoint that exists is complete; a digest that does
-not fit means damage after the writing.
+A checkpoint is a folder named after the steps of its stage, joint or gradient steps: a file
+of NumPy's with the arrays by their names in the state, and a digest of that file. It is
+written under another name and then renamed, so a checkpoint that exists is complete; a
+digest that does not fit means damage after the writing.
 """
 
 import hashlib
@@ -85,7 +85,7 @@ class Checkpoints:
         self.keep = keep
 
     def steps(self) -> list[int]:
-        """Joint steps at which there is a checkpoint, oldest first."""
+        """Steps of the stage at which there is a checkpoint, oldest first."""
         names = [p.name for p in self.folder.iterdir()] if self.folder.is_dir() else []
         return sorted(int(x) for x in names if x.isascii() and x.isdecimal())
 

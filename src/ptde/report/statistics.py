@@ -15,18 +15,33 @@ def win_interval(won: np.ndarray) -> Interval:
 
     One seed: Wilson's score interval over its episodes, or Student's t where results are
     not just 0 or 1. Several seeds: Student's t over the seeds' win rates, clipped to
-    [0, 1], because seeds differ far more than episodes do.
+    [0, 1], because seeds differ far more than episodes do; where they do not, as when all
+    of them win, Wilson's over all episodes, whichever is wider at either end.
 
     Args:
         won: [seeds, episodes], 1 where an episode was won, 0 where it was lost.
     """
-    if len(won) == 1 and won.size > 1 and not np.isin(won, (0, 1)).all():
-        return rate_interval(won[0])
+    whole = won.size == 1 or bool(np.isin(won, (0, 1)).all())
     if len(won) == 1:
-        result = stats.binomtest(int(won.sum()), won.size)
-        interval = result.proportion_ci(0.95, method="wilson")
-        return float(interval.low), float(interval.high)
-    return rate_interval(won.mean(axis=1))
+        return wilson(int(won.sum()), won.size) if whole else rate_interval(won[0])
+    return seeds_interval(won.mean(axis=1), won.size if whole else 0)
+
+
+def seeds_interval(rates: Sequence[float] | np.ndarray, episodes: int) -> Interval:
+    """The same from each seed's win rate and the number of all episodes; 0 where they are
+    more or less won.
+    """
+    low, high = rate_interval(rates)
+    if episodes:
+        least, most = wilson(round(float(np.mean(rates)) * episodes), episodes)
+        low, high = min(low, least), max(high, most)
+    return low, high
+
+
+def wilson(won: int, episodes: int) -> Interval:
+    """Wilson's 95 % score interval of a win rate over episodes."""
+    interval = stats.binomtest(won, episodes).proportion_ci(0.95, method="wilson")
+    return float(interval.low), float(interval.high)
 
 
 def rate_interval(rates: Sequence[float] | np.ndarray) -> Interval:
