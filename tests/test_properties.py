@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from ptde.compare.plan import read_plan
+from ptde.compare.plan_file import read_plan
 from ptde.config import FORMAT, Run, flag, load_run
 from ptde.envs.ranking import Preparation, read_letor
 from ptde.envs.ranking.rows import parse_block, parse_lines

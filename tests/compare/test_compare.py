@@ -18,7 +18,8 @@ from ptde.cli.arguments import parse
 from ptde.compare import runner
 from ptde.compare.curves import draw_comparison
 from ptde.compare.outcome import gather
-from ptde.compare.plan import Cell, Plan, read_plan
+from ptde.compare.plan import Cell, Plan
+from ptde.compare.plan_file import read_plan
 from ptde.compare.runner import _apart, _begin, collect
 from ptde.compare.tables import notes
 from ptde.compare.workers import WorkerFailed, run_side_by_side

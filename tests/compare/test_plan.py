@@ -7,7 +7,8 @@ from ptde.algos.finetune import FinetuneConfig
 from ptde.cli import main
 from ptde.cli.arguments import parse
 from ptde.cli.compare import _typed_run
-from ptde.compare.plan import PLANS, Plan, read_plan
+from ptde.compare.plan import PLANS, Plan
+from ptde.compare.plan_file import read_plan
 from ptde.compare.runner import with_data
 from ptde.config import Run
 from ptde.processes.games import doctor

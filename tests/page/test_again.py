@@ -10,7 +10,8 @@ from tests.test_pipeline import TINY
 from ptde import pipeline
 from ptde.cli import main
 from ptde.cli.arguments import parse
-from ptde.compare.plan import Plan, read_plan
+from ptde.compare.plan import Plan
+from ptde.compare.plan_file import read_plan
 from ptde.config import Run
 from ptde.envs.settings import ProcessConfig
 from ptde.options import flatten

@@ -103,7 +103,8 @@ def _table_of(parsed: Command, out: Path) -> str:
 
 def _plan(parsed: Command):
     """The plan that was typed, and the name of its folder. ValueError for a wrong one."""
-    from ptde.compare.plan import PLANS, read_plan
+    from ptde.compare.plan import PLANS
+    from ptde.compare.plan_file import read_plan
     from ptde.compare.runner import with_data, with_seeds
     from ptde.validation import check_range
 

@@ -1,8 +1,8 @@
 """The results of a comparison: an entry for each method on each map."""
 
-from collections.abc import Iterable, Iterator, Mapping
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -137,13 +137,29 @@ def gather(
     return entries
 
 
+def missing(
+    entries: Entries, methods: Sequence[str], maps: Sequence[str], seeds: range
+) -> str:
+    """A note on the results that a plan asks for and that are not there; "" if all are."""
+    lacking = []
+    for name, where in itertools.product(methods, maps):
+        runs = entries.get(name, {}).get(where, Entry()).records
+        there = {seed for numbers, _ in runs for seed in numbers}
+        if gone := [str(seed) for seed in seeds if seed not in there]:
+            some = f" (seeds {', '.join(gone)})" if there else ""
+            lacking.append(f"{METHODS[name].name} on {where}{some}")
+    if not lacking:
+        return ""
+    return f"NOT ALL OF THE PLAN: no result yet of {'; '.join(lacking)}."
+
+
 def measured(entries: Entries) -> Entries:
     """The entries with returns in place of win rates if no run has ever won an episode:
     some worlds do not say who wins, and every method is at 0 there.
     """
     every = [entry for by_map in entries.values() for entry in by_map.values()]
     tests = rates_in(rows for entry in every for _, rows in entry.tests)
-    rates = chain((rate for entry in every for rate in entry.seeds), tests)
+    rates = itertools.chain((rate for entry in every for rate in entry.seeds), tests)
     if counted(measure_of(entries), rates) != RETURN:
         return entries
     as_return = lambda e: replace(e, seeds=e.returns, teacher=[], measure=RETURN)

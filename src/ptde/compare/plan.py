@@ -1,33 +1,21 @@
-"""Plans of comparisons, read from a file, or by name for the paper's tables and figures.
-
-A plan file is TOML:
-
-    methods = ["qmix", "qmix_gip", "qmix_kd"]      # names from `ptde list`
-    maps = ["3s_vs_5z", "5m_vs_6m"]
-    seeds = 3                                      # how many, or [5, 6, 7]
-    paper = false                                  # true: start from the paper's values
-    [steps]                                        # joint steps, by map
-    3s_vs_5z = 2_000_000
-    [run]                                          # any option of `ptde run`
-    observation = "smac"
+"""Plans of comparisons, by name for the paper's tables and figures; ``plan_file.py`` reads
+them from files.
 """
 
-import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
+from ptde.compare.rows import Row, register
 from ptde.config import Run, flag
+from ptde.distill.config import DistillConfig
 from ptde.envs.registry import WORLDS
-from ptde.jobs.distill import DistillConfig
 from ptde.methods import METHODS, on_probe, run_of, unused
-from ptde.options import flatten, put
-from ptde.presets import PAPER_MAPS, as_paper, start_of
+from ptde.options import put
+from ptde.presets import PAPER_MAPS, as_paper
 from ptde.processes.games.doctor import GAMES, need
-from ptde.renamed import renamed
-from ptde.trust import check_plan
-from ptde.unread import is_read, typed
+from ptde.unread import is_read
 from ptde.validation import check_choice
 
 MILLION = 1_000_000
@@ -71,6 +59,8 @@ class Plan:
     """``base`` before any option was typed; None takes the world's defaults."""
     given: frozenset[str] = frozenset()
     """The options of ``base`` that were typed, even at the values of ``start``."""
+    rows: Mapping[str, Row] = field(default_factory=dict)
+    """The methods of the plan's own."""
 
     def __post_init__(self):
         for kind, names in (("method", self.methods), ("map", self.maps)):
@@ -83,6 +73,7 @@ class Plan:
                         f"{names.count(name)} times; keep one"
                     )
         check_choice("world", self.base.world, WORLDS)
+        register(self.rows)
         for name in self.methods:
             check_choice("method", name, METHODS)
         for name in self.maps:
@@ -137,7 +128,7 @@ class Plan:
         Raises:
             ValueError: the paper has no values for these methods, or for this world.
         """
-        _check_paper(self.methods)
+        check_paper(self.methods)
         base, student = as_paper(self.base), self.base.student
         own = student != DistillConfig()
         base = replace(base, student=student) if own else base
@@ -178,7 +169,7 @@ def _ranking() -> Plan:
     return Plan(("qmix", "qmix_giu", "qmix_gip", "qmix_kd"), ("letor",), {}, base)
 
 
-def _check_paper(methods: Sequence[str]) -> None:
+def check_paper(methods: Sequence[str]) -> None:
     """Raises ValueError if the paper has values for none of the methods."""
     probe = Run(world="probe")
     if all(on_probe(name, probe).algo == "mappo" for name in methods):
@@ -243,134 +234,3 @@ PLANS: dict[str, tuple[str, Plan]] = {
     ),
 }
 """Plans by name, each with a line about it; budgets are the paper's."""
-
-
-def read_plan(
-    path: Path, parse: Callable[[Sequence[str]], Run], *, paper: bool = False
-) -> Plan:
-    """The plan of a TOML file.
-
-    Args:
-        path: the file.
-        parse: reads options as `ptde run` does, ``--preset`` among them.
-        paper: whether to start from the paper's values even if the file does not say so.
-
-    Raises:
-        ValueError: names the file and what is wrong in it.
-    """
-    try:
-        data = tomllib.loads(path.read_text())
-    except FileNotFoundError:
-        raise ValueError(
-            f"{path} does not exist: type a plan file, or one of {', '.join(PLANS)}"
-        ) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ValueError(f"{path} is not TOML: {error}") from error
-    try:
-        entries = ("methods", "maps", "seeds", "steps", "paper", "run")
-        for name in data:
-            if name not in entries:
-                raise ValueError(f"unknown entry {name!r}; write {', '.join(entries)}")
-        _check_kinds(data)
-        first, count = _seeds(data.get("seeds", 3))
-        paper = paper or _truth("paper", data)
-        options = _from_paper(data.get("run", {}), paper)
-        base = replace(_options(options, parse), seed=first, seeds=count)
-        start = start_of(options.get("preset"), base.world)
-        steps = data.get("steps", {})
-        maps = tuple(data.get("maps", ()))
-        methods = tuple(renamed(["--method", x])[1] for x in data.get("methods", ()))
-        check_plan(maps, flatten(base))
-        plan = Plan(methods, maps, steps, base, start, typed(_words(options)))
-        if paper:
-            _check_paper(methods)
-        plan.check_read()
-        return plan
-    except (ValueError, TypeError) as error:
-        raise ValueError(f"{path}: {error}") from error
-
-
-def _options(options: dict[str, Any], parse: Callable[[Sequence[str]], Run]) -> Run:
-    try:
-        return parse(_words(options))
-    except ValueError as error:
-        raise ValueError(f"[run]: {error}") from error
-
-
-def _from_paper(options: dict[str, Any], paper: bool) -> dict[str, Any]:
-    """The options, on top of the paper's values if ``paper`` is set."""
-    if paper and options.get("preset", "paper") != "paper":
-        raise ValueError(
-            f"the runs start from the paper's values or from preset "
-            f"{options['preset']!r}: keep one of the two"
-        )
-    return {"preset": "paper", **options} if paper else options
-
-
-def _truth(name: str, data: dict[str, Any]) -> bool:
-    value = data.get(name, False)
-    if not isinstance(value, bool):
-        raise ValueError(f"{name} = {value!r}: write {name} = true, or leave it out")
-    return value
-
-
-def _check_kinds(data: dict[str, Any]) -> None:
-    """Raises ValueError for an entry of the wrong type, with how it is written."""
-
-    def check(name: str, good: bool, example: str) -> None:
-        if name in data and not good:
-            raise ValueError(f"{name} = {data[name]!r:.60}: write {name} = {example}")
-
-    for name, example in (("methods", '["qmix"]'), ("maps", '["3m"]')):
-        value = data.get(name)
-        texts = isinstance(value, list) and all(isinstance(x, str) for x in value)
-        check(name, texts, example)
-    seeds = data.get("seeds")
-    numbers = seeds if isinstance(seeds, list) else [seeds]
-    check("seeds", all(type(n) is int for n in numbers), "3, or seeds = [0, 1, 2]")
-    for name in ("steps", "run"):
-        if not isinstance(data.get(name, {}), dict):
-            raise ValueError(f"{name} = {data[name]!r:.60}: write its lines below [{name}]")
-    for name, count in data.get("steps", {}).items():
-        if type(count) is not int:
-            raise ValueError(f"[steps] {name} = {count!r:.60}: write {name} = 2_000_000")
-    for name, value in data.get("run", {}).items():
-        if isinstance(value, dict | list):
-            raise ValueError(
-                f"[run] {name} = {value!r:.60}: write one value, and an option with a dot "
-                'in quotes, as in "student.steps" = 4_000'
-            )
-    for name in ("seed", "seeds"):
-        if name in data.get("run", {}):
-            raise ValueError(
-                f"[run] {name} would be ignored: write seeds = 5, or seeds = [5, 6, 7], "
-                "above [steps] and [run]"
-            )
-    if "map" in data.get("run", {}):
-        raise ValueError(
-            '[run] map would be ignored: write maps = ["3m"] above [steps] and [run]'
-        )
-
-
-def _seeds(value: Any) -> tuple[int, int]:
-    """The first seed, and the number of seeds."""
-    if isinstance(value, int):
-        return 0, value
-    seeds = list(value)
-    if not seeds or seeds != list(range(seeds[0], seeds[0] + len(seeds))):
-        raise ValueError(
-            f"seeds {value} do not follow one another: write a number, or [0, 1, 2]"
-        )
-    return seeds[0], len(seeds)
-
-
-def _words(options: dict[str, Any]) -> list[str]:
-    """The options as words of a command line."""
-    words: list[str] = []
-    for name, value in options.items():
-        flag = "--" + name.replace("_", "-")
-        if isinstance(value, bool):
-            words.append(flag if value else "--no-" + flag[2:])
-        else:
-            words += [flag, str(value)]
-    return words

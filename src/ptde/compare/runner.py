@@ -12,9 +12,10 @@ from rich.live import Live
 from rich.table import Table
 
 from ptde import build
-from ptde.compare.outcome import Entries, gather, overlap
+from ptde.compare.outcome import Entries, gather, missing, overlap
 from ptde.compare.plan import Cell, Plan
 from ptde.compare.ray_workers import OnRay, run_on_ray
+from ptde.compare.rows import save
 from ptde.compare.shard import Shard, divided, outwait
 from ptde.compare.tables import markdown, write
 from ptde.compare.workers import Failures, last_row, played, run_side_by_side
@@ -68,6 +69,7 @@ def finish_runs(
         WorkerFailed: runs ended badly; all others are finished.
     """
     plan.check_read()
+    _check_out(out)
     cells, apart = [], workers > 1 or shard is not None or on_ray is not None
     division = divided(plan.cells(), shard.count) if shard else {}
     for whole in plan.cells():  # finds all errors before anything long starts
@@ -93,6 +95,14 @@ def finish_runs(
         else:
             _run_in_turn(folders, board)
     return len(cells)
+
+
+def _check_out(out: Path) -> None:
+    """Raises ValueError if a comparison cannot be written there."""
+    if (out / "run.json").is_file():
+        raise ValueError(f"{out} is the folder of a run: type another --out")
+    if out.exists() and not out.is_dir():
+        raise ValueError(f"{out} is a file: type a folder, --out runs/compare-1, say")
 
 
 def _run_in_turn(folders: list[Path], board: "_Board") -> None:
@@ -125,8 +135,10 @@ def collect(plan: Plan, out: Path) -> Entries:
             "or wait for the first of its runs to end"
         )
     entries = gather(folders, plan.numbers)
-    console().print(markdown(entries, plan.maps), soft_wrap=True, markup=False)
-    paths = write(entries, plan.maps, plan.base.world, out)
+    remark = missing(entries, plan.methods, plan.maps, plan.numbers)
+    console().print(markdown(entries, plan.maps, remark), soft_wrap=True, markup=False)
+    save(plan.rows, out)
+    paths = write(entries, plan.maps, plan.base.world, out, remark)
     if (table := report_of(plan.base.world).compare) is not None:
         for where in plan.maps:
             text = table(build.world(replace(plan.base, map=where)), _on(where, folders))

@@ -169,11 +169,11 @@ def notes(entries: Entries) -> list[str]:
     return lines
 
 
-def markdown(entries: Entries, maps: Sequence[str]) -> str:
-    """The tables and their notes in Markdown."""
+def markdown(entries: Entries, maps: Sequence[str], remark: str = "") -> str:
+    """The tables and their notes in Markdown; a remark goes before the notes."""
     entries = measured(entries)
     lines = _table([_header(entries, maps), *_cells(entries, maps)])
-    lines += ["", *notes(entries), ""]
+    lines += ["", *filter(None, [remark, *notes(entries)]), ""]
     if len(entries) > 1:
         lines += [*_table(_improvements(entries)), "", BETTER, ""]
     if measure_of(entries) == WINS:
@@ -188,8 +188,8 @@ def _table(rows: list[list[str]]) -> list[str]:
     return [lines[0], "|" + "---|" * len(rows[0]), *lines[1:]]
 
 
-def latex(entries: Entries, maps: Sequence[str]) -> str:
-    """The table as a LaTeX tabular, which needs the booktabs package."""
+def latex(entries: Entries, maps: Sequence[str], remark: str = "") -> str:
+    """The table as a LaTeX tabular, which needs the booktabs package, with a remark."""
 
     def escape(text: str) -> str:
         for plain, typeset in (("_", r"\_"), ("%", r"\%")):
@@ -202,7 +202,7 @@ def latex(entries: Entries, maps: Sequence[str]) -> str:
     body = [lines[0], r"\midrule", *lines[1:]]
     return "\n".join(
         [
-            *(f"% {line}" for line in notes(entries)),
+            *(f"% {line}" for line in filter(None, [remark, *notes(entries)])),
             rf"\begin{{tabular}}{{{'l' * len(rows[0])}}}",
             r"\toprule",
             *body,
@@ -275,7 +275,9 @@ def _steps(rows: list[Row], place: int) -> dict[str, dict]:
     }
 
 
-def write(entries: Entries, maps: Sequence[str], world: str, folder: Path) -> list[Path]:
+def write(
+    entries: Entries, maps: Sequence[str], world: str, folder: Path, remark: str = ""
+) -> list[Path]:
     """Writes every form of the table and the curves, and those of Paper Fig. 7 if there is
     a stage 2. Returns the paths.
     """
@@ -283,8 +285,8 @@ def write(entries: Entries, maps: Sequence[str], world: str, folder: Path) -> li
     from ptde.report.distillation import draw_figure7
 
     forms: dict[str, Callable[[], str]] = {
-        "table.md": lambda: markdown(entries, maps),
-        "table.tex": lambda: latex(entries, maps),
+        "table.md": lambda: markdown(entries, maps, remark),
+        "table.tex": lambda: latex(entries, maps, remark),
         "table.csv": lambda: comma_separated(entries, maps),
         "marl_eval.json": lambda: json.dumps(marl_eval(entries, world), indent=1),
     }

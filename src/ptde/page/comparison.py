@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ptde.compare.curves import distilled
 from ptde.compare.outcome import Entries, gather, measure_of, measured
+from ptde.compare.rows import load
 from ptde.compare.tables import markdown
 from ptde.config import load_run, place_of
 from ptde.folder import RunFolder, name_of
@@ -58,6 +59,7 @@ def comparison_page(path: Path, battles: int) -> str:
     link leads out of it.
     """
     check_inside(path)
+    load(path)
     folders = sorted(
         (RunFolder(file.parent) for file in path.glob(RUNS)),
         key=lambda folder: (folder.run.map, folder.path.parent.name, folder.run.seed),
