@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import pytest
 
 from ptde.config import Run
-from ptde.files import LEFT_OVER, check_writable, whole, write_whole, writing
+from ptde.files import LEFT_OVER, another_run, check_writable, whole, write_whole, writing
 from ptde.folder import RunFolder
 from ptde.jobs.checkpoint import Checkpoints
 from ptde.jobs.record import Record
@@ -185,3 +185,12 @@ def test_what_cannot_be_a_file_says_nothing_of_room(tmp_path):
     with pytest.raises(OSError, match=r"Is a directory.*type another path") as error:
         write_whole(tmp_path / "page.html", "x")
     assert "room" not in str(error.value)
+
+
+def test_a_folder_without_a_run_is_answered_with_what_to_type(tmp_path):
+    for place in ("search", "cmp/3m/qmix/0+2"):
+        (tmp_path / place).mkdir(parents=True)
+        (tmp_path / place / "run.json").touch()
+    assert another_run(tmp_path / "serch") == f"Did you mean {tmp_path / 'search'}?"
+    assert f"e.g. {tmp_path}/cmp/3m/qmix/0+2, or" in another_run(tmp_path / "cmp")
+    assert "the path that `ptde run` printed" in another_run(tmp_path / "nowhere-near")

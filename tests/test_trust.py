@@ -2,6 +2,8 @@ import functools
 import os
 import sys
 
+import jax
+import jax.numpy as jnp
 import pytest
 
 from ptde.paths import config_folder
@@ -14,6 +16,7 @@ from ptde.trust import (
     check_target,
     import_callable,
     is_own,
+    own_place,
     sign,
     split_words,
     trusted_words,
@@ -215,3 +218,16 @@ def test_pipes_are_no_files(tmp_path):
     os.mkfifo(tmp_path / "result.json")
     with pytest.raises(ValueError, match="neither a file nor a folder"):
         check_inside(tmp_path)
+
+
+def test_an_error_in_code_of_the_users_is_said_with_its_place(tmp_path, monkeypatch):
+    (tmp_path / "mine_that_fails.py").write_text("def add(a):\n    return a + 'b'\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    add = import_callable("mine_that_fails:add", "--info")
+    with pytest.raises(TypeError) as error:
+        jax.eval_shape(lambda: add(jnp.zeros(2)))
+    assert own_place(error.value).endswith("mine_that_fails.py, line 2, in add)")
+    with pytest.raises(ValueError) as error:
+        check_target("no-target", "--info")
+    error.value.__traceback__ = error.value.__traceback__.tb_next  # without this file
+    assert own_place(error.value) == ""

@@ -25,7 +25,7 @@ from ptde.envs.settings import (
     SmaxConfig,
     StarCraftConfig,
 )
-from ptde.files import read_object
+from ptde.files import another_run, read_object
 from ptde.info import INFOS, InfoSizes
 from ptde.mixers import MIXERS, MixerSizes
 from ptde.ops.local import Sight
@@ -367,8 +367,7 @@ def load_run(folder: Path, *, reads_data: bool = True) -> tuple[Run, dict[str, A
     path = folder / "run.json"
     if not path.is_file():
         raise ValueError(
-            f"{folder} is not a run folder: it has no run.json. "
-            "Type the path that `ptde run` printed, e.g. runs/smax-3m-qmix_gip-0"
+            f"{folder} is not a run folder: it has no run.json. {another_run(folder)}"
         )
     check_inside(folder)
     text = path.read_bytes()

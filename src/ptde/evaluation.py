@@ -39,7 +39,7 @@ class Outcome:
         out = console()
         out.print(self.result.table())
         for table in self.tables:
-            out.print(table.read_text(), markup=False)
+            out.print(table.read_text(), markup=False, soft_wrap=True)
         names = ("result.json", "curves.png", "replay.gif")
         for path in (*(self.folder / name for name in names), *self.tables):
             if path.exists():

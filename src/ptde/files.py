@@ -1,5 +1,6 @@
 """Writing files whole or not at all, with errors of a full disk that say what to do."""
 
+import difflib
 import errno
 import fcntl
 import glob
@@ -173,3 +174,17 @@ def locked(path: Path) -> Iterator[None]:
             file.truncate(0)
             os.write(file.fileno(), f"{os.getpid()} on {socket.gethostname()}".encode())
         yield
+
+
+def another_run(folder: Path) -> str:
+    """What to type in place of a folder that holds no run."""
+    within = sorted(folder.glob("*/*/[!.]*/run.json"))
+    if within:
+        return (
+            f"It is a comparison's: type one of its runs, e.g. {within[0].parent}, or "
+            "`ptde compare` again, which goes on with them all"
+        )
+    beside = {path.parent.name for path in folder.parent.glob("*/run.json")}
+    for name in difflib.get_close_matches(folder.name, sorted(beside), n=1):
+        return f"Did you mean {folder.parent / name}?"
+    return "Type the path that `ptde run` printed, e.g. runs/smax-3m-qmix_gip-0"

@@ -75,9 +75,10 @@ class RunFolder:
         except OSError as error:
             shutil.rmtree(part, ignore_errors=True)
             if path.exists():
+                begun = (path / "run.json").is_file()
+                way = f", or `ptde resume {shell(path)}` to go on with it" if begun else ""
                 raise _FolderExists(
-                    f"{path} exists and is left as it is: type another --out, or "
-                    f"`ptde resume {shell(path)}` to go on with it"
+                    f"{path} exists and is left as it is: type another --out{way}"
                 ) from None
             reason = os.strerror(error.errno) if error.errno else error
             raise OSError(

@@ -137,10 +137,15 @@ def finetune_run(
     """
     use_compilation_cache()
     folder = RunFolder(Path(path))
-    if not folder.has("student") or not folder.run.distils:
+    if not folder.run.distils:
+        raise ValueError(
+            f"{path} is a team without information, so it has no student to fine-tune: "
+            "`ptde resume RUN --steps N` lets it learn for longer"
+        )
+    if not folder.has("student"):
         raise ValueError(
             f"{path} has no distilled student to fine-tune: `ptde distill {shell(path)}` "
-            "makes one, of a teacher with an information module (--info gip)"
+            "makes one"
         )
     new = folder.run.apart if config is None else config
     if algo_of(new.algo).tune is None:

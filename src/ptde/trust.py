@@ -16,6 +16,7 @@ import re
 import secrets
 import stat
 import sys
+import sysconfig
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -157,6 +158,19 @@ def told(error: Exception, module: str = "") -> str:
     place = f" ({frames[-1].filename}, line {frames[-1].lineno})" if frames else ""
     text = " ".join(str(error).split())
     return f"{type(error).__name__}: {text}{place}"
+
+
+def own_place(error: BaseException) -> str:
+    """The last place in code of the user's that an error came through, in parentheses; ""
+    if there is none.
+    """
+    known = {Path(place) for place in sysconfig.get_paths().values()}
+    known |= {Path(__file__).parent, Path(sys.prefix), Path(sys.base_prefix) / "lib"}
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        file = Path(frame.filename)
+        if file.suffix == ".py" and not known & {*file.parents}:
+            return f" ({file}, line {frame.lineno}, in {frame.name})"
+    return ""
 
 
 def _kind(option: str) -> str:

@@ -77,14 +77,17 @@ def test_a_damaged_newest_is_named_and_the_one_before_used(tmp_path, capsys, dam
     steps, found = kept.newest(tree())
     assert steps == 1
     assert same(found, tree(1))
-    assert str(tmp_path / "2") in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert f"using the one before: {tmp_path / '2'}" in said and "step 0" not in said
 
 
-def test_all_damaged_is_none(tmp_path):
+def test_where_all_are_damaged_the_stage_begins_again_aloud(tmp_path, capsys):
     kept = Checkpoints(tmp_path)
     kept.save(1, tree(1))
     damage_by_loss(tmp_path / "1")
     assert kept.newest(tree()) is None
+    said = capsys.readouterr().err
+    assert "none is left before it" in said and "begins again at step 0" in said
 
 
 def test_an_unfinished_write_is_not_a_checkpoint(tmp_path, monkeypatch):

@@ -71,7 +71,7 @@ def main(arguments: Sequence[str] | None = None, *, all_devices: bool = False) -
     from ptde.jobs.interrupt import STOPPED, Interrupted
     from ptde.jobs.job import Diverged
     from ptde.processes import WorldFailed
-    from ptde.trust import split_words, trusting
+    from ptde.trust import own_place, split_words, trusting
 
     command, rest = words[0], words[1:]
     try:
@@ -90,7 +90,7 @@ def main(arguments: Sequence[str] | None = None, *, all_devices: bool = False) -
                     around.enter_context(trusting(*targets))
             COMMANDS[command](rest)
     except (ValueError, OSError) as error:
-        return _fail(f"error: {error}", 2)
+        return _fail(f"error: {error}{own_place(error)}", 2)
     except (Diverged, WorkerFailed, WorldFailed) as error:
         return _fail(f"stopped: {error}", 1)
     except Interrupted as error:

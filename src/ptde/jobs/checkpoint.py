@@ -105,14 +105,15 @@ class Checkpoints:
         Damaged ones are named on standard error and skipped. UnfitCheckpoint is raised, as
         going on without it would overwrite the checkpoints of another version.
         """
-        for steps in reversed(self.steps()):
+        there = self.steps()
+        for place, steps in reversed([*enumerate(there)]):
             try:
                 return steps, load(self.folder / str(steps), like)
             except DamagedCheckpoint as error:
-                print(
-                    f"damaged checkpoint, using the one before: {error}",
-                    file=sys.stderr,
-                )
+                then = "using the one before" if place else "none is left before it"
+                print(f"damaged checkpoint, {then}: {error}", file=sys.stderr)
+        if there:
+            print(f"{self.folder}: the stage begins again at step 0", file=sys.stderr)
         return None
 
 

@@ -110,6 +110,8 @@ def parse_lines(path: Path, number: int, block: bytes, declared: int) -> Parsed:
         words = COMMENT.sub(b"", line).split()
         if not words:
             continue
+        if b"\0" in line:
+            raise ValueError(f"{path}, line {number + i}: it holds bytes that are no text")
         try:
             rows.append(_parse_row([w.decode("ascii", "replace") for w in words], declared))
         except ValueError as error:
@@ -136,7 +138,7 @@ def _parse_row(words: list[str], declared: int) -> Row:
     for word in words[2:]:
         name, colon, text = word.partition(":")
         if not colon:
-            raise ValueError(f"{word!r} is not a feature: write id:value")
+            raise ValueError(f"{word!r:.60} is not a feature: write id:value")
         number = _integer(name, "a feature's id")
         if ids and number <= ids[-1]:
             raise ValueError(f"feature {number} stands after feature {ids[-1]}: sort them")
@@ -152,7 +154,9 @@ def _parse_row(words: list[str], declared: int) -> Row:
         try:
             value = math.nan if text == "NULL" else float(text)
         except ValueError:
-            raise ValueError(f"feature {number} is {text!r}, which is no number") from None
+            raise ValueError(
+                f"feature {number} is {text!r:.60}, which is no number"
+            ) from None
         if not abs(value) <= LARGEST and text != "NULL":  # NaN, too
             raise ValueError(f"feature {number} is {text}, which is not finite")
         ids.append(number)
@@ -173,7 +177,7 @@ def _integer(text: str, what: str) -> int:
     except ValueError:
         value = -1.0
     if not value.is_integer() or value < 0:
-        raise ValueError(f"{what} is {text!r}, which is not a whole number from 0 up")
+        raise ValueError(f"{what} is {text!r:.60}, which is not a whole number from 0 up")
     return int(value)
 
 
