@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 from tests.documents import EXAMPLES, ROOT, fenced
 
-from ptde import build, methods, parts
+from ptde import build, parts
 from ptde.cli import main
-from ptde.compare import plan, runner
 from ptde.config import Run, load_run
 from ptde.folder import RunFolder
 from ptde.info import INFOS
@@ -144,23 +143,7 @@ def test_the_students_window_remembers_as_it_steps(here):
 
 def test_the_page_shows_lines_of_the_examples():
     code = "".join(path.read_text() for path in EXAMPLES.glob("my_*.py"))
-    *blocks, _ = fenced(ROOT / "docs" / "extending.md", "python")
+    blocks = fenced(ROOT / "docs" / "extending.md", "python")
     assert len(blocks) == 6 and all(len(block.splitlines()) <= 30 for block in blocks)
     for block in blocks:
         assert all(line in code for line in block.splitlines())
-
-
-def test_the_page_makes_rows_of_a_comparison_of_ones_own_part(here, monkeypatch):
-    asked = []
-    monkeypatch.setattr(methods, "METHODS", dict(methods.METHODS))
-    monkeypatch.setattr(plan, "METHODS", methods.METHODS)
-    monkeypatch.setattr(runner, "compare", lambda *what: asked.append(what))
-    *_, block = fenced(ROOT / "docs" / "extending.md", "python")
-    exec(block, {})
-    ((made, out),) = asked
-    assert out.as_posix() == "runs/compare-attention"
-    made.check_read()
-    cells = {cell.name: cell for cell in made.cells()}
-    assert list(cells) == ["qmix", "qmix_gip", "att"]
-    assert cells["att"].run.info == "my_info:Attention"
-    assert (cells["att"].goal, cells["qmix_gip"].goal) == ("run", "teach")

@@ -5,7 +5,6 @@ import pytest
 from ptde import build
 from ptde.algos.finetune import FinetuneConfig
 from ptde.cli import main
-from ptde.cli.arguments import parse
 from ptde.cli.compare import _typed_run
 from ptde.compare.plan import PLANS, Plan
 from ptde.compare.plan_file import read_plan
@@ -31,7 +30,7 @@ baseline = false
 def read(tmp_path, text):
     path = tmp_path / "plan.toml"
     path.write_text(text)
-    return read_plan(path, lambda words: parse(Run, words, "run"))
+    return read_plan(path, _typed_run)
 
 
 def test_a_plan_is_read(tmp_path):
@@ -68,7 +67,11 @@ def test_maps_of_different_action_counts_are_runs_of_their_own(tmp_path):
         ("[run]", "[run]\nmap = '3m'", "map would be ignored: write maps ="),
         ("seeds = [4, 5]", "seeds = 0", "--seeds must lie in"),
         ("3m = 1_000", "25m = 1_000", "unknown map '25m'"),
-        ("methods =", "method =", "unknown entry 'method'; write methods"),
+        (
+            "methods =",
+            "method =",
+            r"method is for rows of your own: write methods = \[\.\.\.\]",
+        ),
         ("steps = 2_000", "steps = -1", r"\[run\]: --steps must lie"),
         ("baseline = false", "baseline = true", "write the team .* among the methods"),
         ("[steps]", "[steps", "is not TOML"),

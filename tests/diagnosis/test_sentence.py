@@ -47,7 +47,8 @@ def test_a_return_may_be_below_0():
 
 
 def test_what_cannot_be_known_is_for_stage_3():
-    text = said({"knowledge": 0.3, "memory": 0.06}, finetuned=0.8)
+    tenth = Run(steps=100_000, student=RUN.student, finetune=FinetuneConfig(share=0.1))
+    text = said({"knowledge": 0.3, "memory": 0.06}, run=tenth, finetuned=0.8)
     assert "is knowledge (beside it: memory 0.060)" in text
     assert "`ptde finetune runs/a --finetune.steps 20_000`" in text  # twice its share
     assert text.endswith("Fine-tuned, the team reaches 0.800.")

@@ -54,6 +54,8 @@ def read_plan(
         for name in data:
             if name not in entries:
                 raise ValueError(f"unknown entry {name!r}; write {', '.join(entries)}")
+        if isinstance(data.get("method"), str | list):
+            raise ValueError("method is for rows of your own: write methods = [...]")
         _check_kinds(data)
         first, count = _seeds(data.get("seeds", 3))
         paper = paper or _truth("paper", data)
