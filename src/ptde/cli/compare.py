@@ -16,8 +16,8 @@ class Command(Trusting):
     """
 
     plan: PlanWord
-    """table2 to table6, figure6, figure7, controls, or a TOML file; `ptde compare FILE`
-    says what is wrong in it."""
+    """table2 to table6, figure6, figure7, controls, or a TOML file (docs/extending.md
+    shows one with rows of your own); `ptde compare FILE` says what is wrong in it."""
     out: Path | None = None
     """The folder of the comparison; the default is runs/compare-PLAN, with -paper
     behind it for --paper."""
