@@ -140,7 +140,8 @@ def finetune_run(
     if not folder.run.distils:
         raise ValueError(
             f"{path} is a team without information, so it has no student to fine-tune: "
-            "`ptde resume RUN --steps N` lets it learn for longer"
+            f"`ptde resume {shell(path)} --steps {2 * folder.run.steps}` lets it learn for "
+            "longer"
         )
     if not folder.has("student"):
         raise ValueError(

@@ -16,10 +16,10 @@ from ptde.jobs.record import joined
 from ptde.methods import METHODS
 from ptde.report.curves import smooth
 from ptde.report.distillation import Distilled, series
-from ptde.report.measure import column
+from ptde.report.measure import compared
 from ptde.report.palette import Look, look_of
 from ptde.report.panels import draw_curve, groups
-from ptde.types import RETURN, WINS
+from ptde.types import WINS
 
 
 def draw_comparison(
@@ -32,7 +32,7 @@ def draw_comparison(
     In a world with another ``measure`` than win rates, that is drawn alone. A student of
     stage 2, whose steps are not joint steps, is a dashed line at its final value.
     """
-    shown = {column(measure): measure} | ({"return": RETURN} if measure == WINS else {})
+    shown = compared(measure)
     parts = groups(list(entries)) or [[]]
     rows = [(value, part) for value in shown for part in parts]
     height, width = len(rows), len(maps)

@@ -1,13 +1,15 @@
 """Rows of your own in a plan: a method that is like another one, but for some options.
 
-methods = ["qmix", "qmix_gip", "att", "att_kd"]
-[method.att]
-like = "qmix_gip"               # the method that it is like ...
-info = "my_info:Attention"      # ... but for these options of `ptde run`
-label = "QMIX_ATT"              # its name in tables; its own if left out
-[method.att_kd]
-like = "qmix_kd"                # with the same options: the student of att's run
-info = "my_info:Attention"
+    methods = ["qmix", "qmix_gip", "att", "att_kd"]
+    [method.att]
+    like = "qmix_gip"               # the method that it is like ...
+    info = "my_info:Attention"      # ... but for these options of `ptde run`
+    label = "QMIX_ATT"              # its name in tables; its own if left out
+    [method.att_kd]
+    like = "qmix_kd"                # with the same options: the student of att's run
+    info = "my_info:Attention"
+
+A comparison's folder keeps them (``methods.json``), for its page.
 """
 
 import json
@@ -44,6 +46,9 @@ class Row:
     options: Mapping[str, Any]
     """Its options, by dotted name (``value.lr``)."""
 
+    def __post_init__(self):
+        check_choice("method", self.like, METHODS.keys() - _OWN)
+
     def method(self, run: str) -> Method:
         """The method, whose runs are named ``run``."""
         like = METHODS[self.like]
@@ -77,11 +82,9 @@ def read_row(
         raise ValueError(f"write its lines below [method.{name}]")
     if not re.fullmatch(r"[a-z0-9][a-z0-9_]*", name):
         raise ValueError("a name has small letters, digits and _: call it att_2, say")
-    if name in METHODS and name not in _OWN:
-        raise ValueError(f"there is a method {name} already: give yours another name")
+    _check_new(name)
     if not isinstance(table.get("like"), str):
         raise ValueError('write the method that it is like, e.g. like = "qmix_gip"')
-    check_choice("method", table["like"], set(METHODS) - _OWN)
     label = table.get("label", name)
     if not isinstance(label, str) or not label.isprintable() or not label:
         raise ValueError(f'label = {label!r:.60}: write label = "QMIX_ATT"')
@@ -108,11 +111,16 @@ def register(rows: Mapping[str, Row]) -> None:
     """
     runs: dict[str, str] = {}
     for name, row in rows.items():
-        if name in METHODS and name not in _OWN:
-            raise ValueError(f"there is a method {name} already: give yours another name")
+        _check_new(name)
         same = json.dumps([METHODS[row.like].run, row.options], sort_keys=True)
         METHODS[name] = row.method(runs.setdefault(same, name))
         _OWN.add(name)
+
+
+def _check_new(name: str) -> None:
+    """Raises ValueError if a method of ptde's has this name."""
+    if name in METHODS.keys() - _OWN:
+        raise ValueError(f"there is a method {name} already: give yours another name")
 
 
 def save(rows: Mapping[str, Row], folder: Path) -> None:
@@ -128,10 +136,7 @@ def load(folder: Path) -> None:
     if not path.is_file():
         return
     try:
-        rows = {name: Row(**row) for name, row in read_object(path).items()}
-        for row in rows.values():
-            check_choice("method", row.like, set(METHODS) - _OWN)
-        register(rows)
+        register({name: Row(**row) for name, row in read_object(path).items()})
     except (TypeError, ValueError) as error:
         raise ValueError(
             f"{path} is damaged ({error}): `ptde compare PLAN --table-only` writes it anew"

@@ -65,10 +65,11 @@ def _cells(entries: Entries, maps: Sequence[str]) -> list[list[str]]:
 
 
 def _cell(entry: Entry, most: int) -> str:
-    episodes = entry.episodes if entry.measure == WINS else 0
-    interval = mean_interval(entry.seeds, episodes)
     if entry.measure == RETURN:
         interval = _interval(entry.seeds)
+    else:  # elsewhere than in win rates, an episode is more or less won
+        episodes = entry.episodes if entry.measure == WINS else 0
+        interval = mean_interval(entry.seeds, episodes)
     text = f"{np.mean(entry.seeds):.3f}{_range(interval)}"
     if entry.teacher:
         ratio = prr(entry.seeds, entry.teacher)

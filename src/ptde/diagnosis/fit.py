@@ -94,8 +94,8 @@ class Fitter:
     def _task(self, config: DistillConfig, name: str) -> Distillation:
         run = self.folder.run
         task = build.distillation(run, self.env)
-        config = replace(config, share=0.0, data_segments=0, tests=TESTS)
         budget = task.joint_steps or data_steps(run)
+        config = replace(config, share=0.0, data_segments=0, tests=TESTS)
         return replace(task, config=config, steps=budget, name=name)
 
     def _own(self, task: Distillation) -> Training:

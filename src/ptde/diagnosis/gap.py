@@ -33,8 +33,8 @@ paper's, which has it."""
 
 
 def data_steps(run: Run) -> int:
-    """Joint steps for data of their own of students like the run's, whose data cost none: a
-    tenth of the teacher's.
+    """Joint steps of data for students that take some, where the run's own student took
+    none: a tenth of the teacher's.
     """
     return max(1, run.stages.teach // 10)
 

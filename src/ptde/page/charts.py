@@ -10,10 +10,9 @@ from ptde.distill.config import DistillConfig
 from ptde.jobs.record import Row, beside
 from ptde.report.curves import over_joint_steps
 from ptde.report.distillation import LOSS_NAMES, loss_of, series, steps_of
-from ptde.report.measure import column
+from ptde.report.measure import column, columns
 from ptde.report.palette import LOSSES, Look
 from ptde.report.panels import FEW, spread
-from ptde.types import RETURN
 
 POINTS = 160
 """Most tests of a curve that are shown."""
@@ -184,7 +183,7 @@ def run_panels(
             curves_of(taught, looks, value, {r: s[value] for r, s in finals.items()}),
             rates=value == "win_rate",
         )
-        for value, name in {column(measure): measure, "return": RETURN}.items()
+        for value, name in columns(measure).items()
     ]
     levels = [
         (f"{role}, final", looks[role], score[column(measure)])

@@ -34,14 +34,13 @@ from ptde.page.run import (
     unfinished,
 )
 from ptde.page.scenes import record
-from ptde.report.measure import column
+from ptde.report.measure import column, compared
 from ptde.report.palette import look_of
 from ptde.report.panels import groups
 from ptde.report.result import load_result
 from ptde.rollout.cache import use_compilation_cache
 from ptde.strategy import Side
 from ptde.trust import check_inside
-from ptde.types import RETURN, WINS
 
 RUNS = "*/*/[!.]*/run.json"
 """Where runs are in a comparison's folder; a name with a dot is of a half-made one."""
@@ -128,13 +127,12 @@ def _panels(
     and of every stage 2 over its own steps.
     """
     measure = measure_of(entries)
-    shown = {column(measure): measure} | ({"return": RETURN} if measure == WINS else {})
     panels = []
     for where in maps:
         taught = _records([folder for folder in folders if folder.run.map == where])
         looks = {name: look_of(name) for name in taught}
         finals = _finals(entries, where)
-        for value, title in shown.items():
+        for value, title in compared(measure).items():
             for part in groups(list(taught)):
                 rows = {name: taught[name] for name in part}
                 name, rates = f"{where}: {title}", value == "win_rate"

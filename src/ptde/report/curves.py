@@ -20,10 +20,10 @@ from ptde.report.distillation import (
     series,
     student_panel,
 )
-from ptde.report.measure import column
+from ptde.report.measure import column, columns
 from ptde.report.palette import ROLES, Look
 from ptde.report.panels import draw_curve
-from ptde.types import RETURN, WINS
+from ptde.types import WINS
 
 
 def draw_curves(
@@ -54,11 +54,10 @@ def draw_curves(
     stages = [role for role in ROLES if records.get(role)]
     learns_beside = beside(records.get("teacher", []))
     student = records.get("student")
-    values = {column(measure): measure, "return": RETURN}
     above, below = [column(measure), "return"], ["loss", "student"]
     plan: Any = [above, below] if student else [above]
     figure, axes = plt.subplot_mosaic(plan, figsize=(9.6, 3.5 * len(plan)))
-    for value, name in values.items():
+    for value, name in columns(measure).items():
         axis = axes[value]
         for role in stages:
             final = finals.get(role, {}).get(value)

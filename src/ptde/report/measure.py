@@ -37,3 +37,13 @@ def rates_in(records: Iterable[list[Row]]) -> Iterable[float]:
 def column(measure: str) -> str:
     """The column of a record that holds a measure."""
     return "return" if measure == RETURN else "win_rate"
+
+
+def columns(measure: str) -> dict[str, str]:
+    """The columns that are drawn of a run, with their names: the measure, and returns."""
+    return {column(measure): measure, "return": RETURN}
+
+
+def compared(measure: str) -> dict[str, str]:
+    """Those of a comparison: a measure of the world's own is drawn alone."""
+    return columns(measure) if measure == WINS else {column(measure): measure}
