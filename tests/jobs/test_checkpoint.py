@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from ptde.jobs import checkpoint
 from ptde.jobs.checkpoint import Checkpoints, UnfitCheckpoint
@@ -39,6 +40,23 @@ def test_shapes_are_enough_to_load_it(tmp_path):
     checkpoint.save(tmp_path / "one", tree())
     shapes = jax.eval_shape(tree)
     assert same(checkpoint.load(tmp_path / "one", shapes), tree())
+
+
+@pytest.mark.parametrize("by", [(None, "x"), ("x",), ()])
+def test_what_lies_on_several_devices_is_saved_as_if_it_did_not(tmp_path, by):
+    """The first axis or the second is divided, or each device has all of it."""
+    mesh = Mesh(np.array(jax.devices()[:2]), ("x",))
+    values = np.arange(24.0, dtype=np.float32).reshape(2, 4, 3)
+    there = NamedSharding(mesh, PartitionSpec(*by))
+    divided = {"w": jax.device_put(values, there)}
+    checkpoint.save(tmp_path / "one", {"w": jnp.asarray(values)})
+    checkpoint.save(tmp_path / "two", divided)
+    one, two = ((tmp_path / name / checkpoint.ARRAYS) for name in ("one", "two"))
+    assert one.read_bytes() == two.read_bytes()
+    like = {"w": jax.ShapeDtypeStruct(values.shape, values.dtype, sharding=there)}
+    found = checkpoint.load(tmp_path / "one", like)
+    assert same(found, divided)
+    assert found["w"].sharding == there
 
 
 def test_the_newest_is_used_and_old_ones_go(tmp_path):

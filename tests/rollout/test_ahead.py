@@ -48,6 +48,18 @@ def test_what_was_compiled_ahead_is_not_compiled_again(on, caplog, number):
 
 
 @pytest.mark.parametrize("number", [1, 2])
+def test_a_training_begins_where_its_periods_want_it(on, number):
+    """A replay that had to move would be in memory twice."""
+    on(number)
+    training = first_stage(RUN)
+    state, shapes = training.start(), training.placed_shapes()
+    segments = jax.tree.leaves(state.learner.replay.segments)
+    assert {len(x.sharding.device_set) for x in segments} == {number}
+    for x, like in zip(jax.tree.leaves(state), jax.tree.leaves(shapes), strict=True):
+        assert like.sharding is None or x.sharding.is_equivalent_to(like.sharding, x.ndim)
+
+
+@pytest.mark.parametrize("number", [1, 2])
 def test_a_test_in_rounds_plays_the_same_episodes(on, number):
     on(number)
     training = first_stage(dataclasses.replace(RUN, map="memory", seeds=2))

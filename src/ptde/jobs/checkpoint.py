@@ -12,13 +12,15 @@ import math
 import os
 import shutil
 import sys
+import zipfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import PyTree
+from jaxtyping import Array, PyTree
 
 from ptde.files import writing
 
@@ -48,8 +50,7 @@ def save(path: Path, tree: PyTree) -> None:
     try:
         with writing(path, size_of(tree)):
             part.mkdir(parents=True)
-            with open(part / ARRAYS, "wb") as file:
-                np.savez(file, allow_pickle=False, **_to_dict(tree))
+            _write(part / ARRAYS, tree)
             (part / DIGEST).write_text(json.dumps({ARRAYS: _digest(part / ARRAYS)}))
             os.rename(part, path)
     finally:  # a part that is not whole takes up the space that is lacking
@@ -58,6 +59,8 @@ def save(path: Path, tree: PyTree) -> None:
 
 def load(path: Path, like: T) -> T:
     """Reads a tree of the structure, shapes and dtypes of ``like``.
+
+    Each array goes to where its shape in ``like`` says that it lies, if that says so.
 
     Raises:
         DamagedCheckpoint: a file is missing or changed.
@@ -68,13 +71,11 @@ def load(path: Path, like: T) -> T:
         if {ARRAYS: _digest(path / ARRAYS)} != digest:
             raise ValueError("its arrays are not those that were written")
         with np.load(path / ARRAYS, allow_pickle=False) as file:
-            arrays = dict(file)
+            return _read(file, like)
+    except UnfitCheckpoint as error:
+        raise UnfitCheckpoint(f"{path}: {error}") from error
     except Exception as error:
         raise DamagedCheckpoint(f"{path}: {error}") from error
-    try:
-        return _from_dict(arrays, like)
-    except ValueError as error:
-        raise UnfitCheckpoint(f"{path}: {error}") from error
 
 
 class Checkpoints:
@@ -145,34 +146,63 @@ def _names(tree: PyTree) -> list[str]:
     return [jax.tree_util.keystr(path, simple=True, separator=".") for path, _ in paths]
 
 
-def _to_dict(tree: PyTree) -> dict[str, np.ndarray]:
-    leaves = [np.asarray(x) for x in jax.tree.leaves(_raw(tree))]
-    return dict(zip(_names(tree), leaves, strict=True))
+def _write(path: Path, tree: PyTree) -> None:
+    """Writes the arrays as NumPy's ``savez`` does, one after another: a replay that lies
+    on several devices is never whole in memory.
+    """
+    arrays = dict(zip(_names(tree), jax.tree.leaves(_raw(tree)), strict=True))
+    with zipfile.ZipFile(path, "w", allowZip64=True) as whole:
+        for name, array in arrays.items():
+            with whole.open(f"{name}.npy", "w", force_zip64=True) as file:
+                header = {
+                    "descr": np.lib.format.dtype_to_descr(array.dtype),
+                    "fortran_order": False,
+                    "shape": array.shape,
+                }
+                np.lib.format.write_array_header_1_0(file, header)
+                for piece in _pieces(array):
+                    file.write(np.ascontiguousarray(piece).data)
 
 
-def _from_dict(arrays: dict[str, np.ndarray], like: T) -> T:
+def _pieces(array: Array | np.ndarray) -> Iterator[np.ndarray]:
+    """The parts of an array in their order, none of them a copy where it lies in parts."""
+    shards = getattr(array, "addressable_shards", ())
+    parts = {tuple(i.start or 0 for i in x.index): np.asarray(x.data) for x in shards}
+    if len(parts) < 2:
+        yield np.asarray(array)
+        return
+    starts = sorted(parts)
+    divided = next(i for i in range(array.ndim) if starts[0][i] != starts[1][i])
+    for before in np.ndindex(array.shape[:divided]):
+        yield from (parts[start][before] for start in starts)
+
+
+def _read(file: Mapping[str, np.ndarray], like: T) -> T:
     leaves, structure = jax.tree.flatten(like)
     named = dict(zip(_names(like), leaves, strict=True))
-    if named.keys() != arrays.keys():
-        odd = sorted(named.keys() ^ arrays.keys())
-        raise ValueError(
+    if named.keys() != file.keys():
+        odd = sorted(named.keys() ^ file.keys())
+        raise UnfitCheckpoint(
             f"it holds another kind of run (differs in {odd[0]!r}). Nothing was "
             "overwritten; use the version of ptde that wrote it (run.json names it)"
         )
-    restored = []
-    for name, leaf in named.items():
-        value = jnp.asarray(arrays[name])
-        if _is_key(leaf):
-            # ``leaf`` may be a shape, which has no generator that JAX could give.
-            impl = jax.random.key_impl(jnp.empty((), leaf.dtype))
-            value = jax.random.wrap_key_data(value, impl=impl)
-        if (value.shape, value.dtype) != (leaf.shape, leaf.dtype):
-            raise ValueError(
-                f"{name!r} is {value.dtype}{list(value.shape)}, "
-                f"not {leaf.dtype}{list(leaf.shape)}: it is of another map or size"
-            )
-        restored.append(value)
-    return jax.tree.unflatten(structure, restored)
+    return jax.tree.unflatten(structure, [_as(x, n, file[n]) for n, x in named.items()])
+
+
+def _as(leaf: Any, name: str, value: np.ndarray) -> Array:
+    """An array that was read, as ``leaf`` is: a key, if that is one, and where it lies."""
+    if _is_key(leaf):
+        # ``leaf`` may be a shape, which has no generator that JAX could give.
+        impl = jax.random.key_impl(jnp.empty((), leaf.dtype))
+        read = jax.random.wrap_key_data(jnp.asarray(value), impl=impl)
+    else:
+        read = value
+    if (read.shape, read.dtype) != (leaf.shape, leaf.dtype):
+        raise UnfitCheckpoint(
+            f"{name!r} is {read.dtype}{list(read.shape)}, "
+            f"not {leaf.dtype}{list(leaf.shape)}: it is of another map or size"
+        )
+    return jax.device_put(read, getattr(leaf, "sharding", None))
 
 
 def _digest(file: Path) -> str:

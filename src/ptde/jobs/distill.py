@@ -311,6 +311,7 @@ def distill(
         unit="gradient steps",
         ends=task.ends,
         start=work.start,
+        shapes=lambda: jax.eval_shape(work.start),
         advance=work.advance,
         test=work.look,
         text=lambda row: _text(row, task.env.spec.measure),

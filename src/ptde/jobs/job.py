@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
-import jax
 import numpy as np
 from jaxtyping import Array, PyTree
 
@@ -42,7 +41,9 @@ class Job(Generic[S]):
     ends: Sequence[int]
     """The count at the end of each period."""
     start: Callable[[], S]
-    """The state before the first period; traceable, so that its shapes cost nothing."""
+    """The state before the first period."""
+    shapes: Callable[[], S]
+    """Its shapes, for which nothing is computed, with where each array is to lie."""
     advance: Callable[[S, int], tuple[S, Mapping[str, Array | np.ndarray]]]
     """``advance(state, units)``: the state after them, and metrics [seeds, iterations]."""
     test: Callable[[S, int], dict[str, Array]]
@@ -75,9 +76,8 @@ def run_job(job: Job[S], folder: Path, on_row: Iterable[OnRow] = ()) -> S:
         folder.mkdir(parents=True, exist_ok=True)
     checkpoints = Checkpoints(folder / "checkpoints")
     record = Record(folder / "record.jsonl")
-    like = jax.eval_shape(job.start) if checkpoints.steps() else None
-    found = checkpoints.newest(like) if like is not None else None
-    count = found[0] if found else 0
+    found = checkpoints.newest(job.shapes()) if checkpoints.steps() else None
+    count, state = found or (0, None)
     rows = record.cut(count)
     if count and not rows:
         print(f"{record.path} is gone: the curve begins at {count:,}", file=sys.stderr)
@@ -86,8 +86,8 @@ def run_job(job: Job[S], folder: Path, on_row: Iterable[OnRow] = ()) -> S:
     with patient_interrupt() as stop, Tracker(job.name, total, job.unit) as tracker:
         stop.nothing_to_lose, began = True, time.monotonic()
         if count < total:
-            compile_all(job.ahead(found is None))
-        state = found[1] if found else job.start()
+            compile_all(job.ahead(state is None))
+        state = job.start() if state is None else state
         stop.nothing_to_lose = False
         seconds += time.monotonic() - began
         for end in [end for end in job.ends if end > count]:

@@ -68,11 +68,9 @@ class Training:
     @cached_property
     def begin(self) -> Any:
         """The compiled function from keys and ``given`` to states, [seeds]."""
-
-        def begin(key, given):
-            return initial(self.algo, self.env, self.schedule, given, key=key)
-
-        return jax.jit(over_seeds(begin, self.seeds))
+        shapes = self.placed_shapes()
+        where = jax.tree.map(lambda x: x.sharding, shapes)  # a second replay is no copy
+        return jax.jit(self._begin, out_shardings=where)
 
     def start(self) -> TrainState:
         """The states before the first iteration, with a leading axis of seeds."""
@@ -80,7 +78,18 @@ class Training:
 
     def shapes(self) -> TrainState:
         """The shapes of ``start()``, for which nothing is computed."""
-        return jax.eval_shape(self.start)
+        return jax.eval_shape(self._begin, self.keys(self.streams[0]), self.given)
+
+    def placed_shapes(self) -> TrainState:
+        """The same, with where each array lies: a replay's half on each of two devices."""
+        runner = runner_of(self.env)
+        return runner.placed(self.algo, self.schedule, self.seeds, self.shapes())
+
+    def _begin(self, keys: Key[Array, " seeds"], given: Any) -> TrainState:
+        def begin(key, given):
+            return initial(self.algo, self.env, self.schedule, given, key=key)
+
+        return over_seeds(begin, self.seeds)(keys, given)
 
     @cached_property
     def taught(self) -> Callable[[Any], Taught]:
@@ -141,6 +150,7 @@ def teach(training: Training, folder: Path, on_row: Iterable[OnRow] = ()) -> Tau
         ends=t.schedule.ends,
         ahead=ahead,
         start=t.start,
+        shapes=t.placed_shapes,
         advance=lambda state, steps: run(state, steps // t.schedule.per_iteration),
         test=look,
         text=lambda row: _text(row, t.env.spec.measure),

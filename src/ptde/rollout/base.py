@@ -74,6 +74,12 @@ class AbstractRunner(ABC):
         """How ``period`` is divided over devices."""
         return Division("copies", 1)
 
+    def placed(
+        self, algo: AbstractAlgorithm, schedule: Schedule, seeds: int, state: TrainState
+    ) -> TrainState:
+        """The shapes of a training's state, with where ``period`` wants each array."""
+        return state
+
     @abstractmethod
     def test(
         self,

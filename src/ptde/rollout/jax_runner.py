@@ -36,6 +36,10 @@ class JaxRunner(AbstractRunner):
     def division(self, algo: AbstractAlgorithm, schedule: Schedule, seeds: int) -> Division:
         return Division.of(seeds, algo.parts(schedule.envs))
 
+    def placed(self, algo, schedule, seeds, state):
+        division = self.division(algo, schedule, seeds)
+        return division.placed(state, state_axes(algo, state))
+
     def period(self, algo: AbstractAlgorithm, schedule: Schedule, seeds: int) -> Period:
         division = self.division(algo, schedule, seeds)
         program = compiled_period(algo, self.env, schedule, seeds, division)
@@ -46,8 +50,7 @@ class JaxRunner(AbstractRunner):
             return state, jax.tree.map(lambda x: x[:, :count], metrics)
 
         def ahead(state, count):
-            state = division.placed(state, state_axes(algo, state))
-            yield program.lower(state, count)
+            yield program.lower(self.placed(algo, schedule, seeds, state), count)
 
         return Program(play, ahead)
 
