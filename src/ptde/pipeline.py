@@ -11,7 +11,7 @@ from pathlib import Path
 import optax
 
 from ptde import anew, build
-from ptde.algos.base import Teacher, Team
+from ptde.algos.base import Team
 from ptde.algos.finetune import Handed, proposed
 from ptde.algos.registry import ALGOS, algo_of
 from ptde.budget import Budget
@@ -23,11 +23,10 @@ from ptde.folder import ROLES, Goal, RunFolder
 from ptde.jobs.distill import distill
 from ptde.jobs.job import Diverged, OnRow
 from ptde.jobs.progress import console, say
-from ptde.jobs.teach import last_state, replayed, teach
+from ptde.jobs.teach import check_last_state, last_state, replayed, teach
 from ptde.log import RunLog, check_log
 from ptde.options import flatten
 from ptde.report.registry import film
-from ptde.rollout.base import TrainState
 from ptde.rollout.cache import use_compilation_cache
 from ptde.rollout.devices import as_before, on_one_thread, usable
 from ptde.unread import check_read
@@ -124,7 +123,9 @@ def distill_run(
     check_log(log, folder.path)
     with closing(build.world(new)) as env, folder.alone():
         build.check_fits(new, env)
-        _source(folder, new, env)  # raises if it is missing, before anything is removed
+        folder.teacher("teacher", new, env)  # raises before anything is removed
+        if new.stage_2.data == "replay":
+            check_last_state(folder.path / "teacher")
         return _continue(folder, env, log, new, ("student", "finetuned"), "run")
 
 
@@ -284,35 +285,22 @@ def _distil(
 def _fit(folder: RunFolder, env: AbstractWorld, log: RunLog, beside: Team | None) -> Team:
     config, path = folder.run, folder.path / "student"
     task, hears = build.distillation(config, env), log.hears("student")
-    teacher, state = _source(folder, config, env)
+    teacher = folder.teacher("teacher", config, env)
     if task.config.data == "teacher":
         return distill(task, teacher, path, on_row=hears)
     if task.config.data == "own":
         team = teach(task.own(teacher, config.checkpoint_every), path, hears).team
         assert team is not None
         return team
-    assert state is not None
-    replay = replayed(state)
+    training = build.training(config, env, "teacher")
+    state = lambda: last_state(training, folder.path / "teacher")
+    replay = lambda: replayed(state())
     if beside is None:
-        del state  # it holds the replay once more
         return distill(task, teacher, path, replay=replay, on_row=hears)
-    learnt = state.learner.learnt.student
-    del state
-    made = optax.tree_utils.tree_get(learnt.optimiser, "count")
+    made = optax.tree_utils.tree_get(state().learner.learnt.student.optimiser, "count")
     left = max(1, task.config.gradient_steps - int(made[0]))
     task = replace(task, config=replace(task.config, steps=left))
     return distill(task, teacher, path, beside.student, replay, hears)
-
-
-def _source(
-    folder: RunFolder, run: Run, env: AbstractWorld
-) -> tuple[Teacher, TrainState | None]:
-    """The teacher and, where the student learns from its replay, its last state."""
-    teacher = folder.teacher("teacher", run, env)
-    if run.stage_2.data != "replay":
-        return teacher, None
-    training = build.training(run, env, "teacher")
-    return teacher, last_state(training, folder.path / "teacher")
 
 
 def _finetune(folder: RunFolder, env: AbstractWorld, log: RunLog) -> Team:

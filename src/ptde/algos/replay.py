@@ -93,8 +93,3 @@ class Replay(eqx.Module):
         slot = jax.vmap(draw)(row_keys(key, number)).reshape(-1)
         lane = jnp.repeat(jnp.arange(number), self.each)
         return jax.tree.map(lambda x: x[lane, slot], self.segments)
-
-    def all(self) -> PyTree:
-        """Every segment that there is, [segments, ...]; not to be traced."""
-        flat = lambda x: x[:, : int(self.filled)].reshape(-1, *x.shape[2:])
-        return jax.tree.map(flat, self.segments)

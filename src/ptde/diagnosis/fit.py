@@ -67,7 +67,7 @@ class Fitter:
         def fit():
             if config.data == "own":
                 return teach(self._own(task), place).team
-            replay = self._replay if config.data == "replay" else None
+            replay = (lambda: self._replay) if config.data == "replay" else None
             return distill(task, self.teacher, place, replay=replay)
 
         return self._kept(place, shapes, fit)

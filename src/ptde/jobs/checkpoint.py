@@ -14,6 +14,7 @@ import shutil
 import sys
 import zipfile
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -67,9 +68,7 @@ def load(path: Path, like: T) -> T:
         UnfitCheckpoint: it does not hold such a tree.
     """
     try:
-        digest = json.loads((path / DIGEST).read_text())
-        if {ARRAYS: _digest(path / ARRAYS)} != digest:
-            raise ValueError("its arrays are not those that were written")
+        _check_digest(path)
         with np.load(path / ARRAYS, allow_pickle=False) as file:
             return _read(file, like)
     except UnfitCheckpoint as error:
@@ -89,6 +88,14 @@ class Checkpoints:
         """Steps of the stage at which there is a checkpoint, oldest first."""
         names = [p.name for p in self.folder.iterdir()] if self.folder.is_dir() else []
         return sorted(int(x) for x in names if x.isascii() and x.isdecimal())
+
+    def any_whole(self) -> bool:
+        """Whether a checkpoint is undamaged; nothing is loaded."""
+        for steps in reversed(self.steps()):
+            with suppress(Exception):
+                _check_digest(self.folder / str(steps))
+                return True
+        return False
 
     def save(self, steps: int, tree: PyTree) -> Path:
         """Writes a checkpoint, then removes the oldest beyond ``keep``."""
@@ -203,6 +210,11 @@ def _as(leaf: Any, name: str, value: np.ndarray) -> Array:
             f"not {leaf.dtype}{list(leaf.shape)}: it is of another map or size"
         )
     return jax.device_put(read, getattr(leaf, "sharding", None))
+
+
+def _check_digest(path: Path) -> None:
+    if {ARRAYS: _digest(path / ARRAYS)} != json.loads((path / DIGEST).read_text()):
+        raise ValueError("its arrays are not those that were written")
 
 
 def _digest(file: Path) -> str:

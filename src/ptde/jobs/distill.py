@@ -5,7 +5,7 @@ fits the *mean* of the teacher's z, or the action values that follow from it, an
 the information module's place, with the network as it was.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from itertools import pairwise
@@ -283,7 +283,7 @@ def distill(
     teacher: Teacher,
     folder: Path,
     student: AbstractStudent | None = None,
-    replay: Rollout | None = None,
+    replay: Callable[[], Rollout] | None = None,
     on_row: Iterable[OnRow] = (),
 ) -> Team:
     """Distils on fixed data, from the newest checkpoint in ``folder`` if there is one.
@@ -295,7 +295,8 @@ def distill(
         teacher: the frozen teachers, with a leading axis of seeds.
         folder: the student's folder in the run folder.
         student: the students to begin with, with a leading axis of seeds; None begins anew.
-        replay: segments to learn from [seeds, segments, ...]; None lets the teacher play.
+        replay: returns the segments to learn from [seeds, segments, ...], and is called
+            only if there is something to learn; None lets the teacher play.
         on_row: functions that are called with each row of the record.
 
     Returns:
@@ -319,7 +320,7 @@ def distill(
         joint=lambda _: task.before + task.joint_steps,
         ahead=work.ahead,
     )
-    return Team(work.network, run_job(job, folder, on_row).student)
+    return Team(teacher.network, run_job(job, folder, on_row).student)
 
 
 @dataclass(frozen=True)
@@ -329,22 +330,29 @@ class _Work:
     task: Distillation
     teacher: Teacher
     student: AbstractStudent | None
-    replay: Rollout | None
+    replay: Callable[[], Rollout] | None
 
     @cached_property
+    def divided(self) -> tuple[Division, Data]:  # a finished job needs none
+        """How the work is divided, and the data, each part on the device that reads it."""
+        replay = None if self.replay is None else self.replay()
+        data = self.task.data(self.teacher, replay)
+        del replay  # no two of these need be in memory at once
+        parts = len(jax.tree.leaves(data.learnt.segments)[0][0])
+        division = Division.of(self.task.seeds, parts)
+        return division, division.place(data, axes_of(data), donate=True)
+
+    @property
     def division(self) -> Division:
-        task, replay = self.task, self.replay
-        segments = task.rolls * task.envs if replay is None else replay.action.shape[1]
-        return Division.of(task.seeds, task.split(segments)[1])
+        return self.divided[0]
+
+    @property
+    def data(self) -> Data:
+        return self.divided[1]
 
     @cached_property
     def network(self) -> AbstractNetwork:
         return self.division.place(self.teacher.network, False)
-
-    @cached_property
-    def data(self) -> Data:  # a finished job needs none
-        data = self.task.data(self.teacher, self.replay)
-        return self.division.place(data, axes_of(data))
 
     @cached_property
     def learn(self) -> Any:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Key
 
@@ -23,7 +22,7 @@ from ptde.rollout.base import TrainState, initial
 from ptde.rollout.evaluate import Returns
 from ptde.rollout.runner import runner_of
 from ptde.rollout.schedule import Schedule
-from ptde.rollout.seeds import Stream, fold_in_all, of_seed, over_seeds, stream_keys
+from ptde.rollout.seeds import Stream, fold_in_all, over_seeds, stream_keys
 from ptde.types import RETURN, Rollout
 
 
@@ -161,27 +160,40 @@ def teach(training: Training, folder: Path, on_row: Iterable[OnRow] = ()) -> Tau
     return t.taught(run_job(job, folder, on_row).learner)
 
 
+def check_last_state(folder: Path) -> None:
+    """Raises ValueError if ``folder`` holds no whole checkpoint of a training any more."""
+    if not Checkpoints(folder / "checkpoints").any_whole():
+        raise ValueError(
+            f"{folder}/checkpoints holds no checkpoint with the replay of stage 1: "
+            f"`ptde distill {shell(folder.parent)} --student.data own` lets the student "
+            "play"
+        )
+
+
 def last_state(training: Training, folder: Path) -> TrainState:
     """The state at the end of a finished training, with a leading axis of seeds.
 
     Raises:
         ValueError: there is no checkpoint any more.
     """
+    check_last_state(folder)
     found = Checkpoints(folder / "checkpoints").newest(training.shapes())
-    if found is None:
-        raise ValueError(
-            f"{folder}/checkpoints holds no checkpoint with the replay of stage 1: "
-            f"`ptde distill {shell(folder.parent)} --student.data own` lets the student "
-            "play"
-        )
+    assert found is not None
     return found[1]
 
 
 def replayed(state: TrainState) -> Rollout:
-    """All segments in a training's replay, [seeds, segments, T + 1, ...]."""
-    seeds = len(state.iteration)
-    kept = [of_seed(state.learner.replay, seed).all() for seed in range(seeds)]
-    return jax.tree.map(lambda *x: jnp.stack(x), *kept)
+    """All segments in a training's replay, [seeds, segments, T + 1, ...], which is deleted:
+    the two need not be in memory at once.
+    """
+    filled = int(state.learner.replay.filled[0])  # as many for each seed
+
+    def moved(x):
+        flat = x[:, :, :filled].reshape(len(x), -1, *x.shape[3:])
+        x.delete()
+        return flat
+
+    return jax.tree.map(moved, state.learner.replay.segments)
 
 
 def _seen(outcome: Returns) -> dict[str, Array]:
