@@ -172,7 +172,7 @@ def test_a_misspelt_option_suggests_the_right_one(capsys):
         ("run --reward-scale inf", "--reward-scale must lie in (0, inf), not inf"),
         (
             "run --world ranking --map letor --data nowhere",
-            "the run's data, does not exist",
+            "nowhere, the run's data, does not exist in /",
         ),
         ("run --sight 0", "--sight must lie in (0, 4]"),
         ("run --devices 3", "--devices 3: JAX has 2 here; type a number from 1 to 2"),

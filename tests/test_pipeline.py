@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -400,6 +401,13 @@ def test_an_existing_folder_is_left_as_it_is(tmp_path):
     with pytest.raises(ValueError, match=r"exists and is left as it is.*--out"):
         run(TINY, mine)
     assert [p.name for p in mine.iterdir()] == ["thesis.tex"]
+
+
+def test_the_working_folder_is_no_new_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match=r"^\. exists and is left as it is.*--out"):
+        run(TINY, Path(""))
+    assert not [*tmp_path.parent.glob(".*.part")]
 
 
 def test_two_processes_do_not_train_in_one_folder(finished):

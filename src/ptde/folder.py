@@ -65,7 +65,8 @@ class RunFolder:
         while path is None:
             with suppress(_FolderExists):  # another process was faster
                 return cls.create(run, default_folder(run), goal)
-        part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+        # Made absolute, "." has a name, too.
+        part = path.absolute().with_name(f".{path.name}.{secrets.token_hex(4)}.part")
         try:
             if path.exists():
                 raise FileExistsError

@@ -64,9 +64,10 @@ def files_of(path: Path) -> list[Path]:
     if path.is_file():
         return [path]
     if not path.is_dir():
+        below = "" if path.is_absolute() else f" in {Path.cwd()}"
         raise ValueError(
-            f"{path}, the run's data, does not exist: a LETOR file or folder must lie "
-            "there (`ptde run --data` names another)"
+            f"{path}, the run's data, does not exist{below}: a LETOR file or folder must "
+            "lie there (`ptde run --data` names another)"
         )
     if (path / "Fold1").is_dir():
         path = path / "Fold1"

@@ -16,6 +16,7 @@ from ptde.processes.protocol import (
     picture_of,
     standard,
 )
+from ptde.trust import own_place
 
 
 @dataclass
@@ -54,7 +55,8 @@ def check(env: ProcessEnv, steps: int = 300) -> Report:
     except NoWorld as error:
         report.violations[str(error)] += 1
     except Exception as error:
-        report.violations[f"it raised {type(error).__name__}: {error}"] += 1
+        place = own_place(error)
+        report.violations[f"it raised {type(error).__name__}: {error}{place}"] += 1
     if report.sizes is not None and not report.episodes:
         report.remarks.append(
             f"no episode ended in {report.steps} random steps: type a larger --steps"
