@@ -26,7 +26,7 @@ def test_an_example_fits_on_a_screen(name):
 SMALL = """
 import dataclasses, os, runpy, sys
 import ptde, ptde.presets
-from ptde.jobs.distill import DistillConfig
+from ptde.distill.config import DistillConfig
 from ptde.unread import without_unread
 from ptde.algos import ValueConfig
 from ptde.algos.finetune import FinetuneConfig

@@ -18,11 +18,11 @@ from ptde.algos import ValueConfig
 from ptde.algos.finetune import FinetuneConfig
 from ptde.cli import main
 from ptde.config import FORMAT, Run, load_run
+from ptde.distill.config import DistillConfig
 from ptde.folder import DIAGNOSIS, FITTED, RunFolder
 from ptde.info import InfoSizes
 from ptde.jobs import job
 from ptde.jobs.checkpoint import Checkpoints
-from ptde.jobs.distill import DistillConfig
 from ptde.jobs.interrupt import Interrupted
 from ptde.jobs.job import Diverged
 from ptde.jobs.record import Record

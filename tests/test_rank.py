@@ -12,9 +12,9 @@ from ptde import pipeline
 from ptde.algos.value_config import ValueConfig
 from ptde.cli import main
 from ptde.config import Run
+from ptde.distill.config import DistillConfig
 from ptde.envs.settings import RankingConfig
 from ptde.info.sizes import InfoSizes
-from ptde.jobs.distill import DistillConfig
 from ptde.jobs.record import Record
 from ptde.ops.keys import new_key
 from ptde.pipeline import evaluate_run, run

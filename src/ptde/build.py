@@ -13,7 +13,7 @@ from ptde.envs.base import AbstractWorld
 from ptde.envs.registry import WORLDS, make_env
 from ptde.info import info_shapes
 from ptde.jobs.checkpoint import size_of
-from ptde.jobs.distill import Distillation
+from ptde.jobs.distillation import Distillation
 from ptde.jobs.progress import Reading
 from ptde.jobs.teach import Training
 from ptde.options import flatten

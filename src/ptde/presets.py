@@ -7,8 +7,8 @@ from typing import Any
 from ptde.algos.finetune import FinetuneConfig
 from ptde.algos.value_config import ValueConfig
 from ptde.config import Run
+from ptde.distill.config import DistillConfig
 from ptde.info import InfoSizes
-from ptde.jobs.distill import DistillConfig
 from ptde.unread import without_unread
 
 PAPER_MAPS = (

@@ -17,7 +17,7 @@ from ptde.distill.config import DistillConfig
 from ptde.envs import Probe
 from ptde.folder import RunFolder
 from ptde.info import InfoSizes
-from ptde.jobs.distill import Distillation
+from ptde.jobs.distillation import Distillation
 from ptde.jobs.record import Record
 from ptde.mixers import MixerSizes
 from ptde.pipeline import resume, run

@@ -7,10 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 
 import ptde.export.write as write
+from ptde.distill.config import DistillConfig
 from ptde.folder import RunFolder
 from ptde.info import InfoSizes
 from ptde.jobs import checkpoint
-from ptde.jobs.distill import DistillConfig
 
 PLAIN = {"info": "none", "info_config": InfoSizes(), "student": DistillConfig()}
 

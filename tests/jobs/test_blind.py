@@ -13,9 +13,10 @@ from ptde.algos import Teacher, ValueConfig
 from ptde.algos.base import Team
 from ptde.algos.mappo import MappoConfig
 from ptde.config import Run
+from ptde.distill.config import DistillConfig
 from ptde.envs import Probe
 from ptde.info import InfoSizes
-from ptde.jobs.distill import Distillation, DistillConfig
+from ptde.jobs.distillation import Distillation
 from ptde.mixers import MixerSizes
 from ptde.rollout.base import initial
 from ptde.rollout.jax_runner import JaxRunner, iterate

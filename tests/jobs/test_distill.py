@@ -9,10 +9,12 @@ from tests.students import PAPERS
 
 from ptde.algos.registry import value_model
 from ptde.config import Run
+from ptde.distill.config import DistillConfig
 from ptde.distill.students import MlpStudent
 from ptde.envs import Probe
 from ptde.info import InfoSizes
-from ptde.jobs.distill import Distillation, DistillConfig, distill
+from ptde.jobs.distill import distill
+from ptde.jobs.distillation import Distillation
 from ptde.jobs.record import Record
 from ptde.jobs.student_data import rows_of
 from ptde.ops.losses import distillation_loss

@@ -14,9 +14,9 @@ from ptde.algos.finetune import FinetuneConfig
 from ptde.algos.mappo import MappoConfig
 from ptde.cli import main
 from ptde.config import Run
+from ptde.distill.config import DistillConfig
 from ptde.folder import RunFolder
 from ptde.info import InfoSizes
-from ptde.jobs.distill import DistillConfig
 from ptde.jobs.record import Record
 from ptde.jobs.teach import last_state, replayed
 from ptde.mixers import MixerSizes

@@ -10,8 +10,8 @@ from tests.page.test_page import data_of
 
 from ptde.algos import ValueConfig
 from ptde.config import Run
+from ptde.distill.config import DistillConfig
 from ptde.info import InfoSizes
-from ptde.jobs.distill import DistillConfig
 from ptde.jobs.record import Record
 from ptde.page import write_page
 from ptde.page.document import MOST_BYTES, Section, render

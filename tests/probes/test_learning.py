@@ -10,9 +10,9 @@ from tests.students import NO_STAGE_3, PAPERS
 from ptde.algos import ValueConfig
 from ptde.algos.mappo import MappoConfig
 from ptde.config import Run
+from ptde.distill.config import DistillConfig
 from ptde.envs.probes import KEYS
 from ptde.info import InfoSizes
-from ptde.jobs.distill import DistillConfig
 from ptde.mixers import MixerSizes
 from ptde.pipeline import run
 from ptde.unread import without_unread

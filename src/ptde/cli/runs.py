@@ -71,7 +71,7 @@ def configured(command: str, summary: str) -> Callable[[Sequence[str]], None]:
 def distill_command(words: Sequence[str]) -> None:
     """`ptde distill RUN`."""
     from ptde.config import load_run
-    from ptde.jobs.distill import DistillConfig
+    from ptde.distill.config import DistillConfig
     from ptde.pipeline import distill_run
 
     # An option that is not typed stays as it is in the run.

@@ -22,7 +22,8 @@ from ptde.files import write_whole
 from ptde.folder import FITTED, RunFolder
 from ptde.jobs import checkpoint
 from ptde.jobs.checkpoint import DamagedCheckpoint
-from ptde.jobs.distill import Distillation, distill
+from ptde.jobs.distill import distill
+from ptde.jobs.distillation import Distillation
 from ptde.jobs.record import Record
 from ptde.jobs.teach import Training, last_state, replayed, teach
 from ptde.types import Rollout
