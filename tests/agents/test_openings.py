@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ptde.agents.openings import LENGTHS, Openings, Tally
+from ptde.agents.openings import LENGTHS, OpeningBandit, Openings
 from ptde.agents.policy import FullPolicy
 from ptde.ops.keys import new_key
 from ptde.types import LocalView, PolicyOutput, Rollout, TimeStep
@@ -136,7 +136,7 @@ def segments(openings, first, reward):
 
 
 def test_the_tally_has_the_mean_return_of_whole_first_episodes():
-    tally = Tally.new(ACTIONS)
+    tally = OpeningBandit.new(ACTIONS)
     assert tally.best() == 0
     rollout = segments(
         openings=[[3, 3, 3, 5], [5, 5, 2, 2], [0, 0, 0, 0]],
@@ -152,7 +152,7 @@ def test_the_tally_has_the_mean_return_of_whole_first_episodes():
 
 
 def test_a_few_episodes_do_not_make_an_opening_the_best():
-    tally = Tally.new(ACTIONS)
+    tally = OpeningBandit.new(ACTIONS)
     tally = replace(
         tally,
         returned=tally.returned.at[jnp.array([0, 1, 2])].set(jnp.array([40.0, 5, 60])),
@@ -164,8 +164,8 @@ def test_a_few_episodes_do_not_make_an_opening_the_best():
 def test_where_every_episode_has_an_opening_their_mean_stands_for_what_is_usual():
     at = jnp.array([1, 2])
     tally = replace(
-        Tally.new(ACTIONS),
-        returned=Tally.new(ACTIONS).returned.at[at].set(jnp.array([-300.0, -24])),
-        episodes=Tally.new(ACTIONS).episodes.at[at].set(jnp.array([20.0, 1])),
+        OpeningBandit.new(ACTIONS),
+        returned=OpeningBandit.new(ACTIONS).returned.at[at].set(jnp.array([-300.0, -24])),
+        episodes=OpeningBandit.new(ACTIONS).episodes.at[at].set(jnp.array([20.0, 1])),
     )
     assert tally.best() == 1  # -15 often is better than -24 once, not worse as rarer

@@ -9,9 +9,9 @@ from tests.page.conftest import untaught
 from tests.test_pipeline import TINY
 from tests.test_process_pipeline import LINE
 
-from ptde.agents.watch import Thought
+from ptde.agents.watch import ActionValues
 from ptde.folder import RunFolder
-from ptde.page.scenes import pack, record, thoughts
+from ptde.page.scenes import pack, record, shown_values
 from ptde.strategy import Side
 
 ROOM = 1_000_000
@@ -38,17 +38,17 @@ def test_packed_numbers_may_all_be_the_same(value):
     np.testing.assert_array_equal(unpacked(pack(np.full((2, 2), value))), value)
 
 
-def test_thoughts_leave_out_what_is_illegal_and_z_where_there_is_none():
+def test_shown_values_leave_out_what_is_illegal_and_z_where_there_is_none():
     values = jnp.array([[[1.0, 2.0], [3.0, 4.0]]])
     legal = jnp.array([[[True, True], [True, False]]])
-    plain = thoughts(Thought(values, values, legal))
+    plain = shown_values(ActionValues(values, values, legal))
     assert plain["without"] is None
     shown = unpacked(plain["values"])[0]
     np.testing.assert_allclose(shown, [[1, 2], [3, np.nan]], atol=0.01)
-    told = thoughts(Thought(values, values[..., ::-1], legal))
+    told = shown_values(ActionValues(values, values[..., ::-1], legal))
     shown = unpacked(told["without"])[0]
     np.testing.assert_allclose(shown, [[2, 1], [4, np.nan]], atol=0.01)
-    assert thoughts(None) == {"values": None, "without": None}
+    assert shown_values(None) == {"values": None, "without": None}
 
 
 @pytest.fixture(scope="module")

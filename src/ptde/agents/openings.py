@@ -33,7 +33,7 @@ MEMORY = 0.985
 """What is left of a past episode's weight after each collection."""
 
 
-class Tally(eqx.Module):
+class OpeningBandit(eqx.Module):
     """The returns after each opening, recent ones above all.
 
     Openings have numbers: 0 is to have none, ``1 + action * len(LENGTHS) + i`` to repeat
@@ -46,11 +46,11 @@ class Tally(eqx.Module):
     """Their number, forgotten likewise."""
 
     @classmethod
-    def new(cls, n_actions: int) -> "Tally":
+    def new(cls, n_actions: int) -> "OpeningBandit":
         zero = jnp.zeros(1 + n_actions * len(LENGTHS))
         return cls(zero, zero)
 
-    def add(self, rollout: Rollout) -> "Tally":
+    def add(self, rollout: Rollout) -> "OpeningBandit":
         """Counts each copy's first episode, which is whole: a segment begins with it."""
         if rollout.opening is None:  # played by a policy that has none
             return self
@@ -58,7 +58,7 @@ class Tally(eqx.Module):
         in_first = jnp.cumsum(first[:, 1:], axis=1) == 0
         returned = jnp.sum(rollout.steps.reward[:, 1:] * in_first, axis=1)
         opening = jax.nn.one_hot(rollout.opening[:, 0], len(self.episodes))
-        return Tally(
+        return OpeningBandit(
             MEMORY * self.returned + total(returned @ opening),
             MEMORY * self.episodes + total(jnp.sum(opening, axis=0)),
         )
@@ -78,7 +78,7 @@ class Tally(eqx.Module):
         return jnp.argmax(jnp.where(seen, mean, -jnp.inf))
 
 
-class Journey(NamedTuple):
+class OpeningCarry(NamedTuple):
     """The carry: the policy's own, and how far each copy's team has come."""
 
     inner: Carry
@@ -97,13 +97,13 @@ class Openings(FullPolicy):
     share: float = eqx.field(static=True)
     """Share of the episodes that begin with an opening. In [0, 1]."""
 
-    def start(self, copies: int, n_agents: int) -> Journey:
+    def start(self, copies: int, n_agents: int) -> OpeningCarry:
         nothing = jnp.zeros(copies, jnp.int32)
-        return Journey(self.policy.start(copies, n_agents), nothing, nothing)
+        return OpeningCarry(self.policy.start(copies, n_agents), nothing, nothing)
 
     def __call__(
-        self, carry: Journey, step: TimeStep, *, key: Key[Array, ""]
-    ) -> tuple[Journey, PolicyOutput]:
+        self, carry: OpeningCarry, step: TimeStep, *, key: Key[Array, ""]
+    ) -> tuple[OpeningCarry, PolicyOutput]:
         key_policy, key_opening = jax.random.split(key)
         inner, output = self.policy(carry.inner, step, key=key_policy)
         # Most steps begin no episode: a branch spares them the numbers.
@@ -119,10 +119,10 @@ class Openings(FullPolicy):
         left = jnp.where(step.first, length, carry.left)
         can = _can(step.local.legal, which) & (left > 0)[:, None]
         action = jnp.where(can, which[:, None], output.action)
-        journey = Journey(inner, opening, jnp.maximum(left - 1, 0))
-        return journey, PolicyOutput(action, output.noise, opening)
+        after = OpeningCarry(inner, opening, jnp.maximum(left - 1, 0))
+        return after, PolicyOutput(action, output.noise, opening)
 
-    def sent(self, before: Journey, after: Journey) -> Int[Array, " B"]:
+    def sent(self, before: OpeningCarry, after: OpeningCarry) -> Int[Array, " B"]:
         return self.policy.sent(before.inner, after.inner)
 
     def _drawn(self, step: TimeStep, *, key: Key[Array, ""]) -> Int[Array, " B"]:

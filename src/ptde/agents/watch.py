@@ -11,7 +11,7 @@ from ptde.info.base import Carry
 from ptde.types import PolicyOutput, TimeStep
 
 
-class Thought(eqx.Module):
+class ActionValues(eqx.Module):
     """How every agent valued its actions at one step."""
 
     values: Float[Array, "B n u"]
@@ -23,24 +23,24 @@ class Thought(eqx.Module):
 
 
 class Watched(FullPolicy):
-    """Acts as ``policy`` does, and carries the last ``Thought`` beside its own carry."""
+    """Acts as ``policy`` does, and carries its ``ActionValues`` beside its carry."""
 
     policy: FullPolicy
     n_actions: int = eqx.field(static=True)
 
     def start(self, copies: int, n_agents: int) -> Carry:
         nothing = jnp.zeros((copies, n_agents, self.n_actions))
-        thought = Thought(nothing, nothing, nothing.astype(bool))
-        return self.policy.start(copies, n_agents), thought
+        valued = ActionValues(nothing, nothing, nothing.astype(bool))
+        return self.policy.start(copies, n_agents), valued
 
     def __call__(
         self, carry: Carry, step: TimeStep, *, key: Key[Array, ""]
     ) -> tuple[Carry, PolicyOutput]:
         before, _ = carry
         after, output = self.policy(before, step, key=key)
-        return (after, self._thought(before, step, key)), output
+        return (after, self._values(before, step, key)), output
 
-    def _thought(self, before: Carry, step: TimeStep, key: Key[Array, ""]) -> Thought:
+    def _values(self, before: Carry, step: TimeStep, key: Key[Array, ""]) -> ActionValues:
         """The values, computed as the policies in ``agents/team.py`` compute theirs."""
         policy = self.policy
         if isinstance(policy, TeacherPolicy):
@@ -56,7 +56,7 @@ class Watched(FullPolicy):
             network = policy.policy.team.network
             memory, values, z = policy.policy.team.step(before, step.local)
         without = network.values(memory.h, jnp.zeros_like(z))
-        return Thought(values, without, step.local.legal)
+        return ActionValues(values, without, step.local.legal)
 
 
 def watched(policy: FullPolicy, n_actions: int) -> FullPolicy:
@@ -66,6 +66,6 @@ def watched(policy: FullPolicy, n_actions: int) -> FullPolicy:
     return Watched(policy, n_actions) if ours else policy
 
 
-def thought_of(policy: FullPolicy, carry: Carry) -> Thought | None:
-    """The ``Thought`` of the step that left this carry; None if the policy has none."""
+def values_of(policy: FullPolicy, carry: Carry) -> ActionValues | None:
+    """The ``ActionValues`` of the step that left this carry; None if it has none."""
     return carry[1] if isinstance(policy, Watched) else None

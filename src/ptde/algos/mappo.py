@@ -110,7 +110,7 @@ class ValueNorm(eqx.Module):
         )
 
 
-class Judge(eqx.Module):
+class ScaledCritic(eqx.Module):
     """The critic, and the scale of its values."""
 
     critic: AbstractCritic
@@ -180,20 +180,20 @@ class MappoLearner(AbstractLearner[MappoState]):
     def init(
         self,
         example: Rollout,
-        given: tuple[Teacher, Judge, Leash | None] | None = None,
+        given: tuple[Teacher, ScaledCritic, Leash | None] | None = None,
         *,
         key: Key[Array, ""],
     ) -> MappoState:
         if given is None:
             actor, critic = self.make_models(key)
-            judge, leash = Judge(critic, ValueNorm.new()), None
+            scaled, leash = ScaledCritic(critic, ValueNorm.new()), None
         else:
-            actor, judge, leash = given
+            actor, scaled, leash = given
         buffer, copies = self.buffer, len(example.action)
         return MappoState(
             actor=ModelState(actor, self.optimiser.init(actor)),
-            critic=ModelState(judge.critic, self.optimiser.init(judge.critic)),
-            value_norm=judge.value_norm,
+            critic=ModelState(scaled.critic, self.optimiser.init(scaled.critic)),
+            value_norm=scaled.value_norm,
             leash=leash,
             replay=Replay.new(example, buffer, copies) if buffer else None,
             collections=jnp.zeros((), jnp.int32),
@@ -211,12 +211,12 @@ class MappoLearner(AbstractLearner[MappoState]):
     def teacher(self, state: MappoState) -> Teacher:
         return state.actor.model
 
-    def central(self, state: MappoState) -> Judge:
-        return Judge(state.critic.model, state.value_norm)
+    def central(self, state: MappoState) -> ScaledCritic:
+        return ScaledCritic(state.critic.model, state.value_norm)
 
     def adopt(
-        self, team: Team, central: Judge, teacher: Teacher | None, leash: float
-    ) -> tuple[Teacher, Judge, Leash | None]:
+        self, team: Team, central: ScaledCritic, teacher: Teacher | None, leash: float
+    ) -> tuple[Teacher, ScaledCritic, Leash | None]:
         info = StudentInfo(team.student, team.network.z_dim)
         held = None if teacher is None else Leash(teacher, leash)
         return Teacher(team.network, info), central, held

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int, Key, PyTree
 
-from ptde.agents.openings import Openings, Tally
+from ptde.agents.openings import OpeningBandit, Openings
 from ptde.agents.policy import FullPolicy
 from ptde.agents.team import Teacher, Team
 from ptde.algos.base import AbstractLearner, Metrics, ModelState
@@ -71,7 +71,7 @@ class ValueState(eqx.Module):
     """Segments collected."""
     copied: Int[Array, ""]
     """``segments`` at the last copy of the targets."""
-    tally: Tally | None
+    tally: OpeningBandit | None
     """What openings have brought, if there are any."""
 
 
@@ -135,7 +135,7 @@ class ValueLearner(AbstractLearner[ValueState]):
             steps=zero,
             segments=zero,
             copied=zero,
-            tally=Tally.new(n_actions) if self.config.openings else None,
+            tally=OpeningBandit.new(n_actions) if self.config.openings else None,
         )
 
     def parts(self, copies: int) -> int:

@@ -10,7 +10,7 @@ from ptde.agents.watch import watched
 from ptde.envs.battle.units import SIZE, TICKS
 from ptde.envs.smax import STEP_SECONDS, Smax
 from ptde.evaluation import replay_key, team_policy
-from ptde.page.scenes import Scenes, pack, start_of_side, thoughts
+from ptde.page.scenes import Scenes, pack, shown_values, start_of_side
 from ptde.report.battle import EVERY, player, scenes_of
 from ptde.report.replay import Scene
 from ptde.strategy import Side
@@ -44,13 +44,13 @@ def record_battles(env: Smax, sides: Sequence[Side], battles: int) -> Iterator[S
 
 
 def _battle(
-    env: Smax, moments: PyTree, won: bool, thought: PyTree, thin: int
+    env: Smax, moments: PyTree, won: bool, valued: PyTree, thin: int
 ) -> dict[str, Any]:
     return {
         "end": "won" if won else "not won",
         "steps": len(moments.health),
         **_units(scenes_of(env, moments, won)[::thin]),
-        **thoughts(thought),
+        **shown_values(valued),
     }
 
 

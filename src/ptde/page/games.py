@@ -11,10 +11,10 @@ import numpy as np
 from jaxtyping import Array, Key
 from PIL import Image
 
-from ptde.agents.watch import thought_of, watched
+from ptde.agents.watch import values_of, watched
 from ptde.envs.process import ProcessWorld
 from ptde.evaluation import replay_key, team_policy
-from ptde.page.scenes import Scenes, pack, start_of_side, thoughts
+from ptde.page.scenes import Scenes, pack, shown_values, start_of_side
 from ptde.processes.games.football import ACTION_NAMES, PLAYERS, places
 from ptde.rollout.process import episode
 from ptde.strategy import Side
@@ -56,20 +56,20 @@ def _side(
     policy = team_policy(side.folder, world, side.role, side.seed)
     policy = watched(policy, world.spec.n_actions)
     steps: list[TimeStep] = []
-    pictures, thought = [], []
+    pictures, valued = [], []
     for step, memory in episode(policy, world, key=key):
         if steps:
-            thought.append(jax.tree.map(lambda x: x[0], thought_of(policy, memory)))
+            valued.append(jax.tree.map(lambda x: x[0], values_of(policy, memory)))
         steps.append(jax.tree.map(lambda x: x[0], step))
         if scenario is None:
             pictures.append(world.pool.ask(0, "frame"))
-    together = jax.tree.map(lambda *x: np.stack(x), *thought)
+    together = jax.tree.map(lambda *x: np.stack(x), *valued)
     return {
         **start_of_side(side),
         "end": _end(steps[-1], scenario),
         "steps": len(steps) - 1,
         **(_pitch(steps, scenario) if scenario else {"frames": _film(pictures)}),
-        **thoughts(together),
+        **shown_values(together),
     }
 
 

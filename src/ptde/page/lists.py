@@ -5,10 +5,10 @@ from collections.abc import Iterator, Sequence
 import jax
 import numpy as np
 
-from ptde.agents.watch import thought_of, watched
+from ptde.agents.watch import values_of, watched
 from ptde.envs.ranking import Ranking
 from ptde.evaluation import team_policy
-from ptde.page.scenes import Scenes, start_of_side, thoughts
+from ptde.page.scenes import Scenes, shown_values, start_of_side
 from ptde.report.ranking import CUTS, list_ndcg
 from ptde.rollout.collect import start
 from ptde.rollout.seeds import Stream, stream_key
@@ -36,15 +36,15 @@ def record_lists(env: Ranking, sides: Sequence[Side], battles: int) -> Iterator[
                     "end": f"NDCG@{CUTS[-1]} {ndcg[at, -1]:.3f}",
                     "steps": 1,
                     "scores": scores[at].tolist(),
-                    **thoughts(jax.tree.map(lambda x, at=at: x[at, None], thought)),
+                    **shown_values(jax.tree.map(lambda x, at=at: x[at, None], valued)),
                 }
-                for side, (_, scores, ndcg, thought) in zip(sides, ranked, strict=True)
+                for side, (_, scores, ndcg, valued) in zip(sides, ranked, strict=True)
             ],
         }
 
 
 def _ranked(env: Ranking, side: Side):
-    """Labels and scores [lists, docs], NDCG [lists, cuts], thoughts [lists, docs, u]."""
+    """Labels and scores [lists, docs], NDCG [lists, cuts], values [lists, docs, u]."""
     policy = watched(
         team_policy(side.folder, env, side.role, side.seed), env.spec.n_actions
     )
@@ -54,7 +54,7 @@ def _ranked(env: Ranking, side: Side):
     def act(policy):
         state = start(policy, env, len(env.features), key=key_start)
         memory, output = policy(state.memory, state.step, key=key_policy)
-        return state.env_state[0][1], output.action, thought_of(policy, memory)
+        return state.env_state[0][1], output.action, values_of(policy, memory)
 
-    labels, scores, thought = jax.tree.map(np.asarray, act(policy))
-    return labels, scores, list_ndcg(scores, labels), thought
+    labels, scores, valued = jax.tree.map(np.asarray, act(policy))
+    return labels, scores, list_ndcg(scores, labels), valued

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ptde import build
-from ptde.agents.watch import Thought
+from ptde.agents.watch import ActionValues
 from ptde.envs.base import AbstractWorld
 from ptde.processes import WorldFailed
 from ptde.report.palette import look_of
@@ -97,12 +97,12 @@ def start_of_side(side: Side) -> dict[str, Any]:
     }
 
 
-def thoughts(thought: Thought | None) -> dict[str, Any]:
+def shown_values(valued: ActionValues | None) -> dict[str, Any]:
     """Packed action values with z and without, [steps, n, u]; NaN for illegal actions."""
-    if thought is None:
+    if valued is None:
         return {"values": None, "without": None}
     values, without = (
-        np.where(thought.legal, x, np.nan) for x in (thought.values, thought.without)
+        np.where(valued.legal, x, np.nan) for x in (valued.values, valued.without)
     )
     told = not np.array_equal(values, without, equal_nan=True)
     return {"values": pack(values), "without": pack(without) if told else None}

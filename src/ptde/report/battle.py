@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Array, Key, PyTree
 
 from ptde.agents.policy import FullPolicy
-from ptde.agents.watch import thought_of, watched
+from ptde.agents.watch import values_of, watched
 from ptde.envs.battle import Units
 from ptde.envs.battle.ticks import SOONEST
 from ptde.envs.battle.units import (
@@ -42,8 +42,8 @@ def player(
 
     Returns:
         A function of a policy and a key, which decides all draws, to the units at 8 moments
-        of every joint step, [steps, 8, ...]; whether it was won; and the policy's thoughts
-        at every step, [steps, ...], if it is watched (``agents.watch``).
+        of every joint step, [steps, 8, ...]; whether it was won; and the policy's
+        ``ActionValues`` at every step, [steps, ...], if it is watched (``agents.watch``).
     """
 
     def play(policy, scene, key):
@@ -54,8 +54,8 @@ def player(
         action = output.action[0]
         moments = env.battle.film(state[0], action, key=key_env)
         state, step, last = env.step_env(state, action, key=key_env)
-        thought = jax.tree.map(lambda x: x[0], thought_of(policy, memory))
-        return (state, step, memory), (moments, last, step.performance, thought)
+        valued = jax.tree.map(lambda x: x[0], values_of(policy, memory))
+        return (state, step, memory), (moments, last, step.performance, valued)
 
     @jax.jit  # weights are arguments, so that JAX's cache knows the program
     def roll(policy, key):
@@ -65,10 +65,10 @@ def player(
         return jax.lax.scan(partial(play, policy), start, keys)[1]
 
     def played(policy, key):
-        moments, last, won, thought = jax.tree.map(np.asarray, roll(policy, key))
+        moments, last, won, valued = jax.tree.map(np.asarray, roll(policy, key))
         length = int(np.argmax(last)) + 1 if last.any() else len(last)
-        moments, thought = jax.tree.map(lambda x: x[:length], (moments, thought))
-        return moments, bool(won[length - 1]), thought
+        moments, valued = jax.tree.map(lambda x: x[:length], (moments, valued))
+        return moments, bool(won[length - 1]), valued
 
     return played
 
