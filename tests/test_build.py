@@ -81,5 +81,5 @@ def test_the_students_own_data_fit_twice_as_checkpoints_hold_them():
     store = jax.eval_shape(task.own(taught, 1_000).start).learner.store.segments
     need = size_of(store)
     build._check_student_data(run, env, replay=0, free=int(2.2 * need))
-    with pytest.raises(ValueError, match=r"and saving them .* --student.data-steps \d+ or"):
+    with pytest.raises(ValueError, match=r"and resuming .* --student.data-steps \d+ or"):
         build._check_student_data(run, env, replay=0, free=int(1.8 * need))

@@ -172,7 +172,7 @@ def _check_memory(run: Run, env: AbstractWorld) -> None:
             f"{run.seeds} seed(s) together, and {free / 1e9:.2f} GB are free: type a "
             "smaller --hidden" + (" or --seeds" if run.seeds > 1 else "")
         )
-    # The second ``replay`` stands for the copies of an update and of a checkpoint.
+    # The second ``replay`` stands for one that is read when the run resumes.
     if need + replay > free and not (replay and buffer):
         raise ValueError(
             f"the run needs {need / 1e9:.2f} GB and {free / 1e9:.2f} GB are free: type a "
@@ -183,7 +183,7 @@ def _check_memory(run: Run, env: AbstractWorld) -> None:
         fitting = int(buffer * 0.8 * max(free - need + replay, 0) / (2 * replay))
         raise ValueError(
             f"a replay of {option} {buffer} segments needs {replay / 1e9:.2f} GB, "
-            f"the run {need / 1e9:.2f} GB and as much again to save it; "
+            f"the run {need / 1e9:.2f} GB and as much again to resume; "
             f"{free / 1e9:.2f} GB are free. Type {option} {max(fitting, 1)} or less"
         )
     if run.distils:
@@ -192,8 +192,9 @@ def _check_memory(run: Run, env: AbstractWorld) -> None:
 
 def _check_student_data(run: Run, env: AbstractWorld, replay: int, free: int) -> None:
     """ValueError if stage 2's data do not fit: its segments, with the teacher's z and h at
-    each step. Those of the replay are made while that is there; those of the student's own
-    episodes are part of each checkpoint, and so are there twice as one is saved.
+    each step. Those of the replay are made while that is there, and those of the teacher's
+    episodes are there twice as they are divided; the student's own are part of each
+    checkpoint, and so are there twice as one is read.
     """
     task, spec = distillation(run, env), env.spec
     data = task.config.data
@@ -206,7 +207,7 @@ def _check_student_data(run: Run, env: AbstractWorld, replay: int, free: int) ->
     step = spec.n_agents * (4 * floats + spec.n_actions + 1)
     segments = rolls * task.envs
     need = segments * task.segment * step * run.seeds
-    beside = {"replay": replay, "own": need, "teacher": 0}[data]
+    beside = {"replay": replay, "own": need, "teacher": need}[data]
     if need + beside > free:
         share = 0.8 * free / (need + beside)
         fewer = max(1, int(segments * share))
@@ -218,13 +219,13 @@ def _check_student_data(run: Run, env: AbstractWorld, replay: int, free: int) ->
         }[data]
         also = {
             "replay": ", beside the replay's",
-            "own": ", and saving them",
-            "teacher": "",
+            "own": ", and resuming",
+            "teacher": ", and dividing them",
         }
         raise ValueError(
             f"the student's data, {segments} segments, need {need / 1e9:.2f} GB"
-            + (f"{also[data]} {beside / 1e9:.2f} GB" if beside else "")
-            + f", and {free / 1e9:.2f} GB are free: type {option} or less"
+            f"{also[data]} {beside / 1e9:.2f} GB, and {free / 1e9:.2f} GB are free: "
+            f"type {option} or less"
         )
 
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
+from math import gcd
 
 import equinox as eqx
 import jax
@@ -173,9 +174,22 @@ class Distillation:
     def tell(self, teacher: Teacher, replay: Rollout) -> Data:
         """Segments of stage 1 [seeds, segments, T + 1, ...], labelled by final teachers."""
 
+        def some(teacher, replay, first, count):
+            each = gcd(count, self.envs)
+
+            def label(i):  # a slice of its own for each: one of all would be a copy
+                part = partial(jax.lax.dynamic_slice_in_dim, slice_size=each)
+                part = partial(part, start_index=first + each * i)
+                return self._label(teacher, jax.tree.map(part, replay))
+
+            rolls = jax.lax.map(label, jnp.arange(count // each))
+            return jax.tree.map(lambda x: x.reshape(count, *x.shape[2:]), rolls)
+
         def run(teacher, replay):
-            rolls = jax.tree.map(lambda x: x.reshape(-1, self.envs, *x.shape[1:]), replay)
-            return self._split(jax.lax.map(partial(self._label, teacher), rolls))
+            segments = len(replay.action)
+            fit, _ = self.split(segments)
+            learnt = some(teacher, replay, 0, fit)
+            return self._data(learnt, some(teacher, replay, fit, segments - fit))
 
         return jax.jit(over_seeds(run, self.seeds))(teacher, replay)
 
@@ -211,14 +225,16 @@ class Distillation:
         Args:
             rolls: leaves [rolls, B, T, ...].
         """
-        segments, batch = (
-            rolls.first.shape[0] * rolls.first.shape[1],
-            self.config.batch_size,
-        )
-        fit, number = self.split(segments)
+        segments = rolls.first.shape[0] * rolls.first.shape[1]
+        fit, _ = self.split(segments)
         seen = jax.tree.map(lambda x: x.reshape(segments, *x.shape[2:]), rolls)
         learnt = jax.tree.map(lambda x: x[:fit], seen)
-        held_out = jax.tree.map(lambda x: x[fit:], seen)
+        return self._data(learnt, jax.tree.map(lambda x: x[fit:], seen))
+
+    def _data(self, learnt: Labelled, held_out: Labelled) -> Data:
+        """The data, from segments [segments, T, ...] to learn from and others."""
+        batch, segments = self.config.batch_size, len(learnt.first) + len(held_out.first)
+        _, number = self.split(segments)
         if self.config.whole:
             return Data(Replay.of(learnt, batch, number), held_out)
         rows = rows_of(learnt)
