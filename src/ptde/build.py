@@ -20,6 +20,7 @@ from ptde.options import flatten
 from ptde.rollout.actors import check_actors
 from ptde.rollout.schedule import Schedule
 from ptde.rollout.seeds import Stream
+from ptde.trial import check_own_parts
 from ptde.types import EnvSpec
 
 LIMIT_OPTIONS = {
@@ -138,7 +139,10 @@ def finetuning(run: Run, env: AbstractWorld, handed: Handed | None) -> Training:
 
 
 def check_fits(run: Run, env: AbstractWorld) -> None:
-    """ValueError with the numbers if the run does not fit into its segment or memory."""
+    """ValueError with what to type if a part of the user's own is none, or the run does not
+    fit into its segment or memory.
+    """
+    check_own_parts(run, env.spec)
     here = 1 if check_actors(env) else run.envs  # each actor's machine is asked there
     env.check_copies(here, run.seeds)
     limit, segment = env.spec.time_limit, segment_of(run, env.spec)
