@@ -10,6 +10,7 @@ from tests.documents import EXAMPLES
 from ptde.cli import main
 from ptde.config import Run
 from ptde.distill.config import DistillConfig
+from ptde.distill.objectives import OBJECTIVES, ZObjective
 from ptde.distill.students import STUDENTS, GruStudent, MlpStudent
 from ptde.info import GIP, GIU, INFOS, AbstractRecurrentInfo, coach
 from ptde.mixers import MIXERS, VDN
@@ -78,6 +79,16 @@ class Split(VDN):
         return utilities.chosen
 
 
+class Each(ZObjective):
+    def __call__(self, z, seen, network):
+        return jnp.square(z - seen.z).sum(-1)
+
+
+class Constant(ZObjective):
+    def __call__(self, z, seen, network):
+        return jnp.square(seen.z).mean()
+
+
 class Fine(GIP):
     pass
 
@@ -90,12 +101,16 @@ class Sum(VDN):
     pass
 
 
-def tried(monkeypatch, info=GIP, student=MlpStudent, mixer=VDN, **options):
-    for registry, part in ((INFOS, info), (STUDENTS, student), (MIXERS, mixer)):
-        monkeypatch.setitem(registry, "mine", part)
-    student = DistillConfig(network="mine")
-    run = Run(info="mine", student=student, mixer="mine", **options)
-    check_own_parts(run, SPEC)
+class Distance(ZObjective):
+    pass
+
+
+def tried(monkeypatch, info=GIP, student=MlpStudent, mixer=VDN, loss=ZObjective):
+    parts = {"info": info, "student": student, "mixer": mixer, "loss": loss}
+    for registry, part in zip((INFOS, STUDENTS, MIXERS, OBJECTIVES), parts, strict=True):
+        monkeypatch.setitem(registry, "mine", parts[part])
+    student = DistillConfig(network="mine", objective="mine")
+    check_own_parts(Run(info="mine", student=student, mixer="mine"), SPEC)
 
 
 @pytest.mark.parametrize(
@@ -135,7 +150,7 @@ def with_memory(spec, sizes, *, key):
 
 @pytest.mark.parametrize("info", [Fine, with_memory])
 def test_parts_that_are_as_they_should_be_pass(monkeypatch, info):
-    tried(monkeypatch, info, Lasting, Sum)
+    tried(monkeypatch, info, Lasting, Sum, Distance)
 
 
 def test_ptdes_own_parts_are_not_tried(monkeypatch):

@@ -7,9 +7,11 @@ from typing import Any, TypeAlias
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Key
+from jaxtyping import Array, Bool, Key
 
+from ptde.agents.utility import UtilityNetwork
 from ptde.config import Run
+from ptde.distill.objectives import OBJECTIVES, Labelled
 from ptde.distill.students import STUDENTS, StudentInfo
 from ptde.info import INFOS, AbstractRecurrentInfo, info_shapes, make_info
 from ptde.mixers import MIXERS
@@ -28,51 +30,50 @@ RESTART = 4
 
 
 def check_own_parts(run: Run, spec: EnvSpec) -> None:
-    """Tries the information module, the student and the mixer, where they are not ptde's.
+    """Tries the parts that are not ptde's: information module, mixer, student, objective.
 
     Raises:
         ValueError: one of them raised something (with its place), returns arrays of other
             shapes, or unrolls a segment to something else than it steps through.
     """
     seen = spec if run.teacher_sight == "own" else spec.with_full_sight()
-    if _is_own(run.info, INFOS):
 
-        def info(key):
-            return make_info(run.info, seen, run.info_config, key=key)
+    def info(key):
+        return make_info(run.info, seen, run.info_config, key=key)
 
-        _try("info", run.info, INFOS, lambda: _check_info(info, seen))
-    if run.info != "none" and _is_own(run.student.network, STUDENTS):
-        z_dim = info_shapes(run.info, seen, run.info_config).z_dim
+    _try("info", run.info, INFOS, lambda: _check_info(info, seen))
+    _try("mixer", run.mixer, MIXERS, lambda: _check_mixer(run, spec))
+    if run.info == "none":
+        return
+    z_dim, stage_2 = info_shapes(run.info, seen, run.info_config).z_dim, run.student
 
-        def student(key):
-            return StudentInfo(run.student.make(spec, z_dim, key=key), z_dim)
+    def student(key):
+        return StudentInfo(stage_2.make(spec, z_dim, key=key), z_dim)
 
-        name = run.student.network
-        _try("student.network", name, STUDENTS, lambda: _check_info(student, spec))
-    if _is_own(run.mixer, MIXERS):
-        _try("mixer", run.mixer, MIXERS, lambda: _check_mixer(run, spec))
+    name, loss = stage_2.network, stage_2.objective
+    _try("student.network", name, STUDENTS, lambda: _check_info(student, spec))
+    _try("student.objective", loss, OBJECTIVES, lambda: _check_loss(run, spec, z_dim))
 
 
 class _Misfit(ValueError):
     """What a part returns is not what it should be."""
 
 
-def _is_own(name: str, registry: Mapping[str, Any]) -> bool:
-    return is_own(name) or not registry[name].__module__.startswith("ptde.")
-
-
 def _try(
-    option: str, name: str, registry: Mapping[str, Any], call: Callable[[], Any]
-) -> Any:
-    """What a call of the user's code returns. ValueError says what is wrong with it."""
-    made = find(option, name, registry)
+    option: str, name: str, registry: Mapping[str, Any], check: Callable[[], None]
+) -> None:
+    """Checks a part of the user's own. ValueError says what is wrong with it."""
+    made = None if is_own(name) else registry[name].__module__
+    if made is not None and made.startswith("ptde."):
+        return
+    find(option, name, registry)  # what is wrong with its name is said by itself
     try:
-        return call()
+        check()
     except _Misfit as misfit:
         raise ValueError(f"{flag(option)} {name}: {misfit}") from None
     except Exception as error:
-        own = target_of(name).partition(":")[0] if is_own(name) else made.__module__
-        raise ValueError(f"{flag(option)} {name} raised {told(error, own)}") from error
+        place = made or target_of(name).partition(":")[0]
+        raise ValueError(f"{flag(option)} {name} raised {told(error, place)}") from error
 
 
 def _check_info(make: MakeInfo, spec: EnvSpec) -> None:
@@ -80,7 +81,6 @@ def _check_info(make: MakeInfo, spec: EnvSpec) -> None:
     keys, n = jax.random.split(new_key(0), 4), spec.n_agents
     local = jax.random.normal(keys[0], (COPIES, STEPS, n, spec.local_dim))
     state = jax.random.normal(keys[1], (COPIES, STEPS, spec.state_dim))
-    first = jnp.zeros((COPIES, STEPS), bool).at[:, jnp.array([0, RESTART])].set(True)
     z_dim = jax.eval_shape(make, keys[2]).z_dim
 
     @jax.jit
@@ -93,7 +93,7 @@ def _check_info(make: MakeInfo, spec: EnvSpec) -> None:
             drawn = None if noise is None else noise[:, t]
             carry, one = info.step(carry, local[:, t], state[:, t], noise=drawn)
             stepped.append(_checked(one))
-        unrolled = _checked(info.unroll(local, state, first, noise=noise))
+        unrolled = _checked(info.unroll(local, state, _first(), noise=noise))
         return start, carry, stepped, unrolled
 
     before, after, stepped, unrolled = play()
@@ -117,6 +117,27 @@ def _check_mixer(run: Run, spec: EnvSpec) -> None:
         return mixer(Utilities(q, q + 1.0, jnp.zeros(q.shape, jnp.int32)), state)
 
     _check_shape("Q_tot", mixed(keys[2]), {"copies": COPIES, "steps": STEPS})
+
+
+def _check_loss(run: Run, spec: EnvSpec, z_dim: int) -> None:
+    keys, n = jax.random.split(new_key(0), 5), spec.n_agents
+    network = UtilityNetwork(spec.local_dim, z_dim, spec.n_actions, key=keys[0])
+    numbers = zip(keys[1:], (spec.local_dim, network.hidden, z_dim, z_dim), strict=True)
+    local, h, z, told_z = (jax.random.normal(k, (COPIES, STEPS, n, d)) for k, d in numbers)
+    legal = jnp.ones((COPIES, STEPS, n, spec.n_actions), bool)
+    seen = Labelled(local, _first(), legal, legal[..., 0], z, h)
+    objective = jax.jit(run.student.loss())
+    loss = objective(told_z, seen, network)
+    if loss.shape:
+        raise _Misfit(f"its loss has shape {loss.shape}, and should be one number")
+    if not np.isfinite(loss):
+        raise _Misfit("its loss is not finite, for a z and a teacher that are")
+    if not np.any(jax.grad(objective)(told_z, seen, network)):
+        raise _Misfit("its loss does not depend on the student's z: it has no gradient")
+
+
+def _first() -> Bool[Array, "B T"]:
+    return jnp.zeros((COPIES, STEPS), bool).at[:, jnp.array([0, RESTART])].set(True)
 
 
 def _checked(what: Any) -> Info:
