@@ -79,8 +79,8 @@ def _try(
 def _check_info(make: MakeInfo, spec: EnvSpec) -> None:
     """Steps through segments and unrolls them; a student is a module without a state."""
     keys, n = jax.random.split(new_key(0), 4), spec.n_agents
-    local = jax.random.normal(keys[0], (COPIES, STEPS, n, spec.local_dim))
-    state = jax.random.normal(keys[1], (COPIES, STEPS, spec.state_dim))
+    local = jax.random.uniform(keys[0], (COPIES, STEPS, n, spec.local_dim))
+    state = jax.random.uniform(keys[1], (COPIES, STEPS, spec.state_dim))
     z_dim = jax.eval_shape(make, keys[2]).z_dim
 
     @jax.jit
@@ -109,7 +109,7 @@ def _check_info(make: MakeInfo, spec: EnvSpec) -> None:
 def _check_mixer(run: Run, spec: EnvSpec) -> None:
     keys = jax.random.split(new_key(0), 3)
     q = jax.random.normal(keys[0], (COPIES, STEPS, spec.n_agents))
-    state = jax.random.normal(keys[1], (COPIES, STEPS, spec.state_dim))
+    state = jax.random.uniform(keys[1], (COPIES, STEPS, spec.state_dim))
 
     @jax.jit
     def mixed(key):

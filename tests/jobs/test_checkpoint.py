@@ -99,6 +99,18 @@ def test_a_damaged_newest_is_named_and_the_one_before_used(tmp_path, capsys, dam
     assert f"using the one before: {tmp_path / '2'}" in said and "step 0" not in said
 
 
+def test_a_device_without_room_is_no_damage(tmp_path, monkeypatch):
+    kept = Checkpoints(tmp_path)
+    kept.save(1, tree(1))
+
+    def full(*_):
+        raise RuntimeError("RESOURCE_EXHAUSTED")
+
+    monkeypatch.setattr(jax, "device_put", full)
+    with pytest.raises(RuntimeError, match="RESOURCE_EXHAUSTED"):
+        kept.newest(tree())
+
+
 def test_where_all_are_damaged_the_stage_begins_again_aloud(tmp_path, capsys):
     kept = Checkpoints(tmp_path)
     kept.save(1, tree(1))

@@ -35,7 +35,7 @@ TINY = Run(
     episodes=16,
     info_config=InfoSizes(z=4, hyper_hidden=4),
     mixer_config=MixerSizes(embed=4, hypernet_hidden=4),
-    value=ValueConfig(buffer=24, batch=8, updates=2, epsilon_steps=100),
+    value=ValueConfig(buffer=32, batch=8, updates=2, epsilon_steps=100),
     finetune=NO_STAGE_3,
     student=DistillConfig(
         network="mlp",
@@ -54,7 +54,7 @@ MAPPO = dataclasses.replace(
     algo="mappo",
     value=ValueConfig(),
     mixer_config=MixerSizes(),
-    mappo=MappoConfig(epochs=1, buffer=24),
+    mappo=MappoConfig(epochs=1, buffer=32),
 )
 MADE = 2 * (10 - 1)
 """Gradient steps of stage 1: 10 collections; the first has too few segments for a batch."""
@@ -107,7 +107,7 @@ def test_a_stage_2_on_the_replay_takes_every_segment_with_the_teachers_z_of_now(
     rows = Record(folder.path / "student" / "record.jsonl").rows()
     assert rows[-1]["joint_steps"] == 320  # all of them the teacher's
     segments = replayed(state)
-    assert segments.action.shape[:2] == (1, 24)  # 40 were collected: the buffer is full
+    assert segments.action.shape[:2] == (1, 32)  # 40 were collected: the buffer is full
     teacher = folder.teacher("teacher", config, env)
     data = build.distillation(config, env).data(teacher, segments)
     learnt = data.learnt.segments.z[0, 0, : int(data.learnt.filled[0])]
@@ -117,7 +117,7 @@ def test_a_stage_2_on_the_replay_takes_every_segment_with_the_teachers_z_of_now(
     z = one[0].info(local, one[1].steps.state, noise=None).mean
     given = np.concatenate([learnt, held_out])[:, 0, 0]
     acted = ~np.asarray(one[1].steps.first)[:, 1:]  # else it is an episode's last step
-    assert 0 < acted.sum() < 24 * 8
+    assert 0 < acted.sum() < 32 * 8
     np.testing.assert_allclose(given, z[:, :-1][acted].reshape(-1, 4), atol=1e-6)
 
 

@@ -13,7 +13,8 @@ import os
 import shutil
 import sys
 import zipfile
-from collections.abc import Iterator, Mapping
+import zlib
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
@@ -22,10 +23,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, PyTree
+from numpy.lib.npyio import NpzFile
 
 from ptde.files import writing
 
 T = TypeVar("T", bound=PyTree)
+DAMAGE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
+"""What reading a file that is not whole may raise."""
 ARRAYS = "arrays.npz"
 DIGEST = "digest.json"
 
@@ -73,7 +77,7 @@ def load(path: Path, like: T) -> T:
             return _read(file, like)
     except UnfitCheckpoint as error:
         raise UnfitCheckpoint(f"{path}: {error}") from error
-    except Exception as error:
+    except DAMAGE as error:  # a full device is none
         raise DamagedCheckpoint(f"{path}: {error}") from error
 
 
@@ -184,7 +188,7 @@ def _pieces(array: Array | np.ndarray) -> Iterator[np.ndarray]:
         yield from (parts[start][before] for start in starts)
 
 
-def _read(file: Mapping[str, np.ndarray], like: T) -> T:
+def _read(file: NpzFile, like: T) -> T:
     leaves, structure = jax.tree.flatten(like)
     named = dict(zip(_names(like), leaves, strict=True))
     if named.keys() != file.keys():

@@ -97,7 +97,7 @@ class _Work:
         replay = None if self.replay is None else self.replay()
         data = self.task.data(self.teacher, replay)
         del replay  # no two of these need be in memory at once
-        parts = len(jax.tree.leaves(data.learnt.segments)[0][0])
+        parts = jax.tree.leaves(data.learnt.segments)[0].shape[1]
         division = Division.of(self.task.seeds, parts)
         return division, division.place(data, axes_of(data), donate=True)
 

@@ -177,12 +177,12 @@ class Distillation:
         def some(teacher, replay, first, count):
             each = gcd(count, self.envs)
 
-            def label(i):  # a slice of its own for each: one of all would be a copy
+            def some_of(i):  # a slice of its own for each: one of all would be a copy
                 part = partial(jax.lax.dynamic_slice_in_dim, slice_size=each)
                 part = partial(part, start_index=first + each * i)
                 return self._label(teacher, jax.tree.map(part, replay))
 
-            rolls = jax.lax.map(label, jnp.arange(count // each))
+            rolls = jax.lax.map(some_of, jnp.arange(count // each))
             return jax.tree.map(lambda x: x.reshape(count, *x.shape[2:]), rolls)
 
         def run(teacher, replay):

@@ -163,11 +163,7 @@ def teach(training: Training, folder: Path, on_row: Iterable[OnRow] = ()) -> Tau
 def check_last_state(folder: Path) -> None:
     """Raises ValueError if ``folder`` holds no whole checkpoint of a training any more."""
     if not Checkpoints(folder / "checkpoints").any_whole():
-        raise ValueError(
-            f"{folder}/checkpoints holds no checkpoint with the replay of stage 1: "
-            f"`ptde distill {shell(folder.parent)} --student.data own` lets the student "
-            "play"
-        )
+        raise _no_replay(folder)
 
 
 def last_state(training: Training, folder: Path) -> TrainState:
@@ -176,10 +172,17 @@ def last_state(training: Training, folder: Path) -> TrainState:
     Raises:
         ValueError: there is no checkpoint any more.
     """
-    check_last_state(folder)
     found = Checkpoints(folder / "checkpoints").newest(training.shapes())
-    assert found is not None
+    if found is None:
+        raise _no_replay(folder)
     return found[1]
+
+
+def _no_replay(folder: Path) -> ValueError:
+    return ValueError(
+        f"{folder}/checkpoints holds no checkpoint with the replay of stage 1: "
+        f"`ptde distill {shell(folder.parent)} --student.data own` lets the student play"
+    )
 
 
 def replayed(state: TrainState) -> Rollout:
