@@ -42,6 +42,20 @@ def test_a_replay_that_does_not_fit_says_what_would(monkeypatch):
         build.check_fits(run, build.world(run))
 
 
+def test_a_replay_fits_with_its_largest_array_twice(monkeypatch):
+    run = dataclasses.replace(PROBE, value=dataclasses.replace(PROBE.value, buffer=10_000))
+    env = build.world(run)
+    state = build.training(run, env, "teacher").shapes()
+    need, largest = size_of(state), max(size_of(x) for x in jax.tree.leaves(state))
+    student = lambda *_: None
+    monkeypatch.setattr(build, "_check_student_data", student)
+    monkeypatch.setattr(build, "_free_memory", lambda: need + largest)
+    build.check_fits(run, env)
+    monkeypatch.setattr(build, "_free_memory", lambda: need + largest - 1)
+    with pytest.raises(ValueError, match=r"GB more to resume.* Type --buffer \d+ or less"):
+        build.check_fits(run, env)
+
+
 def test_what_is_said_to_fit_fits(monkeypatch):
     monkeypatch.setattr(build, "_free_memory", lambda: 500_000_000)
     run = dataclasses.replace(PROBE, envs=1_000_000)

@@ -340,14 +340,36 @@ def test_a_distillation_refuses_what_it_does_not_read(finished):
     assert RunFolder(finished.folder).has("student")
 
 
-def test_a_distillation_that_cannot_be_leaves_the_student(finished, tmp_path):
+def lose(checkpoints):
+    shutil.rmtree(checkpoints)
+
+
+def damage(checkpoints):
+    for path in checkpoints.glob("*/arrays.npz"):
+        path.write_bytes(path.read_bytes()[:-100])
+
+
+def replace_by_another(checkpoints):
+    kept = Checkpoints(checkpoints)
+    kept.save(kept.steps()[-1], {"of": np.zeros(3)})  # as one of another version
+
+
+@pytest.mark.parametrize(
+    ("lost", "words"),
+    [
+        (lose, "no checkpoint with the replay"),
+        (damage, "no checkpoint with the replay"),
+        (replace_by_another, "another kind of run"),
+    ],
+)
+def test_a_distillation_that_cannot_be_leaves_the_student(finished, tmp_path, lost, words):
     folder = tmp_path / "run"
     shutil.copytree(finished.folder, folder)
-    shutil.rmtree(folder / "teacher/checkpoints")
+    lost(folder / "teacher/checkpoints")
     kept = {path: path.stat().st_mtime_ns for path in folder.rglob("*.n*")}
     run = RunFolder(folder).run.apart
     new = dataclasses.replace(run, student=DistillConfig(steps=20, batch=4, tests=2))
-    with pytest.raises(ValueError, match="no checkpoint with the replay"):
+    with pytest.raises(ValueError, match=words):
         distill_run(folder, new)
     own = DistillConfig(data="own", batch=5_000, data_steps=64, share=0.0)
     with pytest.raises(ValueError, match="batch"):

@@ -53,7 +53,7 @@ def check_goes_on(folder: RunFolder, new: Run, env: AbstractWorld) -> None:
     for role in filter(folder.has, STAGE_1):
         training = build.training(for_role(new, role), env, role)
         place = folder.path / role / "checkpoints"
-        if Checkpoints(place).newest(training.shapes()) is None:
+        if not Checkpoints(place).any_whole(training.shapes()):
             raise ValueError(
                 f"{place} holds no whole checkpoint to go on from: start another run with "
                 f"--steps {new.steps}"

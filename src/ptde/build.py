@@ -176,18 +176,19 @@ def _check_memory(run: Run, env: AbstractWorld) -> None:
             f"{run.seeds} seed(s) together, and {free / 1e9:.2f} GB are free: type a "
             "smaller --hidden" + (" or --seeds" if run.seeds > 1 else "")
         )
-    # The second ``replay`` stands for one that is read when the run resumes.
-    if need + replay > free and not (replay and buffer):
+    # When a run resumes, the largest array is there twice: as it is read, and in its place.
+    again = max(size_of(x) for x in jax.tree.leaves(state))
+    if need + again > free and not (replay and buffer):
         raise ValueError(
             f"the run needs {need / 1e9:.2f} GB and {free / 1e9:.2f} GB are free: type a "
             "smaller --envs or --segment"
         )
-    if need + replay > free:
+    if need + again > free:
         option = flag(algo_of(run.algo).buffer)
-        fitting = int(buffer * 0.8 * max(free - need + replay, 0) / (2 * replay))
+        fitting = int(buffer * 0.8 * max(free - need + replay, 0) / (replay + again))
         raise ValueError(
             f"a replay of {option} {buffer} segments needs {replay / 1e9:.2f} GB, "
-            f"the run {need / 1e9:.2f} GB and as much again to resume; "
+            f"the run {need / 1e9:.2f} GB, and {again / 1e9:.2f} GB more to resume; "
             f"{free / 1e9:.2f} GB are free. Type {option} {max(fitting, 1)} or less"
         )
     if run.distils:

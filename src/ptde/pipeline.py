@@ -23,7 +23,7 @@ from ptde.folder import ROLES, Goal, RunFolder
 from ptde.jobs.distill import distill
 from ptde.jobs.job import Diverged, OnRow
 from ptde.jobs.progress import console, say
-from ptde.jobs.teach import check_last_state, last_state, replayed, teach
+from ptde.jobs.teach import check_last_state, last_state, take_replay, teach
 from ptde.log import RunLog, check_log
 from ptde.options import flatten
 from ptde.report.registry import film
@@ -125,7 +125,8 @@ def distill_run(
         build.check_fits(new, env)
         folder.teacher("teacher", new, env)  # raises before anything is removed
         if new.stage_2.data == "replay":
-            check_last_state(folder.path / "teacher")
+            training = build.training(new, env, "teacher")
+            check_last_state(training, folder.path / "teacher")
         return _continue(folder, env, log, new, ("student", "finetuned"), "run")
 
 
@@ -294,12 +295,14 @@ def _fit(folder: RunFolder, env: AbstractWorld, log: RunLog, beside: Team | None
         return team
     training = build.training(config, env, "teacher")
     state = lambda: last_state(training, folder.path / "teacher")
-    replay = lambda: replayed(state())
     if beside is None:
+        replay = lambda: take_replay(state())
         return distill(task, teacher, path, replay=replay, on_row=hears)
-    made = optax.tree_utils.tree_get(state().learner.learnt.student.optimiser, "count")
+    last = state()
+    made = optax.tree_utils.tree_get(last.learner.learnt.student.optimiser, "count")
     left = max(1, task.config.gradient_steps - int(made[0]))
     task = replace(task, config=replace(task.config, steps=left))
+    replay = lambda: take_replay(last)
     return distill(task, teacher, path, beside.student, replay, hears)
 
 

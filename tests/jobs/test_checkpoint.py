@@ -57,6 +57,8 @@ def test_what_lies_on_several_devices_is_saved_as_if_it_did_not(tmp_path, by):
     found = checkpoint.load(tmp_path / "one", like)
     assert same(found, divided)
     assert found["w"].sharding == there
+    anywhere = checkpoint.load(tmp_path / "one", divided)  # where an array is, is no wish
+    assert not anywhere["w"].committed
 
 
 def test_the_newest_is_used_and_old_ones_go(tmp_path):
@@ -109,6 +111,21 @@ def test_a_device_without_room_is_no_damage(tmp_path, monkeypatch):
     monkeypatch.setattr(jax, "device_put", full)
     with pytest.raises(RuntimeError, match="RESOURCE_EXHAUSTED"):
         kept.newest(tree())
+
+
+def test_a_checkpoint_is_checked_without_reading_its_arrays(tmp_path, monkeypatch):
+    kept = Checkpoints(tmp_path)
+    kept.save(1, tree(1))
+    kept.save(2, tree(2))
+    monkeypatch.setattr(np, "load", lambda *_, **__: pytest.fail("it was read"))
+    assert kept.any_whole(jax.eval_shape(tree))
+    other = {**tree(), "weights": jnp.zeros((3, 2), jnp.int32)}
+    with pytest.raises(UnfitCheckpoint, match=r"float32\[3, 2\], not int32\[3, 2\]"):
+        kept.any_whole(other)
+    damage_by_change(tmp_path / "2")
+    assert kept.any_whole(tree())
+    damage_by_loss(tmp_path / "1")
+    assert not kept.any_whole(tree())
 
 
 def test_where_all_are_damaged_the_stage_begins_again_aloud(tmp_path, capsys):

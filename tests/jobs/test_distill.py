@@ -115,6 +115,14 @@ def test_the_teacher_stays_as_it_was_and_the_loss_falls(teacher, tmp_path):
     assert logged[-1]["held_out_loss"][0] < logged[0]["held_out_loss"][0]
 
 
+def test_a_finished_student_reads_no_replay(teacher, tmp_path):
+    task = dataclasses.replace(TASK, config=dataclasses.replace(CONFIG, steps=2, tests=1))
+    first = distill(task, teacher, tmp_path)
+    again = distill(task, teacher, tmp_path, replay=lambda: pytest.fail("it was read"))
+    for a, b in zip(jax.tree.leaves(first), jax.tree.leaves(again), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
 @pytest.mark.parametrize(
     ("envs", "batch", "segments", "split"),
     [(8, 32, 1_000, (800, 8)), (128, 32, 1_000, (800, 32)), (1, 32, 1, (1, 1))],

@@ -18,10 +18,11 @@ from ptde.distill.config import DistillConfig
 from ptde.folder import RunFolder
 from ptde.info import InfoSizes
 from ptde.jobs.record import Record
-from ptde.jobs.teach import last_state, replayed
+from ptde.jobs.teach import last_state, take_replay, teach
 from ptde.mixers import MixerSizes
 from ptde.ops.local import local_information
 from ptde.pipeline import resume, run
+from ptde.rollout import devices
 
 TINY = Run(
     world="probe",
@@ -106,7 +107,7 @@ def test_a_stage_2_on_the_replay_takes_every_segment_with_the_teachers_z_of_now(
     state = last_state(build.training(config, env, "teacher"), folder.path / "teacher")
     rows = Record(folder.path / "student" / "record.jsonl").rows()
     assert rows[-1]["joint_steps"] == 320  # all of them the teacher's
-    segments = replayed(state)
+    segments = take_replay(state)
     assert segments.action.shape[:2] == (1, 32)  # 40 were collected: the buffer is full
     teacher = folder.teacher("teacher", config, env)
     data = build.distillation(config, env).data(teacher, segments)
@@ -139,6 +140,25 @@ def test_a_replay_that_is_gone_is_named(longer, tmp_path):
     training = build.training(folder.run, build.world(folder.run), "teacher")
     with pytest.raises(ValueError, match=r"--student\.data own` lets the student play"):
         last_state(training, folder.path / "teacher")
+
+
+@pytest.fixture
+def two_devices(monkeypatch):
+    monkeypatch.setattr(devices, "_usable", 2)
+
+
+def test_each_seeds_replay_is_read_to_its_device_and_labelled_there(two_devices, tmp_path):
+    config = dataclasses.replace(TINY, seeds=2)
+    env = build.world(config)
+    training, task = build.training(config, env, "teacher"), build.distillation(config, env)
+    teacher = teach(training, tmp_path).teacher
+    state = last_state(training, tmp_path)
+    arrays = jax.tree.leaves(state.learner.replay.segments)
+    told = task.tell(teacher, take_replay(state)).learnt.segments
+    assert all(x.is_deleted() for x in arrays)  # no two replays are in memory
+    halves = [slice(0, 1), slice(1, 2)]
+    for x in (x for x in jax.tree.leaves(told) if x.size):
+        assert [shard.index[0] for shard in x.addressable_shards] == halves
 
 
 def test_who_has_no_replay_or_no_z_is_refused():

@@ -25,7 +25,7 @@ from ptde.jobs.checkpoint import DamagedCheckpoint
 from ptde.jobs.distill import distill
 from ptde.jobs.distillation import Distillation
 from ptde.jobs.record import Record
-from ptde.jobs.teach import Training, last_state, replayed, teach
+from ptde.jobs.teach import Training, last_state, take_replay, teach
 from ptde.types import Rollout
 
 TESTS = 4
@@ -107,7 +107,7 @@ class Fitter:
         """The segments in the replay that stage 1 left."""
         run = self.folder.run
         training = build.training(run, self.env, "teacher")
-        return replayed(last_state(training, self.folder.path / "teacher"))
+        return take_replay(last_state(training, self.folder.path / "teacher"))
 
     def _place(self, name: str, config: DistillConfig) -> Path:
         """The student's folder; one that was fitted otherwise is removed from it."""

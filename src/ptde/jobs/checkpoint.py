@@ -15,7 +15,7 @@ import sys
 import zipfile
 import zlib
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,7 +23,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, PyTree
-from numpy.lib.npyio import NpzFile
 
 from ptde.files import writing
 
@@ -71,14 +70,18 @@ def load(path: Path, like: T) -> T:
         DamagedCheckpoint: a file is missing or changed.
         UnfitCheckpoint: it does not hold such a tree.
     """
-    try:
-        _check_digest(path)
+    with _naming(path):
+        _check(path, like)
+        leaves, structure = jax.tree.flatten(like)
         with np.load(path / ARRAYS, allow_pickle=False) as file:
-            return _read(file, like)
-    except UnfitCheckpoint as error:
-        raise UnfitCheckpoint(f"{path}: {error}") from error
-    except DAMAGE as error:  # a full device is none
-        raise DamagedCheckpoint(f"{path}: {error}") from error
+            read = [_as(x, file[n]) for x, n in zip(leaves, _names(like), strict=True)]
+        return jax.tree.unflatten(structure, read)
+
+
+def check(path: Path, like: PyTree) -> None:
+    """Raises what ``load`` would, for which no array is read into memory."""
+    with _naming(path):
+        _check(path, like)
 
 
 class Checkpoints:
@@ -93,11 +96,15 @@ class Checkpoints:
         names = [p.name for p in self.folder.iterdir()] if self.folder.is_dir() else []
         return sorted(int(x) for x in names if x.isascii() and x.isdecimal())
 
-    def any_whole(self) -> bool:
-        """Whether a checkpoint is undamaged; nothing is loaded."""
+    def any_whole(self, like: PyTree) -> bool:
+        """Whether ``newest`` would find one, for which no array is read into memory.
+
+        Raises:
+            UnfitCheckpoint: the newest that is whole holds no such tree.
+        """
         for steps in reversed(self.steps()):
-            with suppress(Exception):
-                _check_digest(self.folder / str(steps))
+            with suppress(DamagedCheckpoint):
+                check(self.folder / str(steps), like)
                 return True
         return False
 
@@ -158,8 +165,8 @@ def _names(tree: PyTree) -> list[str]:
 
 
 def _write(path: Path, tree: PyTree) -> None:
-    """Writes the arrays as NumPy's ``savez`` does, one after another: a replay that lies
-    on several devices is never whole in memory.
+    """Writes the arrays as NumPy's ``savez`` does, one after another, so that no more than
+    one of them is copied to the host; of those that are there already, none.
     """
     arrays = dict(zip(_names(tree), jax.tree.leaves(_raw(tree)), strict=True))
     with zipfile.ZipFile(path, "w", allowZip64=True) as whole:
@@ -176,7 +183,7 @@ def _write(path: Path, tree: PyTree) -> None:
 
 
 def _pieces(array: Array | np.ndarray) -> Iterator[np.ndarray]:
-    """The parts of an array in their order, none of them a copy where it lies in parts."""
+    """The parts of an array in their order; views, where the host has it already."""
     shards = getattr(array, "addressable_shards", ())
     parts = {tuple(i.start or 0 for i in x.index): np.asarray(x.data) for x in shards}
     if len(parts) < 2:
@@ -188,37 +195,59 @@ def _pieces(array: Array | np.ndarray) -> Iterator[np.ndarray]:
         yield from (parts[start][before] for start in starts)
 
 
-def _read(file: NpzFile, like: T) -> T:
-    leaves, structure = jax.tree.flatten(like)
-    named = dict(zip(_names(like), leaves, strict=True))
-    if named.keys() != file.keys():
-        odd = sorted(named.keys() ^ file.keys())
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """A context in which errors of reading name the checkpoint, as its own errors."""
+    try:
+        yield
+    except UnfitCheckpoint as error:
+        raise UnfitCheckpoint(f"{path}: {error}") from error
+    except DAMAGE as error:  # a full device is none
+        raise DamagedCheckpoint(f"{path}: {error}") from error
+
+
+def _check(path: Path, like: PyTree) -> None:
+    """Checks the digest, and names, shapes and dtypes of the arrays."""
+    if {ARRAYS: _digest(path / ARRAYS)} != json.loads((path / DIGEST).read_text()):
+        raise ValueError("its arrays are not those that were written")
+    wanted = jax.tree.leaves(_jitted_raw.eval_shape(like))
+    there, named = _headers(path / ARRAYS), dict(zip(_names(like), wanted, strict=True))
+    if named.keys() != there.keys():
+        odd = sorted(named.keys() ^ there.keys())
         raise UnfitCheckpoint(
             f"it holds another kind of run (differs in {odd[0]!r}). Nothing was "
             "overwritten; use the version of ptde that wrote it (run.json names it)"
         )
-    return jax.tree.unflatten(structure, [_as(x, n, file[n]) for n, x in named.items()])
+    for name, leaf in named.items():
+        shape, dtype = there[name]
+        if (shape, dtype) != (leaf.shape, leaf.dtype):
+            raise UnfitCheckpoint(
+                f"{name!r} is {dtype}{list(shape)}, "
+                f"not {leaf.dtype}{list(leaf.shape)}: it is of another map or size"
+            )
 
 
-def _as(leaf: Any, name: str, value: np.ndarray) -> Array:
+def _headers(path: Path) -> dict[str, tuple[tuple[int, ...], np.dtype]]:
+    """Shapes and dtypes of the arrays in a file of NumPy's, by their names."""
+    found = {}
+    with zipfile.ZipFile(path) as whole:
+        for name in whole.namelist():
+            with whole.open(name) as file:
+                np.lib.format.read_magic(file)
+                shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+                found[name.removesuffix(".npy")] = shape, dtype
+    return found
+
+
+def _as(leaf: Any, value: np.ndarray) -> Array:
     """An array that was read, as ``leaf`` is: a key, if that is one, and where it lies."""
-    if _is_key(leaf):
-        # ``leaf`` may be a shape, which has no generator that JAX could give.
-        impl = jax.random.key_impl(jnp.empty((), leaf.dtype))
-        read = jax.random.wrap_key_data(jnp.asarray(value), impl=impl)
-    else:
-        read = value
-    if (read.shape, read.dtype) != (leaf.shape, leaf.dtype):
-        raise UnfitCheckpoint(
-            f"{name!r} is {read.dtype}{list(read.shape)}, "
-            f"not {leaf.dtype}{list(leaf.shape)}: it is of another map or size"
-        )
-    return jax.device_put(read, getattr(leaf, "sharding", None))
-
-
-def _check_digest(path: Path) -> None:
-    if {ARRAYS: _digest(path / ARRAYS)} != json.loads((path / DIGEST).read_text()):
-        raise ValueError("its arrays are not those that were written")
+    # A real array says where it is, which is no wish.
+    where = leaf.sharding if isinstance(leaf, jax.ShapeDtypeStruct) else None
+    if not _is_key(leaf):
+        return jax.device_put(value, where)
+    # ``leaf`` may be a shape, which has no generator that JAX could give.
+    impl = jax.random.key_impl(jnp.empty((), leaf.dtype))
+    return jax.device_put(jax.random.wrap_key_data(jnp.asarray(value), impl=impl), where)
 
 
 def _digest(file: Path) -> str:

@@ -97,9 +97,9 @@ class _Work:
         replay = None if self.replay is None else self.replay()
         data = self.task.data(self.teacher, replay)
         del replay  # no two of these need be in memory at once
-        parts = jax.tree.leaves(data.learnt.segments)[0].shape[1]
+        parts = jax.tree.leaves(data.learnt.segments)[0].shape[1]  # the lanes
         division = Division.of(self.task.seeds, parts)
-        return division, division.place(data, axes_of(data), donate=True)
+        return division, division.place(data, axes_of(data))
 
     @property
     def division(self) -> Division:

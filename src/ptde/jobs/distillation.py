@@ -3,7 +3,6 @@
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
-from math import gcd
 
 import equinox as eqx
 import jax
@@ -23,6 +22,7 @@ from ptde.jobs.student_data import Data, rows_of
 from ptde.jobs.teach import Training
 from ptde.ops.devices import averaged
 from ptde.ops.loops import repeat
+from ptde.rollout.devices import Division
 from ptde.rollout.runner import runner_of
 from ptde.rollout.schedule import Schedule
 from ptde.rollout.seeds import Stream, over_seeds, stream_keys
@@ -175,7 +175,7 @@ class Distillation:
         """Segments of stage 1 [seeds, segments, T + 1, ...], labelled by final teachers."""
 
         def some(teacher, replay, first, count):
-            each = gcd(count, self.envs)
+            each = max(n for n in range(1, self.envs + 1) if count % n == 0)
 
             def some_of(i):  # a slice of its own for each: one of all would be a copy
                 part = partial(jax.lax.dynamic_slice_in_dim, slice_size=each)
@@ -191,7 +191,12 @@ class Distillation:
             learnt = some(teacher, replay, 0, fit)
             return self._data(learnt, some(teacher, replay, fit, segments - fit))
 
-        return jax.jit(over_seeds(run, self.seeds))(teacher, replay)
+        division = self.division(jax.tree.leaves(replay)[0].shape[1])
+        if division.by == "copies":  # what is divided so is labelled as a whole
+            division = Division("seeds", 1)
+        seeds = over_seeds(run, division.seeds(self.seeds))
+        program = division.program(seeds, (False, False), False)
+        return jax.jit(program)(division.place(teacher, False), replay)
 
     def roll(self, teacher: Teacher) -> Data:
         """Data that the teachers play, with z drawn and ``data_epsilon`` random actions."""
@@ -218,6 +223,10 @@ class Distillation:
         if not self.config.whole or fit < number:
             return fit, 1
         return fit - fit % number, number
+
+    def division(self, segments: int) -> Division:
+        """How learning from so many segments is divided over devices."""
+        return Division.of(self.seeds, self.split(segments)[1])
 
     def _split(self, rolls: Labelled) -> Data:
         """Splits the data by segments: each starts at a reset, so no episode is in two.

@@ -160,9 +160,9 @@ def teach(training: Training, folder: Path, on_row: Iterable[OnRow] = ()) -> Tau
     return t.taught(run_job(job, folder, on_row).learner)
 
 
-def check_last_state(folder: Path) -> None:
-    """Raises ValueError if ``folder`` holds no whole checkpoint of a training any more."""
-    if not Checkpoints(folder / "checkpoints").any_whole():
+def check_last_state(training: Training, folder: Path) -> None:
+    """Raises what ``last_state`` would, for which no array is read into memory."""
+    if not Checkpoints(folder / "checkpoints").any_whole(training.shapes()):
         raise _no_replay(folder)
 
 
@@ -170,9 +170,13 @@ def last_state(training: Training, folder: Path) -> TrainState:
     """The state at the end of a finished training, with a leading axis of seeds.
 
     Raises:
-        ValueError: there is no checkpoint any more.
+        ValueError: there is no checkpoint any more, or it is of another training.
     """
-    found = Checkpoints(folder / "checkpoints").newest(training.shapes())
+    t = training
+    division = runner_of(t.env).division(t.algo, t.schedule, t.seeds)
+    # Each seed's replay to its device; one that is divided is labelled as a whole.
+    like = t.placed_shapes() if division.by == "seeds" else t.shapes()
+    found = Checkpoints(folder / "checkpoints").newest(like)
     if found is None:
         raise _no_replay(folder)
     return found[1]
@@ -185,18 +189,23 @@ def _no_replay(folder: Path) -> ValueError:
     )
 
 
-def replayed(state: TrainState) -> Rollout:
-    """All segments in a training's replay, [seeds, segments, T + 1, ...], which is deleted:
-    the two need not be in memory at once.
+def take_replay(state: TrainState) -> Rollout:
+    """All segments of a training's replay, [seeds, segments, T + 1, ...].
+
+    The replay is deleted, array by array: no two of it need be in memory at once.
     """
     filled = int(state.learner.replay.filled[0])  # as many for each seed
 
-    def moved(x):
-        flat = x[:, :, :filled].reshape(len(x), -1, *x.shape[3:])
-        x.delete()
-        return flat
+    @jax.jit
+    def flat(x):
+        return x[:, :, :filled].reshape(len(x), -1, *x.shape[3:])
 
-    return jax.tree.map(moved, state.learner.replay.segments)
+    def taken(x):
+        segments = flat(x).block_until_ready()
+        x.delete()
+        return segments
+
+    return jax.tree.map(taken, state.learner.replay.segments)
 
 
 def _seen(outcome: Returns) -> dict[str, Array]:

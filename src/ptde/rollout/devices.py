@@ -129,13 +129,13 @@ class Division:
             check_vma=False,
         )
 
-    def place(self, tree: PyTree, axes: Axes, *, donate: bool = False) -> PyTree:
+    def place(self, tree: PyTree, axes: Axes) -> PyTree:
         """The tree, each part of it on the device that works on it: a program is compiled
-        anew for arguments that lie elsewhere. ``donate`` frees what is moved.
+        anew for arguments that lie elsewhere.
         """
         if self.devices == 1:
             return tree
-        return jax.device_put(tree, self._shardings(axes), donate=donate)
+        return jax.device_put(tree, self._shardings(axes))
 
     def placed(self, shapes: PyTree, axes: Axes) -> PyTree:
         """The shapes of a tree, as those of what ``place`` returns for it."""
