@@ -425,10 +425,11 @@ def test_an_existing_folder_is_left_as_it_is(tmp_path):
     assert [p.name for p in mine.iterdir()] == ["thesis.tex"]
 
 
-def test_the_working_folder_is_no_new_folder(tmp_path, monkeypatch):
+@pytest.mark.parametrize("path", [".", "/"])
+def test_a_folder_without_a_name_is_no_new_folder(tmp_path, monkeypatch, path):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(ValueError, match=r"^\. exists and is left as it is.*--out"):
-        run(TINY, Path(""))
+    with pytest.raises(ValueError, match=r"^[./] exists and is left as it is.*--out"):
+        run(TINY, Path(path))
     assert not [*tmp_path.parent.glob(".*.part")]
 
 

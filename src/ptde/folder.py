@@ -65,8 +65,8 @@ class RunFolder:
         while path is None:
             with suppress(_FolderExists):  # another process was faster
                 return cls.create(run, default_folder(run), goal)
-        # Made absolute, "." has a name, too.
-        part = path.absolute().with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+        name = f".{path.name}.{secrets.token_hex(4)}.part"
+        part = path.absolute().parent / name  # absolute: "." has a parent, too
         try:
             if path.exists():
                 raise FileExistsError

@@ -135,37 +135,37 @@ def segments(openings, first, reward):
     return Rollout(steps, action, opening=jnp.asarray(openings))
 
 
-def test_the_tally_has_the_mean_return_of_whole_first_episodes():
-    tally = OpeningBandit.new(ACTIONS)
-    assert tally.best() == 0
+def test_the_bandit_has_the_mean_return_of_whole_first_episodes():
+    bandit = OpeningBandit.new(ACTIONS)
+    assert bandit.best() == 0
     rollout = segments(
         openings=[[3, 3, 3, 5], [5, 5, 2, 2], [0, 0, 0, 0]],
         first=[[1, 0, 0, 1, 0], [1, 0, 1, 0, 0], [1, 0, 0, 0, 0]],
         reward=[[9.0, 1, 2, 0, 8], [9, 4, 0, 8, 8], [9, 1, 1, 1, 1]],
     )
-    tally = tally.add(rollout)
-    assert tally.returned[jnp.array([0, 2, 3, 5])].tolist() == [4, 0, 3, 4]
-    assert tally.episodes[jnp.array([0, 2, 3, 5])].tolist() == [1, 0, 1, 1]
-    assert tally.best() == 5  # (4 + 2 * 4) / 3 is more than (3 + 2 * 4) / 3
-    later = tally.add(rollout).add(rollout)
+    bandit = bandit.add(rollout)
+    assert bandit.returned[jnp.array([0, 2, 3, 5])].tolist() == [4, 0, 3, 4]
+    assert bandit.episodes[jnp.array([0, 2, 3, 5])].tolist() == [1, 0, 1, 1]
+    assert bandit.best() == 5  # (4 + 2 * 4) / 3 is more than (3 + 2 * 4) / 3
+    later = bandit.add(rollout).add(rollout)
     assert 1 < later.returned[3] / 3 == later.episodes[3] < 3  # what is past counts less
 
 
 def test_a_few_episodes_do_not_make_an_opening_the_best():
-    tally = OpeningBandit.new(ACTIONS)
-    tally = replace(
-        tally,
-        returned=tally.returned.at[jnp.array([0, 1, 2])].set(jnp.array([40.0, 5, 60])),
-        episodes=tally.episodes.at[jnp.array([0, 1, 2])].set(jnp.array([20.0, 1, 15])),
+    bandit = OpeningBandit.new(ACTIONS)
+    bandit = replace(
+        bandit,
+        returned=bandit.returned.at[jnp.array([0, 1, 2])].set(jnp.array([40.0, 5, 60])),
+        episodes=bandit.episodes.at[jnp.array([0, 1, 2])].set(jnp.array([20.0, 1, 15])),
     )
-    assert tally.best() == 2  # a mean of 4 beats a 5 that was seen once, as 0 has 2
+    assert bandit.best() == 2  # a mean of 4 beats a 5 that was seen once, as 0 has 2
 
 
 def test_where_every_episode_has_an_opening_their_mean_stands_for_what_is_usual():
     at = jnp.array([1, 2])
-    tally = replace(
+    bandit = replace(
         OpeningBandit.new(ACTIONS),
         returned=OpeningBandit.new(ACTIONS).returned.at[at].set(jnp.array([-300.0, -24])),
         episodes=OpeningBandit.new(ACTIONS).episodes.at[at].set(jnp.array([20.0, 1])),
     )
-    assert tally.best() == 1  # -15 often is better than -24 once, not worse as rarer
+    assert bandit.best() == 1  # -15 often is better than -24 once, not worse as rarer

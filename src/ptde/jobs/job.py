@@ -43,7 +43,7 @@ class Job(Generic[S]):
     start: Callable[[], S]
     """The state before the first period."""
     shapes: Callable[[], S]
-    """Its shapes, for which nothing is computed, with where each array is to lie."""
+    """Its shapes, for which nothing is computed, and where its arrays are to lie."""
     advance: Callable[[S, int], tuple[S, Mapping[str, Array | np.ndarray]]]
     """``advance(state, units)``: the state after them, and metrics [seeds, iterations]."""
     test: Callable[[S, int], dict[str, Array]]
