@@ -24,7 +24,7 @@ from ptde.envs import WORLDS, World, make_env
 from ptde.envs.base import AbstractWorld
 from ptde.envs.probes import Probe
 from ptde.envs.settings import ProcessConfig, RankingConfig, SmaxConfig
-from ptde.info import InfoSizes
+from ptde.info import INFOS, InfoSizes
 from ptde.methods import METHODS, on_probe
 from ptde.mixers import MixerSizes
 from ptde.ops.keys import new_key
@@ -278,6 +278,18 @@ def test_what_is_not_read_is_refused_with_what_to_type(others, name, value, says
     assert str(error.value).startswith(f"{option} is not read ")
     assert says in str(error.value)
     assert str(error.value).endswith(("leave it away", f", or leave {option} away"))
+
+
+def test_a_part_of_ones_own_that_does_not_work_is_not_proposed(monkeypatch):
+    def broken(*_, **__):
+        raise KeyError("no such key")
+
+    monkeypatch.setitem(INFOS, "mine", broken)
+    with pytest.raises(
+        ValueError, match=r"^--student\.lr is not .* type --info giu"
+    ) as said:
+        check_read(Run(info="none", student=DistillConfig(lr=0.123)))
+    assert "mine" not in str(said.value)
 
 
 @pytest.mark.parametrize(

@@ -165,6 +165,7 @@ def test_nothing_is_written_for_a_part_that_is_none(monkeypatch, tmp_path, capsy
     )
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setitem(INFOS, "attention", GIP)  # which it replaces until the test ends
     words = ["run", "--map", "3m", "--info", "bad_info:Attention", "--out", "bad"]
     assert main([*words, "--steps", "100"]) == 2
     assert "--info bad_info:Attention: z has shape (5, 3, 63)" in capsys.readouterr().err

@@ -135,7 +135,9 @@ def _depends_on(run: Run, name: str) -> tuple[str, dict[Any, frozenset[str]]] | 
     for by, values, base in _changes(run, name):
         found = {}
         for value in values:
-            with suppress(ValueError):  # options that do not go together
+            with suppress(
+                Exception
+            ):  # of options that do not go together, of one's own part
                 found[value] = reads(put(base, {by: value}))
         if found := {value: read for value, read in found.items() if name in read}:
             return by, found

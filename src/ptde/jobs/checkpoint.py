@@ -235,6 +235,8 @@ def _headers(path: Path) -> dict[str, tuple[tuple[int, ...], np.dtype]]:
             with whole.open(name) as file:
                 np.lib.format.read_magic(file)
                 shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+                if dtype.hasobject:
+                    raise ValueError(f"{name} is a pickle")
                 found[name.removesuffix(".npy")] = shape, dtype
     return found
 
