@@ -290,12 +290,15 @@ def test_a_longer_run_is_diagnosed_anew_and_says_what_each_stage_has(tmp_path, c
         anew.longer(folder, 600)
 
 
-def test_a_baseline_is_taught_though_the_student_diverged(tmp_path):
+def test_a_baseline_is_taught_though_the_student_diverged(finished, tmp_path):
+    folder = RunFolder(shutil.copytree(finished.folder, tmp_path / "run"))
+    for role in ("student", "baseline"):
+        shutil.rmtree(folder.path / role)
     wild = dataclasses.replace(TINY.student, lr=1e30)
-    config = dataclasses.replace(TINY, student=wild, baseline=True)
+    folder.rewrite(dataclasses.replace(folder.run, student=wild))
     with pytest.raises(Diverged, match=r"Try `ptde distill .* --student.lr 2e\+29`"):
-        run(config, tmp_path / "run")
-    assert RunFolder(tmp_path / "run").has("baseline")  # or no other student could be made
+        resume(folder.path)
+    assert folder.has("baseline")  # or no other student could be made
 
 
 def test_nan_stops_the_run_with_what_one_needs_to_know(tmp_path):
@@ -401,14 +404,15 @@ def test_loggers_that_cannot_start_cost_no_student(finished, tmp_path, monkeypat
     assert load_result(folder) == load_result(finished.folder)
 
 
-def test_another_distillation_replaces_the_student_alone(tmp_path):
-    folder = tmp_path / "again"
-    first = run(TINY, folder).result
+def test_another_distillation_replaces_the_student_alone(finished, tmp_path):
+    folder, first = shutil.copytree(finished.folder, tmp_path / "run"), finished.result
     for name in DIAGNOSIS:  # of the first student
         (folder / name).write_text("{}")
     shorter = dataclasses.replace(TINY.student, steps=10)
-    second = distill_run(folder, dataclasses.replace(TINY, student=shorter)).result
-    assert first.scores["teacher"] == second.scores["teacher"]
+    new = dataclasses.replace(RunFolder(folder).run.apart, student=shorter)
+    second = distill_run(folder, new).result
+    for role in ("teacher", "baseline"):
+        assert first.scores[role] == second.scores[role]
     assert Record(folder / "student" / "record.jsonl").rows()[-1]["steps"] == 10
     assert not any((folder / name).exists() for name in DIAGNOSIS)
 

@@ -98,11 +98,23 @@ def test_it_ends_in_the_same_bits_after_it_was_stopped(longer, tmp_path):
     assert same(models(longer)[1], models(tmp_path / "run")[1])
 
 
-@pytest.mark.parametrize("tiny", [TINY, MAPPO], ids=["value", "mappo"])
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    return run(TINY, tmp_path_factory.mktemp("runs") / "value").folder
+
+
+@pytest.fixture(scope="module")
+def of_mappo(tmp_path_factory):
+    return run(MAPPO, tmp_path_factory.mktemp("runs") / "mappo").folder
+
+
+@pytest.mark.parametrize(
+    "which", ["finished", pytest.param("of_mappo", marks=pytest.mark.slow)]
+)
 def test_a_stage_2_on_the_replay_takes_every_segment_with_the_teachers_z_of_now(
-    tiny, tmp_path
+    which, request
 ):
-    folder = RunFolder(run(tiny, tmp_path / "run").folder)
+    folder = RunFolder(request.getfixturevalue(which))
     env, config = build.world(folder.run), folder.run
     state = last_state(build.training(config, env, "teacher"), folder.path / "teacher")
     rows = Record(folder.path / "student" / "record.jsonl").rows()
@@ -122,9 +134,10 @@ def test_a_stage_2_on_the_replay_takes_every_segment_with_the_teachers_z_of_now(
     np.testing.assert_allclose(given, z[:, :-1][acted].reshape(-1, 4), atol=1e-6)
 
 
-def test_stage_2_is_run_again_with_what_is_typed(tmp_path):
+def test_stage_2_is_run_again_with_what_is_typed(finished, tmp_path):
+    path = shutil.copytree(finished, tmp_path / "run")
     auto = dataclasses.replace(TINY.student, data="auto", test_episodes=0)
-    path = run(dataclasses.replace(TINY, student=auto), tmp_path / "run", "teach").folder
+    RunFolder(path).rewrite(dataclasses.replace(TINY, student=auto))
     rows = lambda: Record(path / "student" / "record.jsonl").rows()
     assert main(["distill", str(path), "--student.steps", "30"]) == 0
     assert (rows()[-1]["steps"], rows()[-1]["joint_steps"]) == (30, 320)
@@ -133,13 +146,10 @@ def test_stage_2_is_run_again_with_what_is_typed(tmp_path):
     assert rows()[-1]["joint_steps"] == 320 + 64
 
 
-def test_a_replay_that_is_gone_is_named(longer, tmp_path):
-    shutil.copytree(longer, tmp_path / "run")
-    folder = RunFolder(tmp_path / "run")
-    shutil.rmtree(folder.path / "teacher" / "checkpoints")
-    training = build.training(folder.run, build.world(folder.run), "teacher")
+def test_a_replay_that_is_gone_is_named(tmp_path):
+    training = build.training(TINY, build.world(TINY), "teacher")
     with pytest.raises(ValueError, match=r"--student\.data own` lets the student play"):
-        last_state(training, folder.path / "teacher")
+        last_state(training, tmp_path / "teacher")
 
 
 @pytest.fixture

@@ -30,7 +30,7 @@ def test_an_error_while_compiling_is_the_callers():
         compile_all(programs())
 
 
-@pytest.mark.parametrize("number", [1, 2])
+@pytest.mark.parametrize("number", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_what_was_compiled_ahead_is_not_compiled_again(on, caplog, number):
     on(number)
     training = first_stage(RUN)
@@ -59,7 +59,7 @@ def test_a_training_begins_where_its_periods_want_it(on, number):
         assert like.sharding is None or x.sharding.is_equivalent_to(like.sharding, x.ndim)
 
 
-@pytest.mark.parametrize("number", [1, 2])
+@pytest.mark.parametrize("number", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_a_test_in_rounds_plays_the_same_episodes(on, number):
     on(number)
     training = first_stage(dataclasses.replace(RUN, map="memory", seeds=2))
