@@ -30,6 +30,7 @@ from ptde.mixers import MixerSizes
 from ptde.ops.keys import new_key
 from ptde.options import flatten, put
 from ptde.presets import PRESETS, preset
+from ptde.run_json import run_from
 from ptde.unread import _noting, _read_by_world, check_read, is_read, reads, unread
 
 GROUPS = {
@@ -147,7 +148,7 @@ world = "{world}"
 @pytest.mark.parametrize("world", WORLDS)
 def test_a_config_is_kept_as_it_is(world):
     run = Run(world=world, value=ValueConfig(lr=0.25), info_config=InfoSizes(z=3))
-    assert Run.from_json(json.loads(json.dumps(run.to_json()))) == run
+    assert run_from(json.loads(json.dumps(run.to_json()))) == run
     assert pickle.loads(pickle.dumps(run)) == run
     assert dataclasses.replace(run) == run
     other = put(run, {"seeds": 3, "value.lr": 0.5, "value.updates": 9})

@@ -11,9 +11,10 @@ from tests.documents import EXAMPLES, ROOT, fenced
 
 from ptde import build, parts
 from ptde.cli import main
-from ptde.config import Run, load_run
+from ptde.config import Run
 from ptde.folder import RunFolder
 from ptde.info import INFOS
+from ptde.run_json import load_run, run_from
 
 OWN = {
     "info": "my_info:Attention,parts=3",
@@ -71,7 +72,7 @@ def test_a_part_whose_module_raises_is_refused_in_a_line(tmp_path, monkeypatch):
 def test_a_config_names_a_part_and_does_not_import_it():
     run = Run(info="no_such_module:Part", algo="no_such_module:learner")
     assert run.method == "LEARNER_PART"
-    assert Run.from_json(json.loads(json.dumps(run.to_json()))) == run
+    assert run_from(json.loads(json.dumps(run.to_json()))) == run
     with pytest.raises(ValueError, match="cannot import 'no_such_module'"):
         build.learner(run, build.world(Run(world="probe", map="state")).spec)
 

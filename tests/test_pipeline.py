@@ -17,7 +17,7 @@ from ptde import anew, build
 from ptde.algos import ValueConfig
 from ptde.algos.finetune import FinetuneConfig
 from ptde.cli import main
-from ptde.config import FORMAT, Run, load_run
+from ptde.config import Run
 from ptde.distill.config import DistillConfig
 from ptde.folder import DIAGNOSIS, FITTED, RunFolder
 from ptde.info import InfoSizes
@@ -37,6 +37,7 @@ from ptde.pipeline import (
     run,
 )
 from ptde.report.result import load_result
+from ptde.run_json import FORMAT, load_run
 
 TINY = Run(
     world="probe",

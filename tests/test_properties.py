@@ -11,13 +11,14 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from ptde.compare.plan_file import read_plan
-from ptde.config import FORMAT, Run, flag, load_run
+from ptde.config import Run, flag
 from ptde.envs.ranking import Preparation, read_letor
 from ptde.envs.ranking.rows import parse_block, parse_lines
 from ptde.folder import RunFolder
 from ptde.jobs.record import Record
 from ptde.options import flatten, put
 from ptde.processes.adapters.adapt import load
+from ptde.run_json import FORMAT, load_run
 from ptde.trust import TARGET, check_target, split_words
 
 MANY = int(os.environ.get("PTDE_EXAMPLES", 0))

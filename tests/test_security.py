@@ -13,7 +13,7 @@ from safetensors.numpy import save_file
 from tests.documents import ROOT
 
 from ptde.cli import READERS, main
-from ptde.config import Run, load_run, place_of
+from ptde.config import Run, place_of
 from ptde.envs.ranking import read_letor
 from ptde.export.player import Player
 from ptde.folder import RunFolder
@@ -23,6 +23,7 @@ from ptde.page.document import Section, render, table
 from ptde.paths import cache_folder, config_folder
 from ptde.processes.pool import Maker, sizes_of
 from ptde.rollout.cache import use_compilation_cache
+from ptde.run_json import load_run
 from ptde.trust import trusting
 
 PAGE = ROOT / "docs" / "security.md"

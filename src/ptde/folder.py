@@ -27,13 +27,14 @@ import jax
 
 from ptde import build
 from ptde.algos.base import Teacher, Team
-from ptde.config import FORMAT, Run, for_role, load_run
+from ptde.config import Run, for_role
 from ptde.envs.base import AbstractWorld
 from ptde.files import LOCK, Held, locked, shell, write_whole
 from ptde.jobs import checkpoint
 from ptde.jobs.checkpoint import DamagedCheckpoint, UnfitCheckpoint
 from ptde.jobs.interrupt import Interrupted, resumable
 from ptde.rollout.devices import on_one_thread, usable
+from ptde.run_json import FORMAT, load_run
 from ptde.trust import sign
 from ptde.validation import check_choice
 
@@ -53,7 +54,7 @@ class RunFolder:
     """The folder of one run."""
 
     def __init__(self, path: Path, *, reads_data: bool = True):
-        """Reads ``run.json``. ValueError as in ``config.load_run``."""
+        """Reads ``run.json``. ValueError as in ``run_json.load_run``."""
         self.path = path
         self.run, self.meta = load_run(path, reads_data=reads_data)
 

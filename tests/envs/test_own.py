@@ -9,11 +9,12 @@ from tests.documents import EXAMPLES, TINY
 from ptde import build
 from ptde.cli import main
 from ptde.compare.plan import Plan
-from ptde.config import Run, load_run
+from ptde.config import Run
 from ptde.envs import make_env
 from ptde.envs.base import AbstractEnv
 from ptde.folder import RunFolder
 from ptde.processes.adapters.adapt import InJax, make
+from ptde.run_json import load_run
 from ptde.trust import trusting
 
 MINE = """

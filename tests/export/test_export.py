@@ -15,13 +15,13 @@ import ptde.export.write as write
 from ptde.agents.utility import UtilityNetwork
 from ptde.algos.base import Team
 from ptde.cli import main
-from ptde.config import FORMAT
 from ptde.distill.students import GruStudent, MlpStudent
 from ptde.envs.ranking.env import Ranking
 from ptde.envs.settings import RankingConfig
 from ptde.export import NETWORKS, STUDENTS, export_run, export_team
 from ptde.export.layers import LOCAL
 from ptde.info import AbstractStudent
+from ptde.run_json import FORMAT
 
 SMALL = dataclasses.replace(TINY, seed=4, seeds=2)
 

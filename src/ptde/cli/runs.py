@@ -70,9 +70,9 @@ def configured(command: str, summary: str) -> Callable[[Sequence[str]], None]:
 
 def distill_command(words: Sequence[str]) -> None:
     """`ptde distill RUN`."""
-    from ptde.config import load_run
     from ptde.distill.config import DistillConfig
     from ptde.pipeline import distill_run
+    from ptde.run_json import load_run
 
     # An option that is not typed stays as it is in the run.
     folders = [Path(word) for word in words if (Path(word) / "run.json").is_file()]
@@ -99,8 +99,8 @@ def distill_command(words: Sequence[str]) -> None:
 def finetune_command(words: Sequence[str]) -> None:
     """`ptde finetune RUN`."""
     from ptde.algos.finetune import FinetuneConfig
-    from ptde.config import load_run
     from ptde.pipeline import finetune_run
+    from ptde.run_json import load_run
 
     folders = [Path(word) for word in words if (Path(word) / "run.json").is_file()]
     saved = load_run(folders[0])[0].apart.finetune if folders else FinetuneConfig()

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 
-from ptde.config import load_run
 from ptde.distill.config import DistillConfig
 from ptde.files import shell
 from ptde.folder import ROLES
@@ -15,6 +14,7 @@ from ptde.jobs.record import Record, Row, beside, part
 from ptde.methods import METHODS, Method
 from ptde.report.measure import counted, rates_in
 from ptde.report.result import load_result
+from ptde.run_json import load_run
 from ptde.types import RETURN, WINS
 
 

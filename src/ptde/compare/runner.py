@@ -19,7 +19,7 @@ from ptde.compare.rows import save
 from ptde.compare.shard import Shard, divided, outwait
 from ptde.compare.tables import markdown, write
 from ptde.compare.workers import Failures, last_row, played, run_side_by_side
-from ptde.config import Run, flag, load_run, place_of
+from ptde.config import Run, flag, place_of
 from ptde.files import shell, write_whole
 from ptde.folder import RunFolder
 from ptde.jobs.interrupt import Interrupted, resumable
@@ -32,6 +32,7 @@ from ptde.processes import WorldFailed
 from ptde.report.registry import report_of
 from ptde.report.result import load_result
 from ptde.rollout.runner import runner_of
+from ptde.run_json import load_run
 from ptde.unread import is_read
 
 

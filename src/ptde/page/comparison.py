@@ -8,7 +8,7 @@ from ptde.compare.curves import distilled
 from ptde.compare.outcome import Entries, gather, measure_of, measured
 from ptde.compare.rows import load
 from ptde.compare.tables import markdown
-from ptde.config import load_run, place_of
+from ptde.config import place_of
 from ptde.folder import RunFolder, name_of
 from ptde.jobs.record import Row, beside
 from ptde.methods import METHODS
@@ -39,6 +39,7 @@ from ptde.report.palette import look_of
 from ptde.report.panels import groups
 from ptde.report.result import load_result
 from ptde.rollout.cache import use_compilation_cache
+from ptde.run_json import load_run
 from ptde.strategy import Side
 from ptde.trust import check_inside
 

@@ -7,8 +7,9 @@ import pytest
 from ptde import build
 from ptde.algos.finetune import FinetuneConfig
 from ptde.cli import main
-from ptde.config import FORMAT, Run, load_run
+from ptde.config import Run
 from ptde.folder import RunFolder
+from ptde.run_json import FORMAT, load_run, run_from
 
 NOW = f'{{"format": {FORMAT}'
 READ = [
@@ -85,7 +86,7 @@ def test_bytes_that_are_no_text(folder, capsys):
 def older(run):
     data = run.to_json()
     del data["mappo"]["buffer"]
-    return Run.from_json(data)
+    return run_from(data)
 
 
 def test_an_older_run_goes_on_with_the_defaults_of_its_time():
